@@ -1,0 +1,126 @@
+"""Replay: what each layer answers to a fixed set of samples; the border of torch and arrays."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from iblib.config import MeasureConfig
+
+
+def measurement_rows(rows: np.ndarray, n_samples: int) -> np.ndarray:
+    """``n_samples`` of ``rows``, evenly spaced, in their own order; 0 keeps all.
+
+    The same call gives the same rows at every epoch and in every run: nothing is drawn.
+    """
+    if not n_samples or n_samples >= len(rows):
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, n_samples).round().astype(int)]
+
+
+def layers_to_measure(network: nn.Module, config: MeasureConfig) -> dict[str, str]:
+    """Layer name -> module path of the layers a config asks for.
+
+    A network without ``measured_layers`` of its own is measured at every leaf module, or at the
+    modules that ``config.layers`` names by path.
+    """
+    if hasattr(network, "measured_layers"):
+        known = network.measured_layers(batch_norm=config.batch_norm)
+    elif config.layers:
+        known = {path: path for path, _ in network.named_modules() if path}
+    else:
+        known = {p: p for p, m in network.named_modules() if p and not any(m.children())}
+    if missing := [name for name in config.layers if name not in known]:
+        raise ValueError(f"layers must be among {list(known)}; got {missing[0]!r}")
+    return {name: known[name] for name in config.layers} if config.layers else known
+
+
+def record(
+    network: nn.Module,
+    x: np.ndarray | Tensor,
+    layers: Mapping[str, str],
+    *,
+    batch_size: int = 256,
+    memory_limit: int = 2**30,
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Outputs of layers for every sample, in evaluation mode, a few layers at a time.
+
+    Parameters
+    ----------
+    network : Module
+        Its mode, hooks and weights are left as they were.
+    x : array or tensor, shape (P, ...)
+        Inputs; row i of every yielded array belongs to row i of ``x``.
+    layers : mapping
+        Layer name -> module path.
+    batch_size : int
+        Samples in one forward pass.
+    memory_limit : int
+        Bytes of activations held at once; a layer larger than this is recorded alone.
+
+    Yields
+    ------
+    (name, activations) : str, ndarray of shape (P, ...) float32
+        In the order of ``layers``.
+    """
+    x = torch.as_tensor(x)
+    sizes = {name: 4 * len(x) * size for name, size in _sizes(network, x[:1], layers).items()}
+    group: dict[str, str] = {}
+    for name, path in layers.items():
+        if group and sum(sizes[n] for n in group) + sizes[name] > memory_limit:
+            yield from _record_group(network, x, group, batch_size)
+            group = {}
+        group[name] = path
+    yield from _record_group(network, x, group, batch_size)
+
+
+def _sizes(network: nn.Module, x: Tensor, layers: Mapping[str, str]) -> dict[str, int]:
+    return {name: t[0].size for name, t in _record_group(network, x, layers, 1)}
+
+
+def _record_group(
+    network: nn.Module, x: Tensor, layers: Mapping[str, str], batch_size: int
+) -> Iterator[tuple[str, np.ndarray]]:
+    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    recorded: dict[str, np.ndarray] = {}
+    caught: dict[str, Tensor] = {}
+    hooks = [
+        network.get_submodule(path).register_forward_hook(_catcher(caught, name))
+        for name, path in layers.items()
+    ]
+    was_training = network.training
+    try:
+        network.eval()
+        with torch.no_grad():
+            for start in range(0, len(x), batch_size):
+                network(x[start : start + batch_size].to(device))
+                for name in layers:
+                    _store(recorded, caught, name, start, len(x))
+    finally:
+        network.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    while recorded:
+        name = next(iter(recorded))
+        yield name, recorded.pop(name)
+
+
+def _store(recorded: dict, caught: dict[str, Tensor], name: str, start: int, n: int) -> None:
+    if name not in caught:
+        raise ValueError(f"layer {name!r} was not reached by the forward pass")
+    values = caught.pop(name).cpu().numpy()  # (batch, ...)
+    if name not in recorded:
+        recorded[name] = np.empty((n, *values.shape[1:]), np.float32)
+    recorded[name][start : start + len(values)] = values
+
+
+def _catcher(caught: dict[str, Tensor], name: str):
+    def catch(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        if not isinstance(output, Tensor):
+            raise TypeError(f"layer {name!r} must return a tensor; got {type(output).__name__}")
+        if name in caught:
+            raise ValueError(f"layer {name!r} is used more than once in one forward pass")
+        caught[name] = output.detach().float()
+
+    return catch

@@ -1,0 +1,120 @@
+"""Tasks on a Dask cluster: this machine's own processes, or a scheduler by its address."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from iblib.config import ConfigError
+
+# dask's nanny sets MALLOC_TRIM_THRESHOLD_, which makes torch 2.6 times slower; a task whose worker
+# died is tried once more, then given up.
+_SETTINGS = {
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+    "distributed.scheduler.allowed-failures": 1,
+}
+
+
+def run_tasks(
+    function: Callable[..., str],
+    tasks: Mapping[str, tuple],
+    settings: Mapping[str, Any],
+    *,
+    jobs: int,
+    scheduler: str | None = None,
+) -> Iterator[tuple[str, str, str, float]]:
+    """Run ``function(*arguments, **settings)`` for every task, in whatever order they end.
+
+    Parameters
+    ----------
+    function : callable
+        Importable by the workers; returns a short status.
+    tasks : mapping
+        Key -> arguments; the key is Dask's own, so that one task is never run twice at a time.
+    settings : mapping
+        Keyword arguments of all tasks.
+    jobs : int
+        Worker processes of one thread each, where no scheduler is given.
+    scheduler : str, optional
+        Address, such as ``tcp://host:8786``.
+
+    Yields
+    ------
+    (key, status, error, seconds)
+        ``status`` is ``failed`` where the task raised or killed its workers; seconds since the
+        start of all.
+
+    Raises
+    ------
+    ConfigError
+        Where Dask is not installed, or the scheduler does not answer.
+    """
+    distributed = _distributed()
+    start = time.monotonic()
+    with _client(distributed, jobs, scheduler) as client:
+        futures = [
+            client.submit(function, *arguments, **settings, key=key)
+            for key, arguments in tasks.items()
+        ]
+        for future in distributed.as_completed(futures):
+            status, error = _result(future)
+            future.release()  # a held one would be computed again if its worker died
+            yield future.key, status, error, time.monotonic() - start
+
+
+def _result(future) -> tuple[str, str]:
+    try:
+        return future.result(), ""
+    except Exception as failure:  # whatever the task raised, or KilledWorker
+        return "failed", f"{type(failure).__name__}: {failure}"
+
+
+def _distributed():
+    try:
+        import distributed
+    except ImportError as error:
+        raise ConfigError(
+            "--jobs and --scheduler need Dask: pip install 'iblib[cluster]'"
+        ) from error
+    return distributed
+
+
+@contextmanager
+def _client(distributed, jobs: int, scheduler: str | None) -> Iterator[Any]:
+    import dask
+
+    with ExitStack() as stack:
+        stack.enter_context(_threads_kept())
+        stack.enter_context(dask.config.set(_SETTINGS))
+        address = scheduler or stack.enter_context(
+            distributed.LocalCluster(
+                n_workers=jobs,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                memory_limit=distributed.system.MEMORY_LIMIT // jobs,
+            )
+        )
+        try:
+            client = stack.enter_context(distributed.Client(address, timeout=20))
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"no Dask scheduler answers at {scheduler}: start one with `dask scheduler`"
+            ) from error
+        yield client
+
+
+@contextmanager
+def _threads_kept() -> Iterator[None]:
+    """LocalCluster leaves its workers' thread counts in this process's environment."""
+    names = [f"{library}_NUM_THREADS" for library in ("OMP", "MKL", "OPENBLAS")]
+    before = {name: os.environ.get(name) for name in names}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,70 @@
+"""Any folder of ``class/clip.(mp3|wav|flac|ogg)``, as GTZAN's."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from iblib.datasets import audio, splits
+from iblib.datasets.base import DataError, Dataset
+from iblib.datasets.melspectrogram import MelSettings
+
+_CURE = "give --data-dir DIR with one folder per class and audio files in each"
+
+
+def find_clips(data_dir: str | Path) -> pd.DataFrame:
+    """Files that promise audio, in the class folders of ``data_dir``.
+
+    Endings in any case; hidden files (``.DS_Store``, ``._song.mp3``) and files of other kinds
+    are passed over. Folders named like audio and dangling links stay in the table: the cache
+    skips them with a reason.
+
+    Returns
+    -------
+    DataFrame
+        Index: relative name ``class/clip.ext``; columns ``path`` and ``label``.
+
+    Raises
+    ------
+    DataError
+        If the folder is missing, holds no audio, or only one class.
+    """
+    folder = Path(data_dir).expanduser()
+    if not folder.is_dir():
+        raise DataError(f"no folder {folder}; {_CURE}")
+    by_class = [d for d in sorted(folder.iterdir()) if d.is_dir() and not d.name.startswith(".")]
+    found = [
+        {"id": f"{d.name}/{path.name}", "path": path, "label": d.name}
+        for d in by_class
+        for path in sorted(d.iterdir())
+        if audio.is_audio_name(path)
+    ]
+    if not found:
+        raise DataError(f"no {', '.join(audio.SUFFIXES)} in class folders of {folder}; {_CURE}")
+    clips = pd.DataFrame(found).set_index("id")
+    if clips["label"].nunique() < 2:
+        raise DataError(f"only one class, {clips['label'].iloc[0]!r}, in {folder}; {_CURE}")
+    return clips
+
+
+def load(
+    data_dir: str | Path,
+    settings: MelSettings,
+    *,
+    seed: int = 0,
+    jobs: int | None = None,
+    progress: bool = True,
+) -> Dataset:
+    """Data set ``folder`` with a stratified 80/10/10 split; ids are relative file names.
+
+    Raises
+    ------
+    DataError
+        As ``find_clips``, or if a class has fewer than three usable clips.
+    """
+    clips = find_clips(data_dir)
+    clips["split"] = splits.stratified(clips["label"].to_numpy(), seed=seed)
+    name = Path(data_dir).expanduser().resolve().name.replace("{", "{{").replace("}", "}}")
+    source = f"{{n}} clips of folder {name!r}, stratified split (seed {seed})"
+    return audio.load_clips(
+        "folder", clips, settings, source=source, jobs=jobs, progress=progress
+    )

@@ -1,0 +1,315 @@
+"""FMA-small from its official home: whole archives, or only some clips by HTTP ranges."""
+
+import hashlib
+import shutil
+import stat
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from iblib.datasets import fma
+from iblib.datasets.base import SPLITS, DataError
+from iblib.datasets.store import file_sha1, make_once, require_space
+from iblib.files import write_atomic
+
+OFFICIAL = "https://os.unil.cloud.switch.ch/fma/"
+ARCHIVES = {
+    "fma_metadata.zip": "f0df49ffe5f2a6008d7dc83c6915b31835dfe733",
+    "fma_small.zip": "ade154f733639d52e35e32f5593efe5be76c6d70",
+}
+MAX_UNPACKED = 16 * 2**30  # bytes of an archive; FMA-small has 7.2 GiB
+MAX_RATIO = 1000  # unpacked over packed size of one file: more is a bomb, not text or audio
+_TIMEOUT = 60  # seconds without a byte
+_METADATA = ("fma_metadata/tracks.csv", "fma_metadata/genres.csv")
+_CHUNK = 2**20
+
+
+def fma_small(
+    data_dir: str | Path,
+    *,
+    tracks: int | None = None,
+    progress: bool = True,
+    base_url: str = OFFICIAL,
+    archives: dict[str, str] = ARCHIVES,
+) -> Path:
+    """Put ``fma_metadata/tracks.csv`` and ``fma_small/`` under ``data_dir``.
+
+    Parameters
+    ----------
+    tracks : int, optional
+        Only so many clips, balanced over genres and splits, taken out of the remote archive;
+        fewer are a part of more. By default both archives (7.5 GiB) are fetched whole; an
+        interrupted download goes on where it stopped.
+    progress : bool
+        Show a progress bar, if standard error is a terminal.
+    base_url : str
+        Where the two archives are.
+    archives : dict
+        SHA-1 of each archive, checked before a whole one is unpacked.
+
+    Returns
+    -------
+    Path
+        ``data_dir``.
+
+    Raises
+    ------
+    DataError
+        If something cannot be fetched, is not what was published, or is not safe to unpack. What
+        had been fetched and checked stays and is not fetched again.
+    OSError
+        If the disk is full.
+
+    Notes
+    -----
+    The licences of the clips are their artists' own: do not redistribute them.
+    """
+    data_dir = Path(data_dir).expanduser()
+    data_dir.mkdir(parents=True, exist_ok=True)
+    base_url = base_url.rstrip("/") + "/"
+    if tracks is None:
+        for name, sha1 in archives.items():
+            _whole(base_url + name, sha1, data_dir, progress)
+        return data_dir
+    if tracks < 1:
+        raise DataError(f"tracks must be at least 1; got {tracks}")
+    with _errors(base_url), _session() as session:
+        _some_metadata(base_url, data_dir, session)
+        _some_clips(base_url, data_dir, session, tracks, progress)
+    return data_dir
+
+
+@contextmanager
+def _errors(url: str) -> Iterator[None]:
+    """Turn whatever a network or an archive can raise into one line with a cure."""
+    import requests
+    from remotezip import RemoteIOError, RemoteZipError
+
+    again = "check the address and the connection, then run the command again"
+    try:
+        yield
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{url} does not hold a zip archive ({error}); {again}") from error
+    except (requests.RequestException, RemoteIOError, RemoteZipError, EOFError) as error:
+        raise DataError(f"cannot fetch {url} ({error}); {again}") from error
+
+
+def _session():
+    """HTTP session that tries again where a server is busy or drops the connection."""
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.util import Retry
+
+    session = requests.Session()
+    retry = Retry(3, backoff_factor=0.5, status_forcelist=(429, 502, 503, 504))
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=retry))
+    return session
+
+
+# Whole archives
+
+
+def _whole(url: str, sha1: str, data_dir: Path, progress: bool) -> None:
+    """Fetch an archive, check its hash, unpack its folder under its final name."""
+    name = url.rsplit("/", 1)[-1]
+    target = data_dir / name.removesuffix(".zip")
+
+    def build(folder: Path) -> None:
+        archive = _archive(url, sha1, data_dir / "archives", progress)
+        keep = _METADATA if target.name == "fma_metadata" else None
+        unpack(archive, folder, target.name, keep=keep)
+
+    make_once(target, build, lambda folder: folder)
+
+
+def _archive(url: str, sha1: str, folder: Path, progress: bool) -> Path:
+    import pooch
+
+    pooch.get_logger().setLevel("WARNING")  # its hints name temporary files
+    with _errors(url):
+        try:
+            fetched = pooch.retrieve(
+                url,
+                known_hash=f"sha1:{sha1}",
+                fname=url.rsplit("/", 1)[-1],
+                path=folder,
+                downloader=partial(_resume, progress=progress),
+            )
+        except ValueError as error:  # pooch's word for a wrong hash
+            raise DataError(f"{url} has not the published SHA-1 {sha1}; fetch it again") from error
+    return Path(fetched)
+
+
+def _resume(url: str, output_file: str, _pooch, *, progress: bool) -> None:
+    """Fetch ``url`` into ``output_file``, going on from a ``.part`` file beside it."""
+    part = Path(output_file).parent / f"{url.rsplit('/', 1)[-1]}.part"
+    with _session() as session:
+        for attempt in range(5):
+            try:
+                _append(session, url, part, progress)
+                break
+            except OSError:  # requests' errors are OSErrors; go on from what has come
+                if attempt == 4 or not part.exists():
+                    raise
+    shutil.move(part, output_file)
+
+
+def _append(session, url: str, part: Path, progress: bool) -> None:
+    from tqdm import tqdm
+
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"} if have else {}
+    with session.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
+        if answer.status_code == 416:  # nothing is left to fetch
+            return
+        answer.raise_for_status()
+        if "html" in answer.headers.get("Content-Type", ""):
+            raise zipfile.BadZipFile("the server sent a web page")
+        have = have if answer.status_code == 206 else 0
+        left = int(answer.headers.get("Content-Length", 0))
+        require_space(part.parent, left)
+        bar = tqdm(
+            total=have + left, initial=have, desc=part.stem, unit="B", unit_scale=True,
+            disable=None if progress else True,
+        )  # fmt: skip
+        with bar, part.open("ab" if have else "wb") as out:
+            for chunk in answer.iter_content(_CHUNK):
+                bar.update(out.write(chunk))
+
+
+def unpack(archive: Path, folder: Path, top: str, *, keep: tuple[str, ...] | None = None) -> None:
+    """Unpack what the archive holds below its folder ``top`` into ``folder``.
+
+    Every name is checked before the first byte is written.
+
+    Parameters
+    ----------
+    keep : tuple of str, optional
+        Only these members.
+
+    Raises
+    ------
+    DataError
+        If the archive is not a zip, is damaged, or holds an absolute name, a ``..``, a drive
+        letter, a link, a device, a name twice, or more bytes than audio can have.
+    OSError
+        If the disk has no room.
+    """
+    try:
+        with zipfile.ZipFile(archive) as z:
+            members = [m for m in z.infolist() if not m.is_dir()]
+            _check_members(members, archive.name)
+            members = [m for m in members if PurePosixPath(m.filename).parts[0] == top]
+            members = [m for m in members if keep is None or m.filename in keep]
+            if not members:
+                raise DataError(f"{archive.name} holds no {top}/: it is not FMA's archive")
+            require_space(folder, sum(m.file_size for m in members))
+            for member in members:
+                target = folder.joinpath(*PurePosixPath(member.filename).parts[1:])
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with z.open(member) as source, target.open("xb") as out:
+                    shutil.copyfileobj(source, out, _CHUNK)
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise DataError(f"{archive.name} is damaged ({error}); delete it, fetch again") from error
+
+
+def _check_members(members: list[zipfile.ZipInfo], archive: str) -> None:
+    seen = set()
+    for member in members:
+        name = member.filename
+        kind = stat.S_IFMT(member.external_attr >> 16)
+        path = PurePosixPath(name)
+        faults = {
+            "leaves the folder": path.is_absolute() or ".." in path.parts,
+            "is no portable name": "\\" in name or ":" in name or not path.parts,
+            "is a link or device": kind not in (0, stat.S_IFREG),
+            "stands twice": name.casefold() in seen,
+            "unpacks to too much": member.file_size > MAX_RATIO * max(member.compress_size, 1),
+        }
+        if fault := next((text for text, holds in faults.items() if holds), None):
+            raise DataError(f"{archive} refused: {name!r} {fault}")
+        seen.add(name.casefold())
+    if (total := sum(m.file_size for m in members)) > MAX_UNPACKED:
+        raise DataError(f"{archive} refused: it unpacks to {total} bytes")
+
+
+# Some clips
+
+
+def _some_metadata(base_url: str, data_dir: Path, session) -> None:
+    from remotezip import RemoteZip
+
+    missing = [name for name in _METADATA if not (data_dir / name).is_file()]
+    if not missing:
+        return
+    with RemoteZip(base_url + "fma_metadata.zip", session=session, timeout=_TIMEOUT) as z:
+        for name in missing:
+            if name in z.namelist():
+                write_atomic(data_dir / name, z.read(name))
+
+
+def _some_clips(base_url: str, data_dir: Path, session, tracks: int, progress: bool) -> None:
+    from remotezip import RemoteZip
+    from tqdm import tqdm
+
+    clips = fma.small_clips(fma.load_tracks(data_dir), data_dir)
+    with RemoteZip(base_url + "fma_small.zip", session=session, timeout=_TIMEOUT) as z:
+        content = _reader(z)
+        text = content("fma_small/checksums")
+        sums = fma.parse_checksums(text.decode())
+        wanted = balanced(clips[clips.index.isin(list(sums))], tracks)
+        if len(wanted) < tracks:
+            raise DataError(f"only {len(wanted)} clips are there; give --tracks {len(wanted)}")
+        write_atomic(data_dir / "fma_small" / "checksums", text)
+        for track in tqdm(wanted, desc="clips", unit="clip", disable=None if progress else True):
+            path = clips.loc[track, "path"]
+            if path.is_file() and file_sha1(path) == sums[track]:
+                continue
+            data = content(path.relative_to(data_dir).as_posix())
+            if hashlib.sha1(data).hexdigest() != sums[track]:
+                raise DataError(f"clip {track} differs from its checksum; run the command again")
+            write_atomic(path, data)
+
+
+def _reader(archive: zipfile.ZipFile) -> Callable[[str], bytes]:
+    """Function that reads a member, which must exist and be small enough for memory."""
+
+    def read(name: str) -> bytes:
+        try:
+            member = archive.getinfo(name)
+        except KeyError as error:
+            raise DataError(f"the archive holds no {name}: it is not fma_small.zip") from error
+        if member.file_size > 2**28:
+            raise DataError(f"{name} in the archive unpacks to {member.file_size} bytes: refused")
+        return archive.read(name)
+
+    return read
+
+
+def balanced(clips: pd.DataFrame, n: int, *, seed: int = 0) -> list[int]:
+    """Track ids of ``n`` clips with genres and splits in the proportions of ``clips``.
+
+    Each clip has a random place within its genre and split; those with the smallest relative
+    places are taken, so that fewer clips are a part of more.
+
+    Parameters
+    ----------
+    clips : DataFrame
+        Columns ``label`` and ``split``; index: track id.
+
+    Returns
+    -------
+    list of int
+        Ascending; shorter than ``n`` if there are not so many.
+    """
+    clips = clips[clips["split"].isin(SPLITS) & clips["label"].notna()]
+    clips = clips.sample(frac=1, random_state=np.random.default_rng(seed))
+    cells = clips.groupby(["label", "split"])
+    place = (cells.cumcount() + 0.5) / cells["label"].transform("size")
+    return sorted(int(track) for track in place.sort_values(kind="stable").index[:n])

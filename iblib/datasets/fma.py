@@ -1,0 +1,191 @@
+"""FMA, the Free Music Archive data set (Defferrard et al. 2017), as it is shipped."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from iblib.datasets import audio, splits
+from iblib.datasets.base import SPLITS, DataError, Dataset, skipped_table
+from iblib.datasets.melspectrogram import MelSettings, clip_name, why_no_file
+
+SUBSETS = ("small", "medium", "large")  # cumulative: medium holds small
+GENRES = (
+    "Electronic", "Experimental", "Folk", "Hip-Hop", "Instrumental", "International", "Pop", "Rock"
+)  # fmt: skip
+_COLUMNS = (("set", "split"), ("set", "subset"), ("track", "genre_top"), ("artist", "id"))
+_CURE = (
+    "give --data-dir DIR with fma_metadata/ and fma_small/, or run python -m iblib data fma-small"
+)
+
+
+def load_tracks(path: str | Path) -> pd.DataFrame:
+    """``tracks.csv`` with its two header levels and the types of the columns used here.
+
+    Parameters
+    ----------
+    path : path
+        The file, or a folder that holds it as ``fma_metadata/tracks.csv``.
+
+    Returns
+    -------
+    DataFrame
+        Index ``track_id``; two-level columns; ``set.subset`` is an ordered categorical
+        (small < medium < large), ``set.split`` and ``track.genre_top`` are categorical.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, unreadable or has not FMA's columns.
+    """
+    path = Path(path).expanduser()
+    file = path / "fma_metadata" / "tracks.csv" if path.is_dir() else path
+    if not file.is_file():
+        raise DataError(f"no tracks.csv under {path}; {_CURE}")
+    try:
+        # low_memory=False reads each column as one type, as the quoted texts need
+        tracks = pd.read_csv(file, index_col=0, header=[0, 1], low_memory=False)
+    except (ValueError, OSError, IndexError) as error:  # ParserError, UnicodeDecodeError among them
+        raise DataError(f"cannot read {file} ({str(error).splitlines()[0]}); {_CURE}") from error
+    if missing := [".".join(c) for c in _COLUMNS if c not in tracks.columns]:
+        raise DataError(f"{file} lacks the columns {', '.join(missing)} of FMA; {_CURE}")
+    tracks["set", "subset"] = pd.Categorical(tracks["set", "subset"], SUBSETS, ordered=True)
+    for column in (("set", "split"), ("track", "genre_top")):
+        tracks[column] = tracks[column].astype("category")
+    return tracks
+
+
+def small_clips(tracks: pd.DataFrame, data_dir: str | Path) -> pd.DataFrame:
+    """Rows of the subset small with the files they mean.
+
+    Returns
+    -------
+    DataFrame
+        Index: track id, ascending; columns ``path``, ``label``, ``split``, ``artist``; a genre
+        or split that ``tracks.csv`` does not give is missing (NaN).
+
+    Raises
+    ------
+    DataError
+        If no row is of the subset, or a track id stands twice.
+    """
+    rows = tracks[tracks["set", "subset"] <= "small"].sort_index()
+    if rows.empty:
+        raise DataError(f"tracks.csv has no track of subset small; {_CURE}")
+    if rows.index.has_duplicates:
+        raise DataError(f"track {rows.index[rows.index.duplicated()][0]} stands twice; {_CURE}")
+    return pd.DataFrame(
+        {
+            "path": [clip_path(data_dir, track) for track in rows.index],
+            "label": rows["track", "genre_top"].astype(object),
+            "split": rows["set", "split"].astype(object),
+            "artist": rows["artist", "id"],
+        },
+        index=rows.index,
+    )
+
+
+def clip_path(data_dir: str | Path, track_id: int) -> Path:
+    """Path of a clip: ``fma_small/ddd/dddddd.mp3``."""
+    name = f"{track_id:06d}"
+    return Path(data_dir) / "fma_small" / name[:3] / f"{name}.mp3"
+
+
+def read_checksums(data_dir: str | Path) -> dict[int, str]:
+    """SHA-1 of each clip from ``fma_small/checksums``, by track id; empty without the file."""
+    path = Path(data_dir) / "fma_small" / "checksums"
+    return parse_checksums(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def parse_checksums(text: str) -> dict[int, str]:
+    """SHA-1 by track id from lines ``<sha1>  000/000002.mp3``; other lines are passed over."""
+    pairs = [line.split(maxsplit=1) for line in text.splitlines() if line.endswith(".mp3")]
+    return {int(Path(name).stem): sha1 for sha1, name in pairs if Path(name).stem.isdigit()}
+
+
+def load(
+    data_dir: str | Path,
+    settings: MelSettings,
+    *,
+    split: str = "official",
+    seed: int = 0,
+    name: str = "fma_small",
+    source: str = "",
+    origin: str = "",
+    jobs: int | None = None,
+    progress: bool = True,
+) -> Dataset:
+    """The subset small in ``data_dir``; ids are track ids.
+
+    Parameters
+    ----------
+    split : {"official", "stratified", "artist"}
+        FMA's own artist-disjoint split, or 80/10/10 of one's own: by clip, or with all clips of
+        an artist in one set.
+    name, source, origin : str
+        For data that only borrow FMA's layout.
+
+    Returns
+    -------
+    Dataset
+        ``skipped`` lists rows without a usable file, label or split, and files without a row.
+
+    Raises
+    ------
+    DataError
+        If metadata or all audio are missing, or the split is unknown.
+    """
+    data_dir = Path(data_dir).expanduser()
+    clips = small_clips(load_tracks(data_dir), data_dir)
+    if not (data_dir / "fma_small").is_dir():
+        raise DataError(f"no fma_small/ under {data_dir}; {_CURE}")
+    strangers = _files_without_row(data_dir, clips)
+    clips, unusable = _usable(clips, official=split == "official")
+    if clips.empty:
+        raise DataError(f"no clip of tracks.csv under {data_dir / 'fma_small'}; {_CURE}")
+    if split != "official":
+        clips["split"] = _own_split(clips, split, seed)
+        split += f", seed {seed}"
+    return audio.load_clips(
+        name,
+        clips,
+        settings,
+        source=source or f"{{n}} clips of FMA-small ({split} split)",
+        refused=pd.concat([strangers, unusable], ignore_index=True),
+        checksums=read_checksums(data_dir),
+        origin=origin,
+        jobs=jobs,
+        progress=progress,
+    )
+
+
+def _files_without_row(data_dir: Path, clips: pd.DataFrame) -> pd.DataFrame:
+    known = set(clips["path"])
+    strangers = sorted(
+        path
+        for path in (data_dir / "fma_small").glob("*/*")
+        if audio.is_audio_name(path, (".mp3",)) and path not in known
+    )
+    reason = "no row of subset small in tracks.csv"
+    return skipped_table([(clip_name(path), reason) for path in strangers])
+
+
+def _usable(clips: pd.DataFrame, *, official: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Clips with a genre, a file and (where it counts) an official split; table of the others."""
+
+    def reason(clip) -> str:
+        if pd.isna(clip.label):
+            return "no genre_top in tracks.csv"
+        if official and clip.split not in SPLITS:
+            return "no official split in tracks.csv"
+        return "" if clip.path.is_file() else f"row of tracks.csv: {why_no_file(clip.path)}"
+
+    reasons = [reason(clip) for clip in clips.itertuples()]
+    skipped = [(clip_name(p), why) for p, why in zip(clips["path"], reasons, strict=True) if why]
+    return clips[[not why for why in reasons]].copy(), skipped_table(skipped)
+
+
+def _own_split(clips: pd.DataFrame, split: str, seed: int):
+    groups = {"stratified": None, "artist": clips["artist"].to_numpy()}
+    if split not in groups:
+        raise DataError(f"split must be official, stratified or artist; got {split!r}")
+    return splits.stratified(clips["label"].to_numpy(), seed=seed, groups=groups[split])

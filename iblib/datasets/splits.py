@@ -1,0 +1,49 @@
+"""Stratified 80/10/10 splits of one's own, by clip or by artist."""
+
+import numpy as np
+import pandas as pd
+
+from iblib.datasets.base import DataError
+
+
+def stratified(
+    labels: np.ndarray, *, seed: int = 0, groups: np.ndarray | None = None
+) -> np.ndarray:
+    """Split names with every class at 80/10/10, as nearly as its members (or groups) allow.
+
+    One fold of ten is the test set, the next the validation set. A class with fewer than ten
+    members (groups, if given) makes as many folds as it has, so that each set holds it.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n,)
+        Class of each item.
+    seed : int
+        Equal seed, equal split.
+    groups : ndarray, shape (n,), optional
+        Items of one group (artist) all go to one set.
+
+    Returns
+    -------
+    ndarray, shape (n,), str
+        ``training``, ``validation`` or ``test``.
+
+    Raises
+    ------
+    DataError
+        If a class has fewer than three members (groups).
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    unit = "clips" if groups is None else "artists"
+    members = pd.Series(np.arange(len(labels)) if groups is None else np.asarray(groups))
+    sizes = members.groupby(np.asarray(labels)).nunique()
+    if not len(sizes) or sizes.min() < 3:
+        short = ", ".join(f"{name!r} ({n})" for name, n in sizes[sizes < 3].items()) or "none"
+        raise DataError(f"a split needs 3 {unit} in each class; add {unit} to: {short}")
+    folder = StratifiedKFold if groups is None else StratifiedGroupKFold
+    folds = folder(n_splits=min(10, int(sizes.min())), shuffle=True, random_state=seed)
+    held_out = [rows for _, rows in folds.split(np.zeros(len(labels)), labels, groups)]
+    split = np.full(len(labels), "training", dtype="<U10")
+    split[held_out[0]], split[held_out[1]] = "test", "validation"
+    return split

@@ -1,0 +1,221 @@
+"""The embedded data: short real MP3s of invented music, with a tracks.csv in FMA's own layout."""
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from iblib import paths
+from iblib.config import key_of
+from iblib.datasets import fma, instruments
+from iblib.datasets.base import SPLITS, DataError, Dataset
+from iblib.datasets.instruments import SAMPLE_RATE, TRAITS
+from iblib.datasets.melspectrogram import MelSettings
+from iblib.datasets.store import DamagedError, make_once
+
+GENERATOR_FORMAT = 1  # raised by one whenever the code changes what is written
+
+# Mean of each trait, by genre, in standard deviations; the order is that of TRAITS.
+_PROFILES = {
+    #                tempo bright attack odd bass drums hat noise density register minor sustain
+    "Electronic":    (+0.8, +0.7, +0.2, +0.9, +0.7, +0.9, +0.9, -0.6, +0.8, -0.1, +0.5, -0.3),
+    "Experimental":  (-0.5, +0.4, -0.8, +0.4, -0.3, -0.9, -0.2, +1.1, -0.7, +0.6, +0.7, +0.6),
+    "Folk":          (-0.1, -0.4, +0.9, -0.8, -0.7, -0.9, -0.9, -0.1, +0.4, +0.2, -0.2, -0.4),
+    "Hip-Hop":       (-0.6, -0.7, +0.1, -0.2, +1.0, +0.8, +0.3, +0.4, -0.3, -0.7, +0.8, -0.5),
+    "Instrumental":  (-0.7, -0.2, -0.6, -0.4, -0.2, -0.6, -0.6, -0.8, -0.2, +0.3, +0.1, +1.0),
+    "International": (+0.3, +0.2, +0.8, +0.6, -0.1, +0.1, +0.4, +0.1, +0.6, +0.8, +0.6, -0.2),
+    "Pop":           (+0.4, +0.3, +0.0, -0.5, +0.4, +0.5, +0.5, -0.9, +0.1, +0.4, -0.8, +0.1),
+    "Rock":          (+0.5, +0.6, +0.4, +0.3, +0.2, +0.7, +0.1, +0.8, +0.3, -0.6, -0.3, +0.3),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SyntheticSettings:
+    """Everything that determines the files written.
+
+    Parameters
+    ----------
+    clips_per_genre : int
+        At least 3, so that each split holds each genre.
+    seed : int
+    seconds : float
+        Length of a clip [s].
+    clips_per_artist : int
+        Clips of one artist, at most; artists never stand in two splits.
+    contrast : float
+        Distance between genres, in units of the profiles.
+    artist_spread, clip_spread : float
+        Standard deviation of an artist's traits around the genre's, and of a clip's around the
+        artist's. Wide artists make the gap between training and test.
+    """
+
+    clips_per_genre: int = 80
+    seed: int = 0
+    seconds: float = 6.0
+    clips_per_artist: int = 4
+    contrast: float = 1.0
+    artist_spread: float = 0.8
+    clip_spread: float = 0.4
+
+    def __post_init__(self):
+        if self.clips_per_genre < 3:
+            raise DataError(f"clips_per_genre must be at least 3; got {self.clips_per_genre}")
+
+    @property
+    def key(self) -> str:
+        """Key of the folder."""
+        return key_of(GENERATOR_FORMAT, asdict(self))
+
+
+def plan(settings: SyntheticSettings) -> pd.DataFrame:
+    """The clips to write: index track id, columns ``genre``, ``artist``, ``split``.
+
+    Every genre has 80/10/10 clips in the three splits, and no artist in two of them.
+    """
+    n = settings.clips_per_genre
+    held_out = max(1, round(n / 10))
+    sizes = dict(zip(SPLITS, (n - 2 * held_out, held_out, held_out), strict=True))
+    rows = []
+    artist = 0
+    for genre in fma.GENRES:
+        for split, size in sizes.items():
+            for clip in range(size):
+                artist += clip % settings.clips_per_artist == 0
+                rows.append((genre, artist, split))
+    table = pd.DataFrame(rows, columns=["genre", "artist", "split"])
+    order = np.random.default_rng([settings.seed, 1]).permutation(len(table))
+    table = table.iloc[order].set_index(pd.RangeIndex(2, 2 + 5 * len(table), 5, name="track_id"))
+    return table
+
+
+def traits(track_id: int, genre: str, artist: int, settings: SyntheticSettings) -> np.ndarray:
+    """Traits of one clip in standard deviations: genre's mean + artist's + clip's own share."""
+    own = np.random.default_rng([settings.seed, 2, artist]).normal(size=len(TRAITS))
+    here = np.random.default_rng([settings.seed, 3, track_id]).normal(size=len(TRAITS))
+    mean = settings.contrast * np.array(_PROFILES[genre])
+    return mean + settings.artist_spread * own + settings.clip_spread * here
+
+
+def write(settings: SyntheticSettings, base: Path, *, jobs=None, progress: bool = True) -> Path:
+    """Write the data set below ``base``, unless it is there; the folder in FMA's layout.
+
+    The folder appears under its final name only when it is whole; two processes write it once.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or ``base`` cannot be written.
+    """
+    build = partial(_build, settings=settings, jobs=jobs, progress=progress)
+    return make_once(base / f"synthetic-{settings.key}", build, _check)
+
+
+def _build(folder: Path, *, settings: SyntheticSettings, jobs, progress: bool) -> None:
+    from tqdm import tqdm
+
+    table = plan(settings)
+    for track in table.index:
+        fma.clip_path(folder, track).parent.mkdir(parents=True, exist_ok=True)
+    bar = tqdm(
+        total=len(table), desc="synthetic clips", unit="clip", disable=None if progress else True
+    )
+    pool = ThreadPoolExecutor(jobs or os.cpu_count())
+    try:
+        with bar:
+            for _ in pool.map(partial(_write_clip, folder, settings), table.itertuples()):
+                bar.update()
+    finally:
+        pool.shutdown(cancel_futures=True)
+    _write_tracks(folder, table, settings)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+    (folder / "made.json").write_text(json.dumps({"settings": asdict(settings), "sizes": sizes}))
+
+
+def _check(folder: Path) -> Path:
+    """``folder`` if every file has the size it was written with."""
+    try:
+        sizes = json.loads((folder / "made.json").read_text())["sizes"]
+        whole = all((folder / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, ValueError, KeyError) as error:
+        raise DamagedError(str(error)) from error
+    if not whole:
+        raise DamagedError(f"{folder} is not as it was written")
+    return folder
+
+
+def _write_clip(folder: Path, settings: SyntheticSettings, clip) -> None:
+    import soundfile
+
+    waveform = instruments.play(
+        traits(clip.Index, clip.genre, clip.artist, settings),
+        round(settings.seconds * SAMPLE_RATE),
+        clip=np.random.default_rng([settings.seed, 4, clip.Index]),
+        artist=np.random.default_rng([settings.seed, 5, clip.artist]),
+    )
+    path = fma.clip_path(folder, clip.Index)
+    soundfile.write(path, waveform, SAMPLE_RATE, format="MP3", subtype="MPEG_LAYER_III")
+
+
+def _write_tracks(folder: Path, table: pd.DataFrame, settings: SyntheticSettings) -> None:
+    artist, genre = table["artist"], table["genre"]
+    about = "<p>Made by iblib.datasets.synthetic,\nnot by people</p>"  # quoted newline, as in FMA
+    columns = {
+        ("album", "id"): artist,
+        ("album", "information"): about,
+        ("album", "title"): [f"Synthetic {g}" for g in genre],
+        ("artist", "id"): artist,
+        ("artist", "name"): [f"Synthetic artist {a}" for a in artist],
+        ("set", "split"): table["split"],
+        ("set", "subset"): "small",
+        ("track", "duration"): round(settings.seconds),
+        ("track", "genre_top"): genre,
+        ("track", "license"): "CC0",
+        ("track", "title"): [f"Clip {i}, synthetic" for i in table.index],
+    }
+    metadata = folder / "fma_metadata"
+    metadata.mkdir()
+    pd.DataFrame(columns, index=table.index).to_csv(metadata / "tracks.csv")
+
+
+def load(
+    mel: MelSettings,
+    *,
+    settings: SyntheticSettings | None = None,
+    data_dir: str | Path = "",
+    split: str = "official",
+    jobs: int | None = None,
+    progress: bool = True,
+) -> Dataset:
+    """Data set ``synthetic``, written first if need be, then read as FMA is.
+
+    Parameters
+    ----------
+    data_dir : path
+        Where ``synthetic-<key>/`` stands; ``paths.data_dir()`` by default.
+    split : {"official", "stratified", "artist"}
+        As in ``fma.load``.
+
+    Raises
+    ------
+    DataError
+        As ``fma.load``; for instance if ``mel.clip_seconds`` is longer than the clips.
+    """
+    settings = settings or SyntheticSettings()
+    base = Path(data_dir).expanduser() if data_dir else paths.data_dir()
+    return fma.load(
+        write(settings, base, jobs=jobs, progress=progress),
+        mel,
+        split=split,
+        seed=settings.seed,
+        name="synthetic",
+        source=f"{{n}} synthetic clips in FMA's layout, not music of FMA (seed {settings.seed})",
+        origin=f"synthetic-{settings.key}",
+        jobs=jobs,
+        progress=progress,
+    )

@@ -1,0 +1,213 @@
+"""The one input check of all estimators: arrays become tensors, labels become codes, or it raises.
+
+Nothing is modified and nothing is warned about: whatever layout or byte order comes in, a dense
+row-major float tensor of the same values goes out.
+"""
+
+import operator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+_EXACT_IN_FLOAT32 = {
+    torch.float16,
+    torch.bfloat16,
+    torch.float32,
+    torch.bool,
+    torch.uint8,
+    torch.int8,
+    torch.int16,
+    torch.uint16,
+}
+_TO_FLOAT64 = {torch.float64, torch.int32, torch.int64, torch.uint32, torch.uint64}
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels as contiguous codes 0..L-1, with what each code stands for."""
+
+    codes: torch.Tensor  # (P,) int64, on the device of the points
+    names: tuple  # L label values, ascending; names[c] is the label of code c
+    counts: tuple[int, ...]  # L class sizes
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.names)
+
+
+def as_points(t, name: str = "t") -> torch.Tensor:
+    """Check ``t`` and return it as a dense float tensor on its own device.
+
+    Parameters
+    ----------
+    t : (P, d) array or tensor of a real dtype
+        float16, bfloat16, bool and integers of up to 16 bits become float32 (exactly), wider
+        integers float64; float32 and float64 stay.
+
+    Returns
+    -------
+    (P, d) float32 or float64 tensor, C-contiguous; it may share memory with ``t``.
+
+    Raises
+    ------
+    TypeError
+        Object, complex, string, sparse or masked input.
+    ValueError
+        Not two-dimensional, P = 0, d = 0, NaN or infinity (count and first index are said).
+    """
+    points = _dense_tensor(t, name) if isinstance(t, torch.Tensor) else _from_numpy(t, name)
+    _require_finite(points, name)
+    return points
+
+
+def _require_two_dimensions(shape, name: str) -> None:
+    if len(shape) != 2:
+        raise ValueError(f"{name} must have shape (n_samples, dimension); got {tuple(shape)}")
+    if 0 in shape:
+        raise ValueError(
+            f"{name} must have at least one row and one column; got shape {tuple(shape)}"
+        )
+
+
+def _dense_tensor(t: torch.Tensor, name: str) -> torch.Tensor:
+    if t.layout != torch.strided or t.dtype not in _EXACT_IN_FLOAT32 | _TO_FLOAT64:
+        raise TypeError(f"{name} must be a dense real tensor; got {t.dtype}, {t.layout}")
+    _require_two_dimensions(t.shape, name)
+    target = torch.float32 if t.dtype in _EXACT_IN_FLOAT32 else torch.float64
+    return t.detach().to(target).contiguous()
+
+
+def _from_numpy(t, name: str) -> torch.Tensor:
+    if np.ma.isMaskedArray(t):
+        raise TypeError(f"{name} must be a plain array; got a masked array")
+    array = np.asarray(t)
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise TypeError(f"{name} must be a real numeric array; got dtype {array.dtype}")
+    _require_two_dimensions(array.shape, name)
+    target = np.float32 if np.can_cast(array.dtype, np.float32) else np.float64
+    # torch refuses negative strides and foreign byte order, and warns about read-only memory:
+    # `require` copies in exactly those cases.
+    return torch.from_numpy(np.require(array, dtype=target, requirements="CAW"))
+
+
+def _require_finite(points: torch.Tensor, name: str) -> None:
+    # The sum is finite only if every value is; a sum that overflows costs one exact look.
+    if torch.isfinite(points.sum()):
+        return
+    bad = ~torch.isfinite(points)
+    n_bad = int(bad.sum())
+    if n_bad:
+        first = tuple(bad.nonzero()[0].tolist())
+        raise ValueError(
+            f"{name} must be finite; got {n_bad} NaN or infinite values, the first at index {first}"
+        )
+
+
+def as_labels(y, n_samples: int | None = None, device="cpu") -> Labels:
+    """Check ``y`` and return contiguous codes.
+
+    Parameters
+    ----------
+    y : (P,) array, tensor or sequence of integers, bools or strings
+        Floats are taken where they are whole numbers.
+    n_samples : int, optional
+        The number of rows that ``y`` must match.
+
+    Raises
+    ------
+    TypeError
+        Labels of mixed or other kinds.
+    ValueError
+        Not one-dimensional, empty, NaN or missing labels, another length than ``n_samples``.
+    """
+    values = _label_array(y)
+    if values.ndim != 1:
+        raise ValueError(f"y must have shape (n_samples,); got {values.shape}")
+    if n_samples is None and not len(values):
+        raise ValueError("y must hold at least one label; got 0")
+    if n_samples is not None and len(values) != n_samples:
+        raise ValueError(
+            f"y must have one label for each row of t; got {len(values)} labels, {n_samples} rows"
+        )
+    names, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return Labels(
+        codes=torch.from_numpy(codes.astype(np.int64)).to(device),
+        names=tuple(names.tolist()),
+        counts=tuple(counts.tolist()),
+    )
+
+
+def _label_array(y) -> np.ndarray:
+    if isinstance(y, torch.Tensor):
+        y = y.detach().cpu()
+        values = (y.float() if y.dtype == torch.bfloat16 else y).numpy()
+    elif np.ma.isMaskedArray(y):
+        raise TypeError("y must be a plain array; got a masked array")
+    elif isinstance(y, (list, tuple)):
+        values = np.array(y, dtype=object)
+    else:
+        values = np.asarray(y)
+    if values.dtype.kind == "O":
+        values = _unboxed(values)
+    if values.dtype.kind == "f":
+        return _whole_numbers(values)
+    if values.dtype.kind not in "biuUST":
+        raise TypeError(f"y must hold integer, bool or string labels; got dtype {values.dtype}")
+    return values
+
+
+def _unboxed(values: np.ndarray) -> np.ndarray:
+    """Python objects as one NumPy kind; a missing one is an error, never a class of its own."""
+    kinds = set()
+    for index, value in enumerate(values.flat):
+        if value is None or (isinstance(value, (float, np.floating)) and value != value):
+            raise ValueError(f"y must not have missing labels; got {value} at index {index}")
+        if isinstance(value, (str, bytes)):
+            kinds.add(type(value))
+        elif isinstance(value, (bool, np.bool_, int, np.integer, float, np.floating)):
+            kinds.add("number")
+        else:
+            raise TypeError(
+                "y must hold integer, bool or string labels; "
+                f"got {type(value).__name__} at index {index}"
+            )
+    if len(kinds) > 1:
+        raise TypeError("y must hold labels of one kind; got numbers and strings together")
+    return np.array(values.tolist()) if kinds else values.astype(np.int64)
+
+
+def _whole_numbers(values: np.ndarray) -> np.ndarray:
+    missing = np.isnan(values)
+    if missing.any():
+        index = int(np.argmax(missing.ravel()))
+        raise ValueError(
+            f"y must not have NaN labels; got {int(missing.sum())}, the first at index {index}"
+        )
+    if not (np.isfinite(values).all() and (values == np.floor(values)).all()):
+        raise ValueError("y must hold class labels; got floats that are not whole numbers")
+    return values
+
+
+def positive(name: str, value) -> float:
+    """``value`` as a float, or a ValueError unless it is finite and above zero."""
+    number = float(value)
+    if not 0.0 < number < float("inf"):
+        raise ValueError(f"{name} must be positive and finite; got {name}={value}")
+    return number
+
+
+def at_least_one(name: str, value) -> int:
+    """``value`` as an int, or a ValueError below 1 (TypeError where it is no integer)."""
+    number = operator.index(value)
+    if number < 1:
+        raise ValueError(f"{name} must be at least 1; got {name}={number}")
+    return number
+
+
+def neighbour_count(k, n_samples: int) -> int:
+    """``k`` as an int with 1 <= k < n_samples, or a ValueError that says which rule broke."""
+    k = at_least_one("k", k)
+    if k >= n_samples:
+        raise ValueError(f"k must be smaller than n_samples; got k={k}, n_samples={n_samples}")
+    return k

@@ -1,0 +1,231 @@
+"""A notebook's session: its settings, and its tables read from results/ or made anew."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from iblib import files
+from iblib.config import TABLE_FORMAT, ConfigError, Profile, key_of, profile_named
+from iblib.datasets import load
+from iblib.datasets.base import Dataset
+from iblib.experiments import audio, small_nets
+from iblib.experiments.specs import AUDIO_SETS, RunSpec, audio_runs, linear_run, saxe_runs
+from iblib.information_plane import read_table, write_table
+from iblib.paths import OutputPaths, output_paths
+from iblib.training import environment
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """What makes a file of results/, and which of the session's runs it depends on."""
+
+    make: Callable[["Session"], pd.DataFrame | dict | bytes]
+    depends_on: str  # audio | audio runs | saxe runs | linear runs
+
+
+_MAKERS = {
+    "class-shares.csv": _Maker(audio.class_shares, "audio"),
+    "skipped.csv": _Maker(audio.skipped, "audio"),
+    "examples.npz": _Maker(audio.examples, "audio"),
+    "clip.mp3": _Maker(audio.one_clip, "audio"),
+    "training-history.csv": _Maker(audio.training_history, "audio runs"),
+    "cnn-planes.csv": _Maker(audio.planes, "audio runs"),
+    "cnn-filters.csv": _Maker(audio.filters, "audio runs"),
+    "feature-maps.npz": _Maker(audio.feature_maps, "audio runs"),
+    "saxe-history.csv": _Maker(small_nets.saxe_history, "saxe runs"),
+    "saxe-planes.csv": _Maker(small_nets.saxe_planes, "saxe runs"),
+    "linear-network.csv": _Maker(small_nets.linear_network, "linear runs"),
+}
+
+
+class StaleResultError(FileNotFoundError):
+    """A result is missing or was made for other settings; the message holds the command."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """Settings of one notebook run and the way to its data, tables and figures.
+
+    Parameters
+    ----------
+    profile : Profile
+    dataset : {"synthetic", "fma_small", "folder"}
+    data_dir : str
+        Folder of the audio; empty: made by iblib (synthetic) or under ``data/``.
+    paths : OutputPaths
+    recompute : bool
+        True: train and measure, and write results/; False: read results/.
+    device : {"cpu", "cuda"}
+    """
+
+    profile: Profile
+    dataset: str
+    data_dir: str
+    paths: OutputPaths
+    recompute: bool
+    device: str
+
+    @property
+    def data_settings(self) -> dict:
+        """Arguments of ``datasets.load`` for this session's audio."""
+        settings = {"name": self.dataset, "data_dir": self.data_dir}
+        if self.dataset == "synthetic":
+            settings["clips_per_genre"] = self.profile.clips_per_genre
+        return settings
+
+    @cached_property
+    def audio(self) -> Dataset:
+        """The audio data set (made or cached first where that is needed)."""
+        return load(**self.data_settings)
+
+    def check_data(self) -> None:
+        """Load the data set, so that what is wrong with it is said before anything is computed."""
+        if len(self.audio.rows("training")) == 0:
+            raise ConfigError(f"{self.dataset} has no training clips: check tracks.csv's set.split")
+
+    def audio_runs(self) -> dict[str, RunSpec]:
+        """The runs on audio that the notebooks need."""
+        return audio_runs(self.profile, self.data_settings)
+
+    def saxe_runs(self) -> dict[str, RunSpec]:
+        """The runs on the 12-bit task that the notebooks need."""
+        return saxe_runs(self.profile)
+
+    def run_specs(self) -> list[dict]:
+        """Every run and its measurement as plain settings, for ``sweep``."""
+        runs = [*self.audio_runs().values(), *self.saxe_runs().values()]
+        return [spec.as_dict(measure) for spec in runs for measure in spec.measures]
+
+    def key(self, name: str) -> str:
+        """Key that a result made for these settings carries: a hash of all that it depends on."""
+        kind = _MAKERS[name].depends_on
+        data = {k: v for k, v in self.data_settings.items() if k != "data_dir"}
+        specs: list[RunSpec] = []
+        if kind == "audio runs":
+            specs = [*audio_runs(self.profile, data).values()]
+        elif kind == "saxe runs":
+            specs = [*self.saxe_runs().values()]
+        elif kind == "linear runs":
+            specs = [linear_run(self.profile, s) for s in range(self.profile.linear_seeds)]
+        if kind.startswith("audio"):
+            return key_of(TABLE_FORMAT, name, data, [asdict(spec) for spec in specs])
+        return key_of(TABLE_FORMAT, name, [asdict(spec) for spec in specs])
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table of ``results/<name>.csv``, made first when recomputing.
+
+        Raises
+        ------
+        StaleResultError
+            Where it is missing or was made for other settings.
+        """
+        return read_table(self.result(f"{name}.csv"))
+
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
+        """Arrays of ``results/<name>.npz``, made first when recomputing."""
+        with np.load(self.result(f"{name}.npz"), allow_pickle=False) as stored:
+            return {key: stored[key] for key in stored.files}
+
+    def result(self, name: str) -> Path:
+        """Path of a file of ``results/`` whose key matches these settings."""
+        if name not in _MAKERS:
+            raise KeyError(f"no experiment makes {name}; known are {sorted(_MAKERS)}")
+        path = self.paths.results / name
+        if self.recompute:
+            self._write(path, _MAKERS[name].make(self))
+        self._check(path)
+        return path
+
+    def _write(self, path: Path, value: pd.DataFrame | dict | bytes) -> None:
+        with files.replacing(path) as temporary:
+            if isinstance(value, pd.DataFrame):
+                write_table(value, temporary)
+            elif isinstance(value, bytes):
+                temporary.write_bytes(value)
+            else:
+                _write_arrays(temporary, value)
+        about = {"key": self.key(path.name), "profile": asdict(self.profile)}
+        about |= {"dataset": self.dataset, "source": self.source_of_data}
+        about["environment"] = environment()
+        files.write_json(path.with_name(path.name + ".json"), about)
+
+    def _check(self, path: Path) -> None:
+        about = path.with_name(path.name + ".json")
+        if not path.is_file() or not about.is_file():
+            raise StaleResultError(f"{path} is missing; make it with: {self.command}")
+        if files.read_json(about)["key"] != self.key(path.name):
+            raise StaleResultError(
+                f"{path} was made for other settings than these; make it with: {self.command}"
+            )
+
+    @property
+    def command(self) -> str:
+        """The command that makes this session's results."""
+        parts = ["python -m iblib report", f"--profile {self.profile.name}"]
+        parts.append(f"--dataset {self.dataset}")
+        if self.data_dir:
+            parts.append(f"--data-dir '{self.data_dir}'")
+        return " ".join(parts)
+
+    @cached_property
+    def source_of_data(self) -> str:
+        """One sentence: what data, real or synthetic, how many clips."""
+        if self.recompute:
+            return self.audio.source
+        return files.read_json(self.paths.results / "class-shares.csv.json")["source"]
+
+    def save_figure(self, fig, name: str) -> Path:
+        """Write ``figures/<name>.png`` and ``.svg``."""
+        from iblib.plotting import save_figure
+
+        return save_figure(fig, name, self.paths.figures)
+
+
+def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """A zip of npy members with a fixed date, so that equal arrays are equal bytes."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in sorted(arrays.items()):
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+            member = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+            member.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(member, buffer.getvalue())
+
+
+def open_session(
+    *,
+    profile: str = "report",
+    dataset: str = "synthetic",
+    data_dir: str = "",
+    out_dir: str = "",
+    recompute: bool = False,
+    device: str = "cpu",
+) -> Session:
+    """The session of a notebook's parameters.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown profile, data set or device.
+    """
+    if dataset not in AUDIO_SETS:
+        raise ConfigError(f"dataset must be one of {AUDIO_SETS}; got {dataset!r}")
+    check_device(device)
+    where = output_paths(profile, dataset, out_dir)
+    return Session(profile_named(profile), dataset, data_dir, where, recompute, device)
+
+
+def check_device(device: str) -> None:
+    """Raise ``ConfigError`` where a device is unknown or absent."""
+    import torch
+
+    if device not in ("cpu", "cuda"):
+        raise ConfigError(f"device must be cpu or cuda; got {device!r}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("cuda was asked for and torch finds no GPU: use --device cpu")

@@ -1,0 +1,130 @@
+"""The runs of the report as plain settings: networks, optimisers, and what is measured of each."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from iblib.config import Bins, MeasureConfig, Profile, RunConfig
+
+AUDIO_SETS = ("synthetic", "fma_small", "folder")
+
+# Kolchinsky & Tracey's noise variance in Saxe's code for the 12-bit task (SCIENCE 1).
+SAXE_NOISE_VARIANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run: its data, its settings, and the measurements taken of it."""
+
+    data: dict[str, Any]
+    run: RunConfig
+    measures: tuple[MeasureConfig, ...] = ()
+
+    def as_dict(self, measure: MeasureConfig | None) -> dict[str, Any]:
+        """Plain settings with one of the measurements, or none."""
+        return {
+            "data": dict(self.data),
+            "run": asdict(self.run),
+            "measure": measure.as_dict() if measure else None,
+        }
+
+
+def plane_measure(profile: Profile, *, n_points: int = 0) -> MeasureConfig:
+    """Whole layers: joint, spatial means, first principal components (notebook 07)."""
+    return MeasureConfig(
+        n_samples=profile.n_samples,
+        views=("layer", "spatial_mean", "pca"),
+        bins=(Bins("width", 0.5), Bins("run", 30)),
+        n_points=n_points,
+    )
+
+
+def filter_measure(profile: Profile) -> MeasureConfig:
+    """Single filters, whole and as means (notebook 08), at few epochs."""
+    return MeasureConfig(
+        n_samples=profile.n_samples,
+        views=("filter", "filter_mean"),
+        bins=(Bins("width", 0.5), Bins("run", 30)),
+        n_points=4,
+    )
+
+
+def audio_runs(profile: Profile, data: dict[str, Any]) -> dict[str, RunSpec]:
+    """SimpleCNN (ReLU, tanh; SGD over seeds, full batch) and MiniResNet (ReLU, tanh)."""
+    runs = {}
+    planes, filters = plane_measure(profile), filter_measure(profile)
+    for activation in ("relu", "tanh"):
+        for seed in range(profile.cnn_seeds):
+            config = RunConfig(
+                "simple_cnn",
+                activation,
+                batch_size=profile.batch_size,
+                epochs=profile.cnn_epochs,
+                n_points=profile.cnn_points,
+                seed=seed,
+            )
+            measures = (planes, filters) if seed == 0 else (planes,)
+            runs[f"simple_cnn-{activation}-SGD-{seed}"] = RunSpec(data, config, measures)
+        config = RunConfig(
+            "simple_cnn",
+            activation,
+            batch_size=0,
+            epochs=profile.bgd_epochs,
+            n_points=profile.cnn_points,
+        )
+        runs[f"simple_cnn-{activation}-BGD-0"] = RunSpec(data, config, (planes,))
+        config = RunConfig(
+            "mini_resnet",
+            activation,
+            batch_size=profile.batch_size,
+            epochs=profile.resnet_epochs,
+            n_points=profile.resnet_points,
+        )
+        runs[f"mini_resnet-{activation}-SGD-0"] = RunSpec(data, config, (planes,))
+    return runs
+
+
+def saxe_bins(activation: str) -> tuple[Bins, ...]:
+    """Saxe's binning for the activation first, then fixed width; refitted edges for ReLU."""
+    if activation == "tanh":
+        return (Bins("bounds", 30, -1.0, 1.0), Bins("width", 0.07))
+    return (Bins("run", 100), Bins("width", 0.07), Bins("epoch", 100))
+
+
+def saxe_runs(profile: Profile) -> dict[str, RunSpec]:
+    """Saxe's 12-10-7-5-4-3-2 network on the 12-bit task, tanh and ReLU, seeds as one ensemble."""
+    runs = {}
+    for activation in ("tanh", "relu"):
+        config = RunConfig(
+            "mlp",
+            activation,
+            optimizer="adam",
+            learning_rate=4e-4,
+            batch_size=256,
+            epochs=profile.mlp_epochs,
+            n_points=profile.mlp_points,
+            n_seeds=profile.mlp_seeds,
+        )
+        measure = MeasureConfig(
+            split="all",
+            n_samples=0,
+            bins=saxe_bins(activation),
+            noise_variance=SAXE_NOISE_VARIANCE,
+        )
+        runs[activation] = RunSpec({"name": "binary_patterns"}, config, (measure,))
+    return runs
+
+
+def linear_run(profile: Profile, seed: int) -> RunSpec:
+    """Deep linear student of one hidden layer, full batch (Saxe et al., section 3)."""
+    config = RunConfig(
+        "mlp",
+        "linear",
+        options={"sizes": [100, 100, 1]},
+        learning_rate=0.5,
+        momentum=0.0,
+        batch_size=0,
+        epochs=profile.linear_epochs,
+        n_points=40,
+        seed=seed,
+    )
+    return RunSpec({"name": "linear_teacher", "seed": seed}, config)

@@ -1,0 +1,85 @@
+"""How files are written: whole or not at all, and sealed where damage must be noticed."""
+
+import hashlib
+import io
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+_SEAL = b"iblib-sha256 "
+
+
+class DamagedFileError(OSError):
+    """A sealed file does not hold what was written."""
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside ``path`` that takes its place, synced, when the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)
+        _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Write ``content`` whole: readers see the old file or the new one, never a part."""
+    data = content.encode() if isinstance(content, str) else content
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON (no NaN) with sorted keys, whole."""
+    write_atomic(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; NaN and infinities, which JSON does not have, are refused."""
+
+    def refuse(constant: str):
+        raise DamagedFileError(f"{path} holds {constant}, which is not JSON")
+
+    try:
+        return json.loads(path.read_text(), parse_constant=refuse)
+    except json.JSONDecodeError as error:
+        raise DamagedFileError(f"{path} is not JSON: {error}") from error
+
+
+def write_sealed(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Write what ``write`` puts into a file object, behind its SHA-256."""
+    buffer = io.BytesIO()
+    write(buffer)
+    payload = buffer.getvalue()
+    write_atomic(path, _SEAL + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
+
+
+def read_sealed(path: Path) -> bytes:
+    """Payload of a sealed file.
+
+    Raises
+    ------
+    DamagedFileError
+        Where the file is truncated, altered, or was never sealed.
+    """
+    head, _, payload = path.read_bytes().partition(b"\n")
+    if head != _SEAL + hashlib.sha256(payload).hexdigest().encode():
+        raise DamagedFileError(f"{path} is damaged: its checksum does not match")
+    return payload

@@ -1,0 +1,89 @@
+"""The networks, one per file; each names the layers worth measuring."""
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from iblib.models.layers import ACTIVATIONS, CNN_ACTIVATIONS
+from iblib.models.mini_resnet import MiniResNet
+from iblib.models.mlp import MLP, SAXE_SIZES
+from iblib.models.simple_cnn import SimpleCNN
+
+__all__ = [
+    "ACTIVATIONS",
+    "CNN_ACTIVATIONS",
+    "MLP",
+    "MODELS",
+    "SAXE_SIZES",
+    "MiniResNet",
+    "SimpleCNN",
+    "build",
+    "check_names",
+    "count_parameters",
+    "summary",
+]
+
+MODELS = {"simple_cnn": SimpleCNN, "mini_resnet": MiniResNet, "mlp": MLP}
+
+
+def check_names(model: str, activation: str) -> None:
+    """Raise ``ValueError`` where no such network can be built."""
+    if model not in MODELS:
+        raise ValueError(f"model must be one of {sorted(MODELS)}; got {model!r}")
+    legal = tuple(ACTIVATIONS) if model == "mlp" else CNN_ACTIVATIONS
+    if activation not in legal:
+        raise ValueError(f"activation of {model} must be one of {legal}; got {activation!r}")
+
+
+def build(model: str, activation: str = "relu", *, seed: int = 0, **options) -> nn.Module:
+    """A new network with weights drawn from ``seed``; ``options`` go to its class.
+
+    Raises
+    ------
+    ValueError
+        For an unknown model, activation or option.
+    """
+    check_names(model, activation)
+    generator = torch.Generator().manual_seed(seed)
+    try:
+        return MODELS[model](activation, generator=generator, **options)
+    except TypeError as error:
+        raise ValueError(f"options of {model} are wrong: {error}") from error
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Number of trained scalars."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def summary(network: nn.Module, input_shape: tuple[int, ...]) -> pd.DataFrame:
+    """One row per measured layer: its module, the shape of its output and its dimension."""
+    shapes = {}
+    layers = network.measured_layers()
+    hooks = [
+        network.get_submodule(path).register_forward_hook(_shape_recorder(shapes, name))
+        for name, path in layers.items()
+    ]
+    was_training = network.training
+    try:
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, *input_shape))
+    finally:
+        network.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return pd.DataFrame(
+        {
+            "layer": list(layers),
+            "module": list(layers.values()),
+            "shape": [" x ".join(map(str, shapes[name])) for name in layers],
+            "dimension": [int(torch.tensor(shapes[name]).prod()) for name in layers],
+        }
+    )
+
+
+def _shape_recorder(shapes: dict, name: str):
+    def record(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        shapes[name] = tuple(output.shape[1:])
+
+    return record

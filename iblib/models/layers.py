@@ -1,0 +1,33 @@
+"""What the networks share: activations by name, and drawing weights from a generator."""
+
+import torch
+from torch import nn
+
+ACTIVATIONS = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "softsign": nn.Softsign,
+    "softplus": nn.Softplus,
+    "linear": nn.Identity,
+}
+CNN_ACTIVATIONS = ("relu", "tanh")
+
+
+def activation_module(name: str, family: str) -> nn.Module:
+    """A new activation module; ``family`` is ``mlp`` (all five) or ``cnn`` (ReLU and tanh)."""
+    legal = tuple(ACTIVATIONS) if family == "mlp" else CNN_ACTIVATIONS
+    if name not in legal:
+        raise ValueError(f"activation must be one of {legal}; got {name!r}")
+    return ACTIVATIONS[name]()
+
+
+def initialise(network: nn.Module, activation: str, generator: torch.Generator | None) -> None:
+    """Draw every convolution and linear weight (He for ReLU, Xavier for tanh); biases to 0."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            if activation == "relu":
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+            else:
+                nn.init.xavier_normal_(module.weight, generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

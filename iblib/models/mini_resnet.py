@@ -1,0 +1,132 @@
+"""MiniResNet: a convolution, max pooling, two residual layers, pooling, linear."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from iblib.models.layers import activation_module, initialise
+
+
+class ResidualBlock(nn.Module):
+    """``activation(BN(conv(activation(BN(conv(x))))) + shortcut(x))``, 3x3 convolutions.
+
+    The shortcut is a 1x1 convolution with batch norm where the shape changes, else the identity.
+    """
+
+    def __init__(self, n_in: int, n_out: int, stride: int, activation: str):
+        super().__init__()
+        self.conv1 = nn.Conv2d(n_in, n_out, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(n_out)
+        self.activation1 = activation_module(activation, "cnn")
+        self.conv2 = nn.Conv2d(n_out, n_out, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(n_out)
+        self.activation2 = activation_module(activation, "cnn")
+        changes = stride != 1 or n_in != n_out
+        self.shortcut = (
+            nn.Sequential(
+                nn.Conv2d(n_in, n_out, 1, stride=stride, bias=False), nn.BatchNorm2d(n_out)
+            )
+            if changes
+            else nn.Identity()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (batch, n_out, height / stride, width / stride)."""
+        y = self.activation1(self.bn1(self.conv1(x)))
+        return self.activation2(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+
+class MiniResNet(nn.Module):
+    """Small residual network for spectrograms.
+
+    ``Conv2d(7x7, stride 2) + BN + activation + MaxPool(3, stride 2)``; residual layers of
+    ``blocks[i]`` blocks with ``filters[i]`` filters, the first block of each later layer with
+    stride 2; a pooling layer; Linear. The defaults (one block per layer, average pooling to
+    1x1) have 20 280 parameters.
+
+    Parameters
+    ----------
+    activation : {"relu", "tanh"}
+    filters, blocks : sequences of int, of equal length
+        Filters and blocks of each residual layer; the original project's code had (3, 4) blocks.
+    pooling : {"average", "max"}
+    pool_size : int
+        Side of the pooled map: 1 by default, 7 in the original project's code.
+    n_classes, in_channels : int
+    generator : torch.Generator, optional
+        Source of the initial weights.
+    """
+
+    def __init__(
+        self,
+        activation: str = "relu",
+        filters: Sequence[int] = (16, 32),
+        blocks: Sequence[int] = (1, 1),
+        *,
+        pooling: str = "average",
+        pool_size: int = 1,
+        n_classes: int = 8,
+        in_channels: int = 1,
+        generator: torch.Generator | None = None,
+    ):
+        super().__init__()
+        pools = {"average": nn.AdaptiveAvgPool2d, "max": nn.AdaptiveMaxPool2d}
+        if pooling not in pools:
+            raise ValueError(f"pooling must be one of {tuple(pools)}; got {pooling!r}")
+        if len(filters) != len(blocks) or not filters or min(*filters, *blocks) < 1:
+            raise ValueError(
+                f"filters and blocks must be positive and of equal length; got {filters}, {blocks}"
+            )
+        self.conv = nn.Conv2d(in_channels, filters[0], 7, stride=2, padding=3, bias=False)
+        self.bn = nn.BatchNorm2d(filters[0])
+        self.activation = activation_module(activation, "cnn")
+        self.max_pool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.layers = nn.ModuleList()
+        n_in = filters[0]
+        for i, (n_out, n_blocks) in enumerate(zip(filters, blocks, strict=True)):
+            strides = [1 if i == 0 else 2] + [1] * (n_blocks - 1)
+            layer = nn.ModuleList()
+            for stride in strides:
+                layer.append(ResidualBlock(n_in, n_out, stride, activation))
+                n_in = n_out
+            self.layers.append(layer)
+        self.pool = pools[pooling](pool_size)
+        self.linear = nn.Linear(filters[-1] * pool_size**2, n_classes)
+        initialise(self, activation, generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits, shape (batch, n_classes), of inputs, shape (batch, in_channels, mels, frames)."""
+        x = self.max_pool(self.activation(self.bn(self.conv(x))))  # (batch, filters[0], /4, /4)
+        for layer in self.layers:
+            for block in layer:
+                x = block(x)
+        return self.linear(self.pool(x).flatten(1))
+
+    def measured_layers(self, *, batch_norm: bool = False) -> dict[str, str]:
+        """Layer name -> module whose output is measured.
+
+        ``conv`` and each residual block are measured after their last activation;
+        ``before_max_pool`` is ``conv`` itself, so the first pooling compares ``conv`` and
+        ``after_max_pool``, the last one ``before_pool`` (the last block) and ``after_pool``.
+        With ``batch_norm`` also the tensors before and after each batch norm on the main path.
+        """
+        layers = {}
+        if batch_norm:
+            layers |= {"conv_before_bn": "conv", "conv_after_bn": "bn"}
+        layers |= {"conv": "activation", "after_max_pool": "max_pool"}
+        names = [(i, j) for i, layer in enumerate(self.layers) for j in range(len(layer))]
+        for i, j in names:
+            name, module = f"res{i + 1}_block{j + 1}", f"layers.{i}.{j}"
+            if batch_norm:
+                for n in (1, 2):
+                    layers[f"{name}_before_bn{n}"] = f"{module}.conv{n}"
+                    layers[f"{name}_after_bn{n}"] = f"{module}.bn{n}"
+            layers[name] = f"{module}.activation2"
+        return {**layers, "after_pool": "pool", "output": "linear"}
+
+    def pooling_pairs(self) -> dict[str, tuple[str, str]]:
+        """Pooling layer -> names of the measured tensors just before and just after it."""
+        i = len(self.layers)
+        last = f"res{i}_block{len(self.layers[-1])}"
+        return {"max_pool": ("conv", "after_max_pool"), "pool": (last, "after_pool")}

@@ -1,0 +1,62 @@
+"""The fully connected network of Shwartz-Ziv & Tishby and of Saxe et al.: 12-10-7-5-4-3-2."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from iblib.models.layers import activation_module
+
+SAXE_SIZES = (12, 10, 7, 5, 4, 3, 2)
+
+
+class MLP(nn.Module):
+    """Fully connected network; every hidden layer has the activation, the output has none.
+
+    Parameters
+    ----------
+    activation : str
+        ``relu``, ``tanh``, ``softsign``, ``softplus`` or ``linear``.
+    sizes : sequence of int
+        Widths from input to output; Saxe's by default.
+    generator : torch.Generator, optional
+        Source of the initial weights.
+
+    Notes
+    -----
+    Weights are drawn from a normal of standard deviation ``1/sqrt(fan_in)`` truncated at two
+    deviations, biases are 0 (Saxe et al. 2018, appendix).
+    """
+
+    def __init__(
+        self,
+        activation: str = "tanh",
+        sizes: Sequence[int] = SAXE_SIZES,
+        *,
+        generator: torch.Generator | None = None,
+    ):
+        super().__init__()
+        if len(sizes) < 2 or min(sizes) < 1:
+            raise ValueError(f"sizes must hold at least two positive widths; got {sizes}")
+        self.linear = nn.ModuleList(
+            nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairwise(sizes)
+        )
+        self.activation = nn.ModuleList(activation_module(activation, "mlp") for _ in sizes[2:])
+        for linear in self.linear:
+            deviation = linear.in_features**-0.5
+            nn.init.trunc_normal_(
+                linear.weight, 0.0, deviation, -2 * deviation, 2 * deviation, generator=generator
+            )
+            nn.init.zeros_(linear.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits, shape (batch, sizes[-1]), of inputs, shape (batch, sizes[0])."""
+        for linear, activation in zip(self.linear[:-1], self.activation, strict=True):
+            x = activation(linear(x))  # (batch, width)
+        return self.linear[-1](x)
+
+    def measured_layers(self, *, batch_norm: bool = False) -> dict[str, str]:
+        """Layer name -> module whose output is measured; there is no batch norm to ask for."""
+        hidden = {f"hidden{i + 1}": f"activation.{i}" for i in range(len(self.activation))}
+        return {**hidden, "output": f"linear.{len(self.linear) - 1}"}

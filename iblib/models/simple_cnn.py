@@ -1,0 +1,83 @@
+"""SimpleCNN: four blocks of convolution, activation and batch norm, average pooling, linear."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from iblib.models.layers import activation_module, initialise
+
+
+class SimpleCNN(nn.Module):
+    """Convolutional classifier of spectrograms.
+
+    Blocks of ``Conv2d, activation, BatchNorm2d``: the first has an 8x8 kernel (stride 4,
+    padding 2), the others 3x3 (stride 2, padding 1). Then AdaptiveAvgPool2d(1) and Linear.
+    Filters 4, 8, 16, 32 and 8 classes give 6748 parameters, filters 4, 8, 8, 16 give 2516.
+
+    Parameters
+    ----------
+    activation : {"relu", "tanh"}
+    filters : sequence of int
+        Filters of each block.
+    n_classes, in_channels : int
+    generator : torch.Generator, optional
+        Source of the initial weights.
+    """
+
+    def __init__(
+        self,
+        activation: str = "relu",
+        filters: Sequence[int] = (4, 8, 16, 32),
+        *,
+        n_classes: int = 8,
+        in_channels: int = 1,
+        generator: torch.Generator | None = None,
+    ):
+        super().__init__()
+        if not filters or min(filters) < 1:
+            raise ValueError(f"filters must hold positive numbers; got {filters}")
+        self.blocks = nn.ModuleList()
+        for i, (n_in, n_out) in enumerate(zip((in_channels, *filters[:-1]), filters, strict=True)):
+            convolution = (
+                nn.Conv2d(n_in, n_out, 8, stride=4, padding=2)
+                if i == 0
+                else nn.Conv2d(n_in, n_out, 3, stride=2, padding=1)
+            )
+            block = nn.Sequential(
+                convolution, activation_module(activation, "cnn"), nn.BatchNorm2d(n_out)
+            )
+            self.blocks.append(block)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.linear = nn.Linear(filters[-1], n_classes)
+        initialise(self, activation, generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits, shape (batch, n_classes), of inputs, shape (batch, in_channels, mels, frames)."""
+        for block in self.blocks:
+            x = block(x)  # (batch, filters, height / stride, width / stride)
+        x = self.pool(x).flatten(1)  # (batch, filters[-1])
+        return self.linear(x)
+
+    def measured_layers(self, *, batch_norm: bool = False) -> dict[str, str]:
+        """Layer name -> module whose output is measured.
+
+        ``block<i>`` is the tensor after the nonlinearity, before its batch norm; with
+        ``batch_norm`` also ``block<i>_after_bn``. ``before_pool`` is the pooling's input.
+        """
+        layers = {}
+        last = len(self.blocks) - 1
+        for i in range(len(self.blocks)):
+            layers[f"block{i + 1}"] = f"blocks.{i}.1"
+            if batch_norm and i < last:  # the last one's is before_pool
+                layers[f"block{i + 1}_after_bn"] = f"blocks.{i}.2"
+        return {
+            **layers,
+            "before_pool": f"blocks.{last}.2",
+            "after_pool": "pool",
+            "output": "linear",
+        }
+
+    def pooling_pairs(self) -> dict[str, tuple[str, str]]:
+        """Pooling layer -> names of the measured tensors just before and just after it."""
+        return {"pool": ("before_pool", "after_pool")}

@@ -1,0 +1,310 @@
+"""Figures that move: an epoch slider that works with and without a kernel."""
+
+import base64
+import html
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image
+
+from iblib.plotting.planes import fill_planes, finish_planes
+from iblib.plotting.style import panels, style
+from iblib.plotting.tables import estimator_label, facets, plane_points, select
+
+# Makes the controls inside the element it stands in; without JavaScript the picture remains.
+_SCRIPT = """
+(() => {
+  const here = document.currentScript && document.currentScript.closest(".ib-player");
+  const box = here || document.querySelector(".ib-player:not([data-ready])");
+  if (!box || box.dataset.ready) return;
+  box.dataset.ready = "1";
+  const data = JSON.parse(box.querySelector(".ib-frames").textContent);
+  const picture = box.querySelector("img");
+  const frames = data.frames.map(f => f ? "data:image/png;base64," + f : picture.src);
+  const last = frames.length - 1;
+  const make = (tag, set) => Object.assign(document.createElement(tag), set);
+  const bar = make("div", {className: "ib-bar"});
+  const button = make("button", {type: "button"});
+  const slider = make("input", {type: "range", min: 0, max: last, step: 1});
+  const output = make("output", {});
+  slider.setAttribute("aria-label", data.title);
+  output.setAttribute("aria-live", "off");
+  bar.style.cssText = "display:flex;align-items:center;gap:.6em;font:14px sans-serif;max-width:"
+    + data.width + "px";
+  button.style.cssText = "min-width:3em;min-height:2.6em;touch-action:manipulation";
+  slider.style.cssText = "flex:1;min-height:2.6em;min-width:6em";
+  output.style.cssText = "min-width:6.5em;font-variant-numeric:tabular-nums";
+  bar.append(button, slider, output);
+  box.append(bar);
+  let timer = null;
+  const show = i => {
+    slider.value = i;
+    picture.src = frames[i];
+    picture.alt = data.title + ", " + data.labels[i];
+    output.textContent = data.labels[i];
+    slider.setAttribute("aria-valuetext", data.labels[i]);
+  };
+  const stop = () => {
+    clearInterval(timer);
+    timer = null;
+    button.textContent = "\\u25B6";
+    button.setAttribute("aria-label", "Play");
+  };
+  const play = () => {
+    if (+slider.value >= last) show(0);
+    button.textContent = "\\u275A\\u275A";
+    button.setAttribute("aria-label", "Pause");
+    timer = setInterval(() => +slider.value >= last ? stop() : show(+slider.value + 1),
+      data.interval);
+  };
+  slider.addEventListener("input", () => { stop(); show(+slider.value); });
+  button.addEventListener("click", () => timer ? stop() : play());
+  for (const kind of ["keydown", "keypress", "keyup"])
+    bar.addEventListener(kind, event => event.stopPropagation());
+  stop();
+  show(data.poster);
+})();
+"""
+
+
+def figure_png(figure: Figure, dpi: int = 88, colours: int | None = 64) -> bytes:
+    """PNG of a figure without dates and names, reduced to ``colours`` (about a third the size)."""
+    buffer = io.BytesIO()
+    with style():
+        figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    if not colours:
+        return buffer.getvalue()
+    with Image.open(buffer) as picture:
+        method, dither = Image.Quantize.MEDIANCUT, Image.Dither.NONE
+        reduced = picture.convert("RGB").quantize(colours, method=method, dither=dither)
+    small = io.BytesIO()
+    reduced.save(small, "PNG", optimize=True)
+    return small.getvalue()
+
+
+def is_live() -> bool:
+    """Whether widgets can move here: a Jupyter kernel runs and ``IBLIB_STATIC`` is not 1."""
+    if os.environ.get("IBLIB_STATIC") == "1":
+        return False
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return getattr(shell, "kernel", None) is not None
+
+
+def widget_view(widget) -> dict:
+    """The widget's own representation, without its text."""
+    bundle = widget._repr_mimebundle_()
+    return {kind: data for kind, data in bundle.items() if "widget-view" in kind}
+
+
+class EpochPlayer:
+    """A picture per epoch with a slider and a Play button, with and without a kernel.
+
+    One object, several representations: ipywidgets where a kernel runs; self-contained HTML
+    (inline pictures, keyboard, touch, screen reader; nothing from outside, no random ids) in an
+    exported page; the poster where neither works. ``IBLIB_STATIC=1`` leaves the widgets out, so
+    that committed notebooks carry no widget state.
+
+    Parameters
+    ----------
+    frames : sequence of bytes
+        PNG pictures of equal size.
+    labels : sequence
+        What each frame shows, such as "epoch 30".
+    title : str
+        Name for screen readers and for the text representation.
+    width : int
+        Width on the page [px]; narrower windows shrink it.
+    interval : int
+        Time per frame while playing [ms].
+    poster : int
+        Index of the frame shown first, and alone in static viewers.
+
+    Raises
+    ------
+    ValueError
+        If there is no frame, not one label a frame, or no such poster.
+    """
+
+    def __init__(
+        self,
+        frames: Sequence[bytes],
+        labels: Sequence[object],
+        title: str = "figure",
+        *,
+        width: int = 640,
+        interval: int = 200,
+        poster: int = -1,
+    ):
+        if not frames or len(frames) != len(labels):
+            counts = f"{len(frames)} frames, {len(labels)} labels"
+            raise ValueError(f"frames must be one or more, with one label each; got {counts}")
+        if not -len(frames) <= poster < len(frames):
+            raise ValueError(f"poster must be the index of a frame; got {poster}")
+        self.frames = list(frames)
+        self.labels = [str(label) for label in labels]
+        self.title = title
+        self.width = width
+        self.interval = interval
+        self.poster = poster % len(frames)
+        self._widget = None
+
+    @classmethod
+    def from_draw(
+        cls,
+        figure: Figure,
+        draw: Callable[[object], None],
+        steps: Sequence[object],
+        title: str = "figure",
+        *,
+        label: str = "epoch {}",
+        dpi: int = 88,
+        colours: int | None = 64,
+        **options,
+    ) -> "EpochPlayer":
+        """Call ``draw(step)`` for every step and keep the figure's picture.
+
+        Parameters
+        ----------
+        figure : Figure
+            What ``draw`` changes; its layout is kept as it is.
+        draw : callable
+            Changes the figure to the step given.
+        steps : sequence
+            Epochs, usually.
+        title : str
+            As above.
+        label : str
+            Format of a frame's label.
+        dpi : int
+            Resolution; 80 to 96 keeps pages small.
+        colours : int or None
+            Number of colours of a frame; None keeps all.
+        **options
+            Passed to `EpochPlayer`.
+        """
+        figure.set_layout_engine("none")
+        frames = []
+        for step in steps:
+            with style():
+                draw(step)
+            frames.append(figure_png(figure, dpi, colours))
+        options = {"width": int(figure.get_figwidth() * dpi)} | options
+        return cls(frames, [label.format(step) for step in steps], title, **options)
+
+    def widget(self):
+        """The ipywidgets view; it moves where a kernel runs."""
+        if self._widget is None:
+            self._widget = self._make_widget()
+        return self._widget
+
+    def _make_widget(self):
+        """Picture, Play button, slider and label, wired together."""
+        import ipywidgets
+
+        at = {"value": self.poster, "min": 0, "max": len(self.frames) - 1}
+        picture = ipywidgets.Image(value=self.frames[self.poster], format="png", width=self.width)
+        slider = ipywidgets.IntSlider(**at, readout=False, layout={"width": "55%"})
+        play = ipywidgets.Play(**at, interval=self.interval)
+        label = ipywidgets.Label(self.labels[self.poster])
+        ipywidgets.jslink((play, "value"), (slider, "value"))
+
+        def show(change):
+            picture.value = self.frames[change["new"]]
+            label.value = self.labels[change["new"]]
+
+        slider.observe(show, "value")
+        return ipywidgets.VBox([picture, ipywidgets.HBox([play, slider, label])])
+
+    def to_html(self) -> str:
+        """Self-contained HTML; equal for equal frames."""
+        encoded = [base64.b64encode(frame).decode() for frame in self.frames]
+        image = encoded[self.poster]
+        encoded[self.poster] = ""  # it is in the page already, as the picture
+        data = {"title": self.title, "labels": self.labels, "width": self.width}
+        data |= {"interval": self.interval, "poster": self.poster, "frames": encoded}
+        # "<" must not end the script element; JSON reads the escape back.
+        text = json.dumps(data).replace("<", "\\u003c")
+        name = html.escape(self.title, quote=True)
+        label = html.escape(f"{self.title}, {self.labels[self.poster]}", quote=True)
+        look = f"width:{self.width}px;max-width:100%;height:auto"
+        return (
+            f'<div class="ib-player" role="group" aria-label="{name}">\n'
+            f'<img alt="{label}" style="{look}" src="data:image/png;base64,{image}">\n'
+            f'<script type="application/json" class="ib-frames">{text}</script>\n'
+            f"<script>{_SCRIPT}</script>\n</div>"
+        )
+
+    def __repr__(self) -> str:
+        return f"EpochPlayer({self.title!r}, {len(self.frames)} frames)"
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        bundle = {
+            "text/plain": repr(self),
+            "text/html": self.to_html(),
+            "image/png": base64.b64encode(self.frames[self.poster]).decode(),
+        }
+        return bundle | (widget_view(self.widget()) if is_live() else {})
+
+
+def plane_player(
+    table: pd.DataFrame,
+    *,
+    estimator: str,
+    bound: str = "upper",
+    columns: str | None = "activation",
+    colour: str = "epoch",
+    title: str = "",
+    dpi: int = 88,
+    colours: int = 64,
+    interval: int = 200,
+) -> EpochPlayer:
+    """Information planes with a slider: each frame shows the way up to one measured epoch.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Plane table; what is not in ``columns`` must have one value.
+    estimator : str
+        One of the table's.
+    bound : {"upper", "lower"}
+        Which KDE value.
+    columns : str or None
+        Table column that makes panels side by side.
+    colour : {"epoch", "layer"}
+        What colour means.
+    title : str
+        Above the panels; by default the estimator.
+    dpi, colours, interval : int
+        Resolution, colours of a frame, and time per frame [ms].
+
+    Returns
+    -------
+    EpochPlayer
+        One frame per epoch; limits and colours are those of the whole table in every frame.
+    """
+    chosen = select(table, estimator=estimator)
+    grid = facets(chosen, None, columns, bound)
+    title = title or f"Information plane, {estimator_label(estimator, bound)}"
+    epochs = sorted(
+        int(epoch) for epoch in plane_points(chosen, estimator, bound)["epoch"].unique()
+    )
+    look = {"colour": colour, "bound": bound}
+    with panels(1, len(grid), panel=(3.1, 2.9)) as (figure, axes):
+        heading = figure.suptitle(f"{title}: epoch {epochs[-1]}")
+        fill_planes(axes, grid, chosen, **look)
+        finish_planes(figure, axes, chosen, grid, **look)
+
+    def draw(epoch: int) -> None:
+        for ax in axes.flat:
+            ax.clear()
+        heading.set_text(f"{title}: epoch {epoch}")
+        fill_planes(axes, grid, chosen, up_to=epoch, **look)
+
+    options = {"dpi": dpi, "colours": colours, "interval": interval}
+    return EpochPlayer.from_draw(figure, draw, epochs, title, **options)

@@ -1,0 +1,358 @@
+"""The information plane: I(X;T) against I(T;Y), by epoch or by layer, with its ceilings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from iblib.plotting.style import (
+    PANEL,
+    SMALLEST_PT,
+    LayerStyle,
+    epoch_colour_bar,
+    epoch_colours,
+    epoch_norm,
+    estimator_line,
+    figure_legend,
+    layer_handles,
+    layer_styles,
+    panels,
+    reference_line,
+)
+from iblib.plotting.tables import (
+    Facet,
+    axis_label,
+    data_note,
+    facets,
+    family,
+    n_seeds,
+    plane_points,
+    require_one,
+    seeds_text,
+    values_of,
+)
+
+_PAD = 0.05
+
+
+@dataclass(frozen=True)
+class PlaneLimits:
+    """Axis limits of a plane [bits]."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+
+
+def plane_limits(table: pd.DataFrame, estimator: str, bound: str = "upper") -> PlaneLimits:
+    """Limits [bits] that hold every point and both ceilings, for all panels and slider frames.
+
+    All binning variants and KDE share one pair of limits; Kraskov, whose H(T) has no zero and
+    no ceiling, and the pooled histogram have their own. Kraskov points with zero-radius samples
+    (each worth -53 bits per dimension) do not stretch the limits unless there are no others.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The whole plane table.
+    estimator : str
+        The estimator to be drawn.
+    bound : {"upper", "lower"}
+        Which KDE value.
+
+    Raises
+    ------
+    ValueError
+        If the table holds no point of this estimator.
+    """
+    members = [e for e in values_of(table, "estimator") if family(e) == family(estimator)]
+    points = pd.concat([plane_points(table, name, bound) for name in members or [estimator]])
+    if points.empty:
+        raise ValueError(f"estimator must have pairs of I(X;T) and I(T;Y); got none: {estimator!r}")
+    return _limits_of(points, family(estimator))
+
+
+def _limits_of(points: pd.DataFrame, kind: str) -> PlaneLimits:
+    """Limits of points of one family of estimators."""
+    if kind == "entropy" and not points["hollow"].all():
+        points = points[~points["hollow"]]
+    x, y = [*points["x"]], [0.0, *points["y"], *_label_entropies(points)]
+    if kind != "entropy":
+        x.append(0.0)
+    if kind == "information":
+        x.extend(_log_counts(points))
+    return PlaneLimits(_padded(x), _padded(y))
+
+
+def _padded(values: Sequence[float]) -> tuple[float, float]:
+    """Range of the values with a margin on both sides."""
+    low, high = float(min(values)), float(max(values))
+    margin = _PAD * ((high - low) or 1.0)
+    return low - margin, high + margin
+
+
+def _log_counts(points: pd.DataFrame) -> list[float]:
+    """Distinct ceilings log2 P [bits]."""
+    return [float(np.log2(p)) for p in values_of(points, "n_samples")]
+
+
+def _label_entropies(points: pd.DataFrame) -> list[float]:
+    """Distinct ceilings H(Y) [bits]."""
+    return sorted({round(float(h), 6) for h in values_of(points, "label_entropy")})
+
+
+def plot_plane(
+    ax: Axes,
+    table: pd.DataFrame,
+    *,
+    colour: str = "epoch",
+    limits: PlaneLimits | None = None,
+    estimator: str | None = None,
+    bound: str = "upper",
+    layers: Sequence[str] | None = None,
+    norm: LogNorm | None = None,
+    up_to: int | None = None,
+) -> list[Artist]:
+    """Draw one information plane [bits]: the mean over seeds, with a thin line for each seed.
+
+    Points that say little are hollow: saturated at log2 P, or (Kraskov) with zero-radius samples;
+    a mean is hollow where at least half of its seeds are. The last epoch's marker is large.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    table : DataFrame
+        Points from `plane_points`, or a plane table of one configuration.
+    colour : {"epoch", "layer"}
+        What colour means; with "epoch" the marker tells the layer.
+    limits : PlaneLimits, optional
+        From `plane_limits` of the whole table; by default from these points.
+    estimator : str, optional
+        Which estimator, where a plane table holds several.
+    bound : {"upper", "lower"}
+        Which KDE value.
+    layers : sequence of str, optional
+        All layers in network order, where panels must agree on colours and markers.
+    norm : LogNorm, optional
+        Colour scale of the epochs, where panels must agree.
+    up_to : int, optional
+        Last epoch to show; the limits still hold all.
+
+    Returns
+    -------
+    list of Artist
+        Ceilings, seed lines, mean lines, and one scatter of means per layer.
+
+    Raises
+    ------
+    ValueError
+        If colour is unknown, nothing is left to draw, or a setting has several values.
+    """
+    if colour not in ("epoch", "layer"):
+        raise ValueError(f'colour must be "epoch" or "layer"; got {colour!r}')
+    points = _as_points(table, estimator, bound)
+    name = values_of(points, "estimator")[0]
+    limits = limits or _limits_of(points, family(name))
+    styles = layer_styles(layers or values_of(points, "layer"))
+    norm = norm or epoch_norm(points["epoch"])
+    shown = points if up_to is None else points[points["epoch"] <= up_to]
+    artists = _ceilings(ax, points)
+    for layer, rows in shown.groupby("layer", sort=False):
+        look = styles[layer]
+        artists += _paths(ax, rows, look.colour if colour == "layer" else "0.6", name)
+        artists.append(_means(ax, rows, look, norm if colour == "epoch" else None))
+    artists += _note_outside(ax, shown, limits)
+    ax.set(xlim=limits.x, ylim=limits.y)
+    ax.set(xlabel=axis_label(name, "I_XT"), ylabel=axis_label(name, "I_TY"))
+    return artists
+
+
+def _as_points(table: pd.DataFrame, estimator: str | None, bound: str) -> pd.DataFrame:
+    """Points of one configuration, from points or from a plane table."""
+    points = table
+    if "x" not in table or "y" not in table:
+        names = values_of(table, "estimator") if estimator is None else [estimator]
+        if len(names) != 1:
+            raise ValueError(f"estimator must have one value in a panel; got {names}: select one")
+        points = plane_points(table, names[0], bound)
+    if points.empty:
+        raise ValueError("table must hold pairs of I(X;T) and I(T;Y); got none")
+    require_one(points)
+    return points
+
+
+def _ceilings(ax: Axes, points: pd.DataFrame) -> list[Artist]:
+    """The lines no estimate can pass: log2 P (not for Kraskov) and H(Y)."""
+    artists: list[Artist] = []
+    if family(values_of(points, "estimator")[0]) == "information":
+        for value in _log_counts(points):
+            artists += reference_line(ax, value, rf"$\log_2 P$ = {value:.2f}", "x")
+    for value in _label_entropies(points):
+        artists += reference_line(ax, value, f"H(Y) = {value:.2f}", "y")
+    return artists
+
+
+def _paths(ax: Axes, rows: pd.DataFrame, colour: str, estimator: str) -> list[Artist]:
+    """A layer's way over the epochs: thin for every seed, thick for their mean."""
+    lines: list[Artist] = []
+    if n_seeds(rows) > 1:
+        for _, one in rows.groupby([k for k in ("run", "seed") if k in rows], sort=False):
+            one = one.sort_values("epoch")
+            lines += ax.plot(one["x"], one["y"], color=colour, lw=0.5, alpha=0.45, zorder=2)
+    mean = seed_mean(rows)
+    line = estimator_line(estimator)
+    return [*lines, *ax.plot(mean["x"], mean["y"], color=colour, lw=1.0, ls=line, zorder=3)]
+
+
+def seed_mean(points: pd.DataFrame) -> pd.DataFrame:
+    """Mean of ``x``, ``y`` [bits] and ``hollow`` (a share) over seeds, by epoch."""
+    return points.groupby("epoch")[["x", "y", "hollow"]].mean().reset_index()
+
+
+def _means(ax: Axes, rows: pd.DataFrame, look: LayerStyle, norm: LogNorm | None) -> Artist:
+    """Mean points of a layer; in the epochs' colours where a scale is given."""
+    mean = seed_mean(rows)
+    colours = np.tile(to_rgba(look.colour), (len(mean), 1))
+    if norm is not None:
+        colours = epoch_colours(mean["epoch"].to_numpy(), norm)
+    hollow = mean["hollow"].to_numpy() >= 0.5
+    faces = np.where(hollow[:, None], to_rgba("white"), colours)
+    edges = np.where(hollow[:, None], colours, to_rgba("0.25"))
+    size = np.full(len(mean), 18.0 if norm is not None else 9.0)
+    size[-1] = 42.0
+    style = {"facecolors": faces, "edgecolors": edges, "linewidths": np.where(hollow, 1.1, 0.35)}
+    return ax.scatter(mean["x"], mean["y"], s=size, marker=look.marker, zorder=4, **style)
+
+
+def _note_outside(ax: Axes, points: pd.DataFrame, limits: PlaneLimits) -> list[Artist]:
+    """Say how many points the limits leave out."""
+    inside = points["x"].between(*limits.x) & points["y"].between(*limits.y)
+    if inside.all():
+        return []
+    text = f"{int((~inside).sum())} of {len(points)} points outside"
+    place = {"transform": ax.transAxes, "ha": "right", "va": "bottom", "fontsize": SMALLEST_PT}
+    return [ax.text(0.98, 0.02, text, color="0.25", **place)]
+
+
+def plane_grid(
+    table: pd.DataFrame,
+    *,
+    rows: str | None = "activation",
+    columns: str | None = "estimator",
+    colour: str = "epoch",
+    bound: str = "upper",
+    title: str = "",
+    panel: tuple[float, float] = PANEL,
+    whole: pd.DataFrame | None = None,
+) -> Figure:
+    """Information planes side by side, with one colour scale, one legend and equal limits.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Plane table; whatever is in neither ``rows`` nor ``columns`` must have one value.
+    rows, columns : str or None
+        Table columns that make the rows and columns of panels.
+    colour : {"epoch", "layer"}
+        What colour means.
+    bound : {"upper", "lower"}
+        Which KDE value.
+    title : str
+        Above all panels.
+    panel : tuple of float
+        Width and height of a panel [inch].
+    whole : DataFrame, optional
+        Larger plane table that sets the limits, where several figures must agree.
+
+    Returns
+    -------
+    Figure
+        Limits are equal in all panels of one family of estimators (binning and KDE; Kraskov;
+        pooled histogram).
+    """
+    grid = facets(table, rows, columns, bound)
+    with panels(grid[-1].row + 1, grid[-1].column + 1, panel=panel) as (figure, axes):
+        fill_planes(axes, grid, table, colour=colour, bound=bound, whole=whole)
+        finish_planes(figure, axes, table, grid, colour=colour, bound=bound)
+        figure.suptitle(title or None)
+    return figure
+
+
+def fill_planes(
+    axes: np.ndarray,
+    grid: Sequence[Facet],
+    table: pd.DataFrame,
+    *,
+    colour: str = "epoch",
+    bound: str = "upper",
+    up_to: int | None = None,
+    whole: pd.DataFrame | None = None,
+) -> None:
+    """Draw every facet on its axes, with layers and epochs of the table, and limits of ``whole``."""
+    shared = {"layers": values_of(table, "layer"), "norm": epoch_norm(table["epoch"])}
+    shared |= {"colour": colour, "up_to": up_to}
+    for facet in grid:
+        ax = axes[facet.row, facet.column]
+        ax.set_title(facet.title)
+        points = _facet_points(facet.table, bound)
+        if points is None:
+            ax.text(0.5, 0.5, "not measured", ha="center", va="center", transform=ax.transAxes)
+            ax.set(xticks=[], yticks=[])
+            continue
+        name = values_of(points, "estimator")[0]
+        limits = plane_limits(table if whole is None else whole, name, bound)
+        plot_plane(ax, points, limits=limits, **shared)
+
+
+def _facet_points(table: pd.DataFrame, bound: str) -> pd.DataFrame | None:
+    """Points of a panel, or None where the table holds none."""
+    names = values_of(table, "estimator")
+    if not names:
+        return None
+    if len(names) > 1:
+        raise ValueError(f"estimator must have one value in a panel; got {names}: select one")
+    points = plane_points(table, names[0], bound)
+    return None if points.empty else points
+
+
+def finish_planes(
+    figure: Figure,
+    axes: np.ndarray,
+    table: pd.DataFrame,
+    grid: Sequence[Facet],
+    *,
+    colour: str,
+    bound: str,
+) -> None:
+    """Colour bar, legend and the note about the data, once for all panels."""
+    found = [p for p in (_facet_points(facet.table, bound) for facet in grid) if p is not None]
+    if colour == "epoch":
+        epoch_colour_bar(figure, axes, epoch_norm(table["epoch"]))
+    handles = layer_handles(layer_styles(values_of(table, "layer")), coloured=colour == "layer")
+    figure_legend(figure, [*handles, *plane_handles(found)])
+    figure.supxlabel(data_note(table), fontsize=SMALLEST_PT, color="0.35", x=0.01, ha="left")
+
+
+def plane_handles(found: Sequence[pd.DataFrame]) -> list[Line2D]:
+    """Legend entries that say what lines and hollow markers mean."""
+    counts = [n_seeds(points) for points in found]
+    handles = []
+    if max(counts, default=0) > 1:
+        text = seeds_text(counts)
+        handles.append(Line2D([], [], color="0.4", lw=1.2, label=f"mean, {text}"))
+        handles.append(Line2D([], [], color="0.4", lw=0.5, alpha=0.7, label="one seed"))
+    hollow = {"marker": "o", "ls": "", "mfc": "white", "mec": "0.25"}
+    marked = [points for points in found if points["hollow"].any()]
+    kinds = {family(values_of(points, "estimator")[0]) for points in marked}
+    if kinds - {"entropy"}:
+        handles.append(Line2D([], [], **hollow, label=r"hollow: within 1 % of $\log_2 P$"))
+    if "entropy" in kinds:
+        handles.append(Line2D([], [], **hollow, label="hollow (Kraskov): duplicates, r = 0"))
+    handles.append(Line2D([], [], color="0.25", marker="o", ls="", ms=6, label="large: last epoch"))
+    return handles

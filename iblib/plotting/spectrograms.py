@@ -1,0 +1,286 @@
+"""Pictures of sound: waveforms, log-mel spectrograms, and the feature maps made from them."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from iblib.plotting.style import OKABE_ITO, SMALLEST_PT, VALUE_CMAP, panels
+
+SAMPLE_RATE = 22050
+HOP_LENGTH = 512
+_HZ_TICKS = (250, 500, 1000, 2000, 4000, 8000)
+_GAP = 2
+
+
+def plot_waveform(ax: Axes, waveform: np.ndarray, sample_rate: int = SAMPLE_RATE) -> list[Artist]:
+    """Draw a waveform against seconds; long ones as the range of each of 2000 stretches.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    waveform : ndarray, shape (n,)
+        Mono samples in [-1, 1].
+    sample_rate : int
+        Samples per second.
+    """
+    samples = np.asarray(waveform, dtype=float)
+    if samples.ndim != 1 or not samples.size:
+        raise ValueError(f"waveform must have shape (n,) with n > 0; got {samples.shape}")
+    seconds = samples.size / sample_rate
+    stretches = np.array_split(samples, min(samples.size, 2000))
+    low, high = [s.min() for s in stretches], [s.max() for s in stretches]
+    time = np.linspace(0, seconds, len(stretches))
+    body = ax.fill_between(time, low, high, color=OKABE_ITO[0], linewidth=0.4)
+    ax.set(xlim=(0, seconds), ylim=(-1.02, 1.02), xlabel="time [s]", ylabel="amplitude")
+    return [body]
+
+
+def waveform_grid(
+    waveforms: Mapping[str, np.ndarray],
+    *,
+    sample_rate: int = SAMPLE_RATE,
+    columns: int = 2,
+    title: str = "",
+) -> Figure:
+    """Waveforms by name, with the same axes.
+
+    Parameters
+    ----------
+    waveforms : mapping of str to ndarray (n,)
+        One panel each, in this order.
+    sample_rate : int
+        Samples per second.
+    columns : int
+        Panels in a row.
+    title : str
+        Above all panels.
+    """
+    rows = -(-len(waveforms) // columns)
+    options = {"panel": (3.4, 1.0), "sharex": True, "sharey": True}
+    with panels(rows, columns, **options) as (figure, axes):
+        for ax, (name, waveform) in zip(axes.flat, waveforms.items(), strict=False):
+            plot_waveform(ax, waveform, sample_rate)
+            ax.set_title(name)
+        longest = max(len(waveform) for waveform in waveforms.values()) / sample_rate
+        axes.flat[0].set_xlim(0, longest)
+        _tidy(axes, len(waveforms))
+        figure.suptitle(title or None)
+    return figure
+
+
+def _tidy(axes: np.ndarray, used: int) -> None:
+    """Hide panels without data; keep tick labels at the outer edges only."""
+    for i, ax in enumerate(axes.flat):
+        ax.label_outer()
+        ax.set_visible(i < used)
+
+
+def mel_frequencies(n_mels: int, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+    """Centre frequencies [Hz] of Slaney's mel bands from 0 to half the sample rate, ``(n_mels,)``.
+
+    Linear below 1000 Hz (200/3 Hz per mel), logarithmic above (6.4 times in 27 mels).
+    """
+    step, knee, growth = 200 / 3, 1000.0, np.log(6.4) / 27
+    top = knee / step + np.log(sample_rate / 2 / knee) / growth
+    mels = np.linspace(0, top, n_mels + 2)[1:-1]
+    return np.where(mels < knee / step, mels * step, knee * np.exp(growth * (mels - knee / step)))
+
+
+def plot_spectrogram(
+    ax: Axes,
+    log_mel: np.ndarray,
+    *,
+    sample_rate: int = SAMPLE_RATE,
+    hop_length: int = HOP_LENGTH,
+    limits: tuple[float, float] | None = None,
+    colour_bar: bool = True,
+) -> AxesImage:
+    """Draw a log-mel spectrogram: seconds, mel bands with their frequencies [Hz], dB in colour.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    log_mel : ndarray, shape (mels, frames)
+        Level [dB].
+    sample_rate, hop_length : int
+        Samples per second, and per frame.
+    limits : (float, float), optional
+        Colour limits [dB]; by default those of the picture.
+    colour_bar : bool
+        Add a bar beside the axes.
+
+    Returns
+    -------
+    AxesImage
+        The picture.
+    """
+    picture = np.asarray(log_mel, dtype=float)
+    if picture.ndim != 2 or not picture.size:
+        raise ValueError(f"log_mel must have shape (mels, frames); got {picture.shape}")
+    n_mels, frames = picture.shape
+    low, high = limits or (picture.min(), picture.max())
+    extent = (0, frames * hop_length / sample_rate, -0.5, n_mels - 0.5)
+    look = {"cmap": VALUE_CMAP, "vmin": low, "vmax": high, "interpolation": "nearest"}
+    image = ax.imshow(picture, origin="lower", aspect="auto", extent=extent, **look)
+    _frequency_ticks(ax, n_mels, sample_rate)
+    ax.set(xlabel="time [s]", ylabel=f"{n_mels} mel bands [Hz]")
+    if colour_bar:
+        ax.figure.colorbar(image, ax=ax, label="level [dB]", pad=0.02)
+    return image
+
+
+def _frequency_ticks(ax: Axes, n_mels: int, sample_rate: int) -> None:
+    """Label mel bands by frequency."""
+    centres = mel_frequencies(n_mels, sample_rate)
+    shown = [hz for hz in _HZ_TICKS if hz < centres[-1]]
+    ax.set_yticks(np.interp(shown, centres, np.arange(n_mels)), labels=[str(hz) for hz in shown])
+
+
+def spectrogram_grid(
+    mels: Mapping[str, np.ndarray],
+    *,
+    sample_rate: int = SAMPLE_RATE,
+    hop_length: int = HOP_LENGTH,
+    columns: int = 4,
+    title: str = "",
+) -> Figure:
+    """Log-mel spectrograms by genre, with the same axes and the same dB limits.
+
+    Parameters
+    ----------
+    mels : mapping of str to ndarray (mels, frames)
+        One panel each, in this order [dB].
+    sample_rate, hop_length : int
+        Samples per second, and per frame.
+    columns : int
+        Panels in a row.
+    title : str
+        Above all panels.
+    """
+    columns = min(columns, len(mels))
+    rows = -(-len(mels) // columns)
+    limits = common_limits(mels.values())
+    options = {"panel": (1.9, 1.6), "sharex": True, "sharey": True}
+    with panels(rows, columns, **options) as (figure, axes):
+        axes_rate = {"sample_rate": sample_rate, "hop_length": hop_length}
+        for ax, (name, log_mel) in zip(axes.flat, mels.items(), strict=False):
+            image = plot_spectrogram(ax, log_mel, limits=limits, colour_bar=False, **axes_rate)
+            ax.set_title(name)
+        _tidy(axes, len(mels))
+        figure.colorbar(image, ax=axes, label="level [dB]", pad=0.02, fraction=0.05, aspect=30)
+        figure.suptitle(title or None)
+    return figure
+
+
+def common_limits(pictures: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Smallest and largest finite value of several arrays."""
+    found = [p[np.isfinite(p)] for p in map(np.asarray, pictures)]
+    found = [p for p in found if p.size]
+    if not found:
+        raise ValueError("pictures must hold at least one finite value; got none")
+    return float(min(p.min() for p in found)), float(max(p.max() for p in found))
+
+
+def plot_feature_maps(
+    ax: Axes,
+    maps: np.ndarray,
+    *,
+    limits: tuple[float, float] | None = None,
+    columns: int | None = None,
+    numbers: bool = True,
+) -> AxesImage:
+    """Draw all maps of one layer for one clip, as tiles of one picture in reading order.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    maps : ndarray, shape (C, H, W)
+        Activations of C filters; low frequencies are drawn below.
+    limits : (float, float), optional
+        Colour limits; by default those of the maps.
+    columns : int, optional
+        Tiles in a row; by default about as wide as high.
+    numbers : bool
+        Write the filter's number on its tile.
+
+    Returns
+    -------
+    AxesImage
+        The picture.
+    """
+    maps = np.asarray(maps, dtype=float)
+    if maps.ndim != 3 or not maps.size:
+        raise ValueError(f"maps must have shape (filters, height, width); got {maps.shape}")
+    n, height, width = maps.shape
+    columns = columns or _tile_columns(n, height, width)
+    low, high = limits or common_limits([maps])
+    look = {"cmap": VALUE_CMAP, "vmin": low, "vmax": high, "interpolation": "nearest"}
+    image = ax.imshow(_tiles(maps, columns), aspect="auto", **look)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    if numbers:
+        for i in range(n):
+            at = ((i % columns) * (width + _GAP), (i // columns) * (height + _GAP))
+            _number(ax, i, at)
+    return image
+
+
+def _tile_columns(n: int, height: int, width: int) -> int:
+    """Tiles in a row that make the whole about twice as wide as high."""
+    return int(np.clip(round(np.sqrt(2 * n * height / width)), 1, n))
+
+
+def _tiles(maps: np.ndarray, columns: int) -> np.ndarray:
+    """Maps side by side with white (NaN) gaps; the first row of a map, the lowest band, below."""
+    n, height, width = maps.shape
+    rows = -(-n // columns)
+    shape = (rows * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP)
+    picture = np.full(shape, np.nan)
+    for i, one in enumerate(maps):
+        top, left = (i // columns) * (height + _GAP), (i % columns) * (width + _GAP)
+        picture[top : top + height, left : left + width] = one[::-1]
+    return picture
+
+
+def _number(ax: Axes, number: int, at: tuple[float, float]) -> None:
+    """A filter's number in the corner of its tile."""
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.8}
+    write = {"xytext": (1.5, -1.5), "textcoords": "offset points", "ha": "left", "va": "top"}
+    ax.annotate(str(number), at, fontsize=SMALLEST_PT, bbox=box, **write)
+
+
+def feature_map_grid(
+    maps: Mapping[object, np.ndarray], *, columns: int = 3, title: str = "", label: str = "epoch"
+) -> Figure:
+    """Feature maps of one layer and one clip by epoch, with common colour limits.
+
+    Parameters
+    ----------
+    maps : mapping of int to ndarray (C, H, W)
+        By epoch; any other key is shown as it is.
+    columns : int
+        Panels in a row.
+    title : str
+        Above all panels.
+    label : str
+        What the keys are.
+    """
+    columns = min(columns, len(maps))
+    rows = -(-len(maps) // columns)
+    limits = common_limits(maps.values())
+    with panels(rows, columns, panel=(2.3, 1.9)) as (figure, axes):
+        for ax, (key, one) in zip(axes.flat, maps.items(), strict=False):
+            image = plot_feature_maps(ax, one, limits=limits)
+            ax.set_title(f"{label} {key}".strip())
+        for ax in axes.flat[len(maps) :]:
+            ax.set_visible(False)
+        figure.colorbar(image, ax=axes, label="activation", pad=0.02, fraction=0.05, aspect=30)
+        figure.suptitle(title or None)
+    return figure

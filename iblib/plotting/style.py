@@ -1,0 +1,286 @@
+"""The house style: colours, markers, reference lines, panels, and the only writer of figures."""
+
+import io
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d", "8")
+REFERENCE_GREY = "0.45"
+EPOCH_CMAP = "cividis"
+VALUE_CMAP = "magma"
+PANEL = (2.6, 2.3)
+SMALLEST_PT = 7
+
+_LONG = 9.0
+_LINES = {
+    "binning": "-",
+    "binning_refit": (0, (_LONG, 1.5)),
+    "binning_mass": (0, (_LONG, 1.5, 1.5, 1.5)),
+    "pooled": (0, (_LONG, 1.5, 1.5, 1.5, 1.5, 1.5)),
+    "kde": "--",
+    "kraskov": "-.",
+}
+_NAME = re.compile(r"^\d\d-[a-z0-9-]+$")
+_RC = {
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8,
+    "axes.labelpad": 3,
+    "xtick.labelsize": SMALLEST_PT,
+    "ytick.labelsize": SMALLEST_PT,
+    "legend.fontsize": SMALLEST_PT,
+    "legend.frameon": False,
+    "figure.titlesize": 9.5,
+    "figure.dpi": 110,
+    "savefig.dpi": 160,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 4,
+    "image.cmap": VALUE_CMAP,
+    "svg.hashsalt": "iblib",
+    "svg.fonttype": "path",
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the house style, whatever the reader's own matplotlib settings are."""
+    with plt.style.context(["default", _RC]):
+        yield
+
+
+@contextmanager
+def panels(
+    rows: int = 1, columns: int = 1, *, panel: tuple[float, float] = PANEL, **options
+) -> Iterator[tuple[Figure, np.ndarray]]:
+    """A styled figure of ``rows x columns`` panels, laid out at the end of the block.
+
+    The figure leaves pyplot's list of open figures, so a notebook shows it once: where it is the
+    last expression of a cell.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Number of panels.
+    panel : tuple of float
+        Width and height of one panel [inch].
+    **options
+        Passed to ``plt.subplots`` (``sharex``, ``width_ratios``, ...).
+
+    Yields
+    ------
+    tuple of Figure and ndarray
+        The figure and its axes, always ``(rows, columns)``.
+    """
+    size = (panel[0] * columns + 0.5, panel[1] * rows + 0.5)
+    options = {"figsize": size, "layout": "constrained", "squeeze": False} | options
+    with style():
+        figure, axes = plt.subplots(rows, columns, **options)
+        try:
+            yield figure, axes
+            _settle(figure)
+        finally:
+            plt.close(figure)
+
+
+def _settle(figure: Figure) -> None:
+    """Make ticks and layout now, in this style, and keep them: drawing again would move them."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
+@dataclass(frozen=True)
+class LayerStyle:
+    """Colour and marker of one layer."""
+
+    colour: str
+    marker: str
+
+
+def layer_styles(layers: Iterable[str]) -> dict[str, LayerStyle]:
+    """Colour and marker by layer, in network order; after 7 layers colours repeat, markers do not.
+
+    Parameters
+    ----------
+    layers : iterable of str
+        Layer names in network order.
+    """
+    return {
+        name: LayerStyle(OKABE_ITO[i % len(OKABE_ITO)], MARKERS[i % len(MARKERS)])
+        for i, name in enumerate(dict.fromkeys(layers))
+    }
+
+
+def estimator_line(estimator: str) -> str | tuple:
+    """Line style of an estimator: binning solid, KDE dashed, Kraskov dash-dot."""
+    return _LINES.get(estimator, "-")
+
+
+def epoch_norm(epochs: Iterable[int]) -> LogNorm:
+    """Colour scale over log(epoch + 1), from epoch 0 to the last epoch."""
+    return LogNorm(vmin=1, vmax=max(max(epochs, default=0) + 1, 2))
+
+
+def epoch_colours(epochs: Sequence[int], norm: LogNorm | None = None) -> np.ndarray:
+    """Cividis colours of epochs, ``(n, 4)`` RGBA in [0, 1]."""
+    norm = norm or epoch_norm(epochs)
+    return plt.get_cmap(EPOCH_CMAP)(norm(np.asarray(epochs, dtype=float) + 1))
+
+
+def epoch_ticks(last: int) -> list[int]:
+    """Epochs worth a label: 0 1 3 10 30 ... up to the last one."""
+    decades = [step * 10**power for power in range(9) for step in (1, 3)]
+    return [0] + [epoch for epoch in decades if epoch <= last]
+
+
+def epoch_colour_bar(figure: Figure, axes, norm: LogNorm) -> Colorbar:
+    """Colour bar of the epochs, labelled 0 1 3 10 30 ..."""
+    mappable = plt.cm.ScalarMappable(norm=norm, cmap=EPOCH_CMAP)
+    bar = figure.colorbar(mappable, ax=axes, label="epoch", fraction=0.05, pad=0.02, aspect=30)
+    ticks = epoch_ticks(round(norm.vmax) - 1)
+    bar.set_ticks([epoch + 1 for epoch in ticks], labels=[str(epoch) for epoch in ticks])
+    bar.ax.minorticks_off()
+    return bar
+
+
+def epoch_axis(ax: Axes, last: int, label: str = "epoch") -> None:
+    """Logarithmic x axis on which epoch 0 has its place (linear between 0 and 1)."""
+    ax.set_xscale("symlog", linthresh=1, linscale=0.35)
+    ticks = epoch_ticks(last)
+    ax.set_xticks(ticks, labels=[str(tick) for tick in ticks])
+    ax.minorticks_off()
+    ax.set_xlim(-0.15, max(last, 1) * 1.15)
+    ax.set_xlabel(label)
+
+
+def reference_line(ax: Axes, value: float, label: str, axis: str = "x") -> list[Artist]:
+    """Grey dotted line at a reference value, with its label on the line.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    value : float
+        Position on the axis, in its unit.
+    label : str
+        What the value is.
+    axis : {"x", "y"}
+        "x": a vertical line at x = value; "y": a horizontal one.
+
+    Returns
+    -------
+    list of Artist
+        The line and its label.
+
+    Raises
+    ------
+    ValueError
+        If ``axis`` is neither "x" nor "y".
+    """
+    look = {"color": REFERENCE_GREY, "linestyle": ":", "linewidth": 1.1, "zorder": 1}
+    write = {"color": REFERENCE_GREY, "fontsize": SMALLEST_PT, "zorder": 1.5, "clip_on": True}
+    write["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+    if axis == "x":
+        place = {"transform": ax.get_xaxis_transform(), "rotation": 90, "ha": "center"}
+        return [
+            ax.axvline(value, **look),
+            ax.text(value, 0.04, label, va="bottom", **place, **write),
+        ]
+    if axis == "y":
+        place = {"transform": ax.get_yaxis_transform(), "va": "center"}
+        text = ax.text(0.04, value, label, ha="left", **place, **write)
+        return [ax.axhline(value, **look), text]
+    raise ValueError(f'axis must be "x" or "y"; got {axis!r}')
+
+
+def layer_handles(styles: Mapping[str, LayerStyle], *, coloured: bool) -> list[Line2D]:
+    """Legend entries of the layers: in their colours, or grey where colour means the epoch."""
+    return [
+        Line2D([], [], color=s.colour if coloured else "0.35", marker=s.marker, ls="", label=name)
+        for name, s in styles.items()
+    ]
+
+
+def figure_legend(figure: Figure, handles: Sequence[Artist], columns: int = 6) -> Artist | None:
+    """Legend below all panels, ``columns`` entries in a row."""
+    if not handles:
+        return None
+    return figure.legend(
+        handles=list(handles), loc="outside lower center", ncols=min(columns, len(handles))
+    )
+
+
+def save_figure(figure: Figure, name: str, folder: str | Path) -> Path:
+    """Write ``folder/name.png`` and ``.svg``, byte-stable and atomic; the only writer of figures.
+
+    Equal pictures give equal bytes (no dates, fixed ids), and a file whose bytes are equal is not
+    touched, so that git shows a change only when the picture changed.
+
+    Parameters
+    ----------
+    figure : Figure
+        What to save.
+    name : str
+        ``NN-slug``: two digits, a hyphen, small letters, digits and hyphens.
+    folder : str or Path
+        Made if it does not exist.
+
+    Returns
+    -------
+    Path
+        The PNG.
+
+    Raises
+    ------
+    ValueError
+        If the name does not have this form.
+    """
+    if not _NAME.match(name):
+        raise ValueError(f"name must look like '07-plane-tanh' (NN-slug); got {name!r}")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_if_new(folder / f"{name}.svg", _figure_bytes(figure, "svg", {"Creator": None}))
+    png = folder / f"{name}.png"
+    _write_if_new(png, _figure_bytes(figure, "png", {"Software": None}))
+    return png
+
+
+def _figure_bytes(figure: Figure, kind: str, metadata: dict) -> bytes:
+    """The file's bytes without dates and software names."""
+    buffer = io.BytesIO()
+    if kind == "svg":
+        metadata = metadata | {"Date": None}
+    with style():
+        _settle(figure)
+        figure.savefig(buffer, format=kind, metadata=metadata)
+    return buffer.getvalue()
+
+
+def _write_if_new(path: Path, content: bytes) -> None:
+    """Replace the file in one step, unless it already holds these bytes."""
+    if path.is_file() and path.read_bytes() == content:
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

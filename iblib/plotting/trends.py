@@ -1,0 +1,354 @@
+"""Bits against epochs: by layer, before and after a pooling layer, and filter by filter."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from iblib.plotting.style import (
+    OKABE_ITO,
+    SMALLEST_PT,
+    LayerStyle,
+    epoch_axis,
+    estimator_line,
+    figure_legend,
+    layer_handles,
+    layer_styles,
+    panels,
+    reference_line,
+)
+from iblib.plotting.tables import (
+    axis_label,
+    data_note,
+    estimator_label,
+    estimator_rows,
+    facets,
+    family,
+    n_seeds,
+    plane_points,
+    quantity_name,
+    require_one,
+    seeds_text,
+    select,
+    values_of,
+)
+
+
+def plot_over_epochs(
+    ax: Axes,
+    table: pd.DataFrame,
+    *,
+    quantity: str = "I_XT",
+    estimator: str = "binning",
+    bound: str = "upper",
+    layers: Sequence[str] | None = None,
+    styles: dict[str, LayerStyle] | None = None,
+    ceiling: bool = True,
+) -> list[Artist]:
+    """Draw I(X;T) or I(T;Y) [bits] of every layer against the epoch, on a log axis with epoch 0.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    table : DataFrame
+        Plane table of one configuration.
+    quantity : {"I_XT", "I_TY"}
+        What to draw; Kraskov and the pooled histogram have H(T) in the place of I(X;T).
+    estimator : str
+        One of the table's; it sets the line style.
+    bound : {"upper", "lower"}
+        Which KDE value.
+    layers : sequence of str, optional
+        Which layers, in this order; by default all.
+    styles : dict of str to LayerStyle, optional
+        Colours and markers, where panels must agree.
+    ceiling : bool
+        Draw log2 P or H(Y).
+
+    Returns
+    -------
+    list of Artist
+        By layer: the band from the lowest to the highest seed (several seeds), the mean line, and
+        the scatter of means (hollow where saturated, or for Kraskov with zero-radius samples).
+    """
+    rows = estimator_rows(table, estimator, quantity_name(estimator, quantity, bound))
+    if layers is not None:
+        rows = rows[rows["layer"].isin(list(layers))]
+    require_one(rows)
+    styles = styles or layer_styles(layers or values_of(rows, "layer"))
+    artists = _ceiling(ax, rows, quantity, estimator) if ceiling else []
+    for name in [layer for layer in styles if (rows["layer"] == layer).any()]:
+        one = rows[rows["layer"] == name]
+        artists += _trend(ax, one, styles[name], estimator_line(estimator))
+    epoch_axis(ax, int(table["epoch"].max()))
+    ax.set_ylabel(axis_label(estimator, quantity))
+    return artists
+
+
+def _ceiling(ax: Axes, rows: pd.DataFrame, quantity: str, estimator: str) -> list[Artist]:
+    """The line the quantity cannot pass, where there is one."""
+    artists: list[Artist] = []
+    if quantity == "I_TY":
+        for value in {round(float(h), 6) for h in values_of(rows, "label_entropy")}:
+            artists += reference_line(ax, value, f"H(Y) = {value:.2f}", "y")
+    elif family(estimator) == "information":
+        for value in map(np.log2, values_of(rows, "n_samples")):
+            artists += reference_line(ax, float(value), rf"$\log_2 P$ = {value:.2f}", "y")
+    return artists
+
+
+def _trend(ax: Axes, rows: pd.DataFrame, look: LayerStyle, line: str | tuple) -> list[Artist]:
+    """One layer: band over seeds, mean line, markers."""
+    groups = rows.groupby("epoch")["bits"]
+    epochs = groups.mean().index.to_numpy()
+    mean = groups.mean().to_numpy()
+    artists: list[Artist] = []
+    if n_seeds(rows) > 1:
+        band = {"color": look.colour, "alpha": 0.18, "linewidth": 0}
+        artists.append(ax.fill_between(epochs, groups.min(), groups.max(), **band))
+    artists += ax.plot(epochs, mean, color=look.colour, ls=line)
+    hollow = rows.groupby("epoch")["hollow"].mean().to_numpy() >= 0.5
+    marked = _spaced(epochs)
+    faces = [("white" if empty else look.colour) for empty in hollow[marked]]
+    mark = {"marker": look.marker, "s": 14, "facecolors": faces, "edgecolors": look.colour}
+    artists.append(ax.scatter(epochs[marked], mean[marked], linewidths=0.9, zorder=3, **mark))
+    return artists
+
+
+def _spaced(epochs: np.ndarray, most: int = 12) -> np.ndarray:
+    """Indices of at most about a dozen epochs, evenly spaced on the log axis."""
+    place = np.log10(epochs + 0.5)
+    wanted = np.linspace(place[0], place[-1], most)
+    return np.unique([np.abs(place - at).argmin() for at in wanted])
+
+
+def over_epochs_grid(
+    table: pd.DataFrame,
+    *,
+    rows: str | None = "activation",
+    columns: str | None = "estimator",
+    quantity: str = "I_XT",
+    bound: str = "upper",
+    title: str = "",
+    panel: tuple[float, float] = (2.6, 2.1),
+) -> Figure:
+    """Bits of every layer against the epoch, in panels with equal limits per estimator family.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Plane table; whatever is in neither ``rows`` nor ``columns`` must have one value.
+    rows, columns : str or None
+        Table columns that make the rows and columns of panels.
+    quantity : {"I_XT", "I_TY"}
+        What to draw.
+    bound : {"upper", "lower"}
+        Which KDE value.
+    title : str
+        Above all panels.
+    panel : tuple of float
+        Width and height of a panel [inch].
+    """
+    grid = facets(table, rows, columns, bound)
+    styles = layer_styles(values_of(table, "layer"))
+    counts, by_family = [], {}
+    with panels(grid[-1].row + 1, grid[-1].column + 1, panel=panel) as (figure, axes):
+        for facet in grid:
+            ax = axes[facet.row, facet.column]
+            ax.set_title(facet.title)
+            names = values_of(facet.table, "estimator")
+            if len(names) != 1:
+                _say_missing(ax, names)
+                continue
+            chosen = {"quantity": quantity, "estimator": names[0], "bound": bound}
+            plot_over_epochs(ax, facet.table, styles=styles, **chosen)
+            counts.append(n_seeds(facet.table))
+            by_family.setdefault(family(names[0]), []).append(ax)
+        for same in by_family.values():
+            share_y(same)
+        _legend(figure, layer_handles(styles, coloured=True), counts, table)
+        figure.suptitle(title or None)
+    return figure
+
+
+def _say_missing(ax: Axes, estimators: Sequence[str]) -> None:
+    """Write that a panel has no rows; refuse one with several estimators."""
+    if estimators:
+        raise ValueError(f"estimator must have one value in a panel; got {list(estimators)}")
+    ax.text(0.5, 0.5, "not measured", ha="center", va="center", transform=ax.transAxes)
+    ax.set(xticks=[], yticks=[])
+
+
+def share_y(axes: Sequence[Axes]) -> None:
+    """Give axes that show the same quantity the same y limits."""
+    limits = [ax.get_ylim() for ax in axes]
+    for ax in axes:
+        ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+
+
+def _legend(figure: Figure, handles: list, counts: Sequence[int], table: pd.DataFrame) -> None:
+    """Layers, the meaning of line and band, and the note about the data."""
+    if max(counts, default=0) > 1:
+        handles.append(Line2D([], [], color="0.4", label=f"mean, {seeds_text(counts)}"))
+        handles.append(Patch(color="0.4", alpha=0.25, lw=0, label="lowest to highest seed"))
+    figure_legend(figure, handles)
+    figure.supxlabel(data_note(table), fontsize=SMALLEST_PT, color="0.35", x=0.01, ha="left")
+
+
+def pooling_figure(
+    table: pd.DataFrame,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    estimator: str = "kde",
+    bound: str = "upper",
+    view: str = "layer",
+    rows: str | None = "activation",
+    title: str = "",
+) -> Figure:
+    """What pooling does to I(X;T) and I(T;Y) [bits]: the tensors just before and just after it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Plane table with the layers of ``pairs``.
+    pairs : sequence of (str, str)
+        Layer names before and after each pooling layer.
+    estimator, bound, view : str
+        Which measurement.
+    rows : str or None
+        Table column that makes the rows of panels.
+    title : str
+        Above all panels; by default the estimator.
+
+    Returns
+    -------
+    Figure
+        Two columns of panels a pair; equal limits for equal quantities.
+    """
+    chosen = select(table, estimator=estimator, view=view)
+    for name in dict.fromkeys(layer for pair in pairs for layer in pair):
+        select(chosen, layer=name)
+    grid = facets(chosen, rows, None, bound)
+    columns = [(pair, quantity) for quantity in ("I_XT", "I_TY") for pair in pairs]
+    counts, by_quantity = [], {}
+    with panels(len(grid), len(columns), panel=(2.4, 2.0)) as (figure, axes):
+        for facet in grid:
+            for j, (pair, quantity) in enumerate(columns):
+                ax = axes[facet.row, j]
+                _pooling_panel(ax, facet.table, pair, quantity, estimator, bound)
+                ax.set_title(", ".join(filter(None, [facet.title, f"{pair[0]} → {pair[1]}"])))
+                by_quantity.setdefault(quantity, []).append(ax)
+            counts.append(n_seeds(facet.table))
+        for same in by_quantity.values():
+            share_y(same)
+        names = {"before pooling": _BEFORE, "after pooling": _AFTER}
+        _legend(figure, layer_handles(names, coloured=True), counts, chosen)
+        figure.suptitle(title or estimator_label(estimator, bound))
+    return figure
+
+
+_BEFORE, _AFTER = LayerStyle(OKABE_ITO[0], "o"), LayerStyle(OKABE_ITO[1], "s")
+
+
+def _pooling_panel(
+    ax: Axes,
+    table: pd.DataFrame,
+    pair: tuple[str, str],
+    quantity: str,
+    estimator: str,
+    bound: str,
+) -> None:
+    """One quantity before and after one pooling layer."""
+    styles = dict(zip(pair, (_BEFORE, _AFTER), strict=True))
+    chosen = {"quantity": quantity, "estimator": estimator, "bound": bound}
+    plot_over_epochs(ax, table, layers=pair, styles=styles, **chosen)
+
+
+def filters_figure(
+    table: pd.DataFrame,
+    layer: str,
+    *,
+    estimator: str = "kde",
+    bound: str = "upper",
+    view: str = "filter",
+    rows: str | None = "activation",
+    title: str = "",
+) -> Figure:
+    """Each filter of a layer [bits]: I(X;T) and I(T;Y) against the epoch, and the last plane.
+
+    Filters of different seeds have nothing in common but their number, so no mean over seeds is
+    drawn: every filter of every seed is a thin line, and the thick line is their median.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Plane table with rows of the view.
+    layer : str
+        Which layer.
+    estimator, bound : str
+        Which measurement.
+    view : {"filter", "filter_mean"}
+        Whole maps, or each map's spatial mean.
+    rows : str or None
+        Table column that makes the rows of panels.
+    title : str
+        Above all panels; by default layer, view and estimator.
+    """
+    chosen = select(table, layer=layer, view=view, estimator=estimator)
+    grid = facets(chosen, rows, None, bound)
+    all_axes: list[list[Axes]] = []
+    with panels(len(grid), 3, panel=(2.5, 2.1)) as (figure, axes):
+        for facet in grid:
+            points = plane_points(facet.table, estimator, bound)
+            row = list(axes[facet.row])
+            _filter_lines(row[0], points, "x", axis_label(estimator, "I_XT"))
+            _filter_lines(row[1], points, "y", axis_label(estimator, "I_TY"))
+            _filter_plane(row[2], points, axis_label(estimator, "I_XT"))
+            row[0].set_title(facet.title)
+            row[2].set_title(f"epoch {points['epoch'].max():.0f}, each filter")
+            all_axes.append(row)
+        for column in (0, 1):
+            share_y([row[column] for row in all_axes])
+        for row in all_axes:
+            row[2].set(xlim=row[0].get_ylim(), ylim=row[1].get_ylim())
+        seeds = seeds_text([n_seeds(facet.table) for facet in grid])
+        thin = Line2D([], [], color=OKABE_ITO[0], lw=0.6, label=f"one filter of one seed, {seeds}")
+        thick = Line2D([], [], color="black", lw=1.6, label="median of the filters")
+        figure_legend(figure, [thin, thick])
+        figure.supxlabel(data_note(chosen), fontsize=SMALLEST_PT, color="0.35", x=0.01, ha="left")
+        name = f"{layer}, view {view}: {estimator_label(estimator, bound)}"
+        figure.suptitle(title or name)
+    return figure
+
+
+def _filter_lines(ax: Axes, points: pd.DataFrame, column: str, label: str) -> list[Artist]:
+    """Every filter of every seed against the epoch, and their median."""
+    require_one(points, but=["channel"])
+    lines: list[Artist] = []
+    for _, one in points.groupby(["run", "seed", "channel"], sort=False):
+        lines += ax.plot(one["epoch"], one[column], color=OKABE_ITO[0], lw=0.6, alpha=0.6)
+    median = points.groupby("epoch")[column].median()
+    lines += ax.plot(median.index, median, color="black", lw=1.6)
+    epoch_axis(ax, int(points["epoch"].max()))
+    ax.set_ylabel(label)
+    return lines
+
+
+def _filter_plane(ax: Axes, points: pd.DataFrame, label: str) -> list[Artist]:
+    """Filters of the last epoch in the plane, numbered where there is one seed."""
+    last = points[points["epoch"] == points["epoch"].max()]
+    edge = {"edgecolors": OKABE_ITO[0], "linewidths": 0.9, "s": 16}
+    faces = ["white" if hollow else OKABE_ITO[0] for hollow in last["hollow"]]
+    artists: list[Artist] = [ax.scatter(last["x"], last["y"], facecolors=faces, **edge)]
+    if n_seeds(last) == 1 and len(last) <= 16:
+        for row in last.itertuples():
+            write = {"xytext": (3, 3), "textcoords": "offset points", "fontsize": SMALLEST_PT}
+            artists.append(ax.annotate(str(row.channel), (row.x, row.y), **write))
+    ax.set(xlabel=label, ylabel="I(T;Y) [bits]")
+    return artists

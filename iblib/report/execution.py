@@ -1,0 +1,169 @@
+"""One notebook: executed aside, accepted only whole, cleaned, and moved into place."""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from nbclient.exceptions import DeadKernelError
+from nbformat import NotebookNode
+from nbstripout import strip_output
+from papermill.exceptions import PapermillExecutionError
+
+from iblib import files
+from iblib.report import ReportError
+from iblib.report.parameters import changed, tags, write_values
+
+INJECTED = "injected-parameters"
+KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+# What execution leaves behind and no reader needs.
+_TRACES = [
+    "metadata.papermill",
+    "metadata.widgets",
+    "metadata.signature",
+    "cell.metadata.papermill",
+    "cell.metadata.execution",
+    "cell.metadata.ExecuteTime",
+    "cell.metadata.collapsed",
+    "cell.metadata.scrolled",
+]
+
+
+def execute(source: Path, target: Path, parameters: dict[str, Any]) -> float:
+    """Run a notebook with parameters and put the result in place, or leave everything as it was.
+
+    Parameters
+    ----------
+    source : Path
+        The notebook; its folder is the working folder.
+    target : Path
+        Where the executed notebook goes; may be ``source`` itself.
+    parameters : dict
+        Values for the parameters cell. All but ``recompute``, which is for this run only, are
+        written into the target's own parameters cell, so that *Run All* there re-draws it.
+
+    Returns
+    -------
+    float
+        Seconds it took.
+
+    Raises
+    ------
+    ReportError
+        Naming notebook, cell and message, where a cell failed, was not run, or wrote to stderr.
+    """
+    start = time.monotonic()
+    notebook = nbformat.read(source, as_version=4)
+    try:
+        executed = _run(source, notebook, changed(notebook, parameters))
+        if problems := output_problems(executed):
+            raise ReportError(problems[0])
+    except ReportError as error:
+        raise ReportError(f"{source.name}: {error}") from error.__cause__
+    clean(executed, {k: v for k, v in parameters.items() if k != "recompute"})
+    files.write_atomic(target, nbformat.writes(executed) + "\n")
+    return time.monotonic() - start
+
+
+def output_problems(notebook: NotebookNode) -> list[str]:
+    """What keeps an executed notebook from being accepted, one line each."""
+    problems = []
+    for number, cell in enumerate(_code_cells(notebook), start=1):
+        place = _place(number, cell.source)
+        if cell.get("execution_count") is None:
+            problems.append(f"{place} was not run")
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                problems.append(f"{place} failed: {output.ename}: {output.evalue}")
+            elif output.output_type == "stream" and output.name == "stderr":
+                text = output.text.strip().splitlines() or [""]
+                problems.append(f"{place} wrote to stderr: {text[-1]}")
+    return problems
+
+
+def clean(notebook: NotebookNode, values: dict[str, Any]) -> None:
+    """Make an executed notebook look as if it had been run by hand, top to bottom, once.
+
+    The injected cell goes and its values move into the parameters cell; runs are numbered 1..n;
+    times, widget state and version noise go.
+    """
+    cells = [cell for cell in notebook.cells if INJECTED not in tags(cell)]
+    notebook.cells = cells
+    write_values(notebook, changed(notebook, values))
+    for number, cell in enumerate(_code_cells(notebook), start=1):
+        cell.execution_count = number
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = number
+    for cell in cells:
+        if not tags(cell):
+            cell.metadata.pop("tags", None)
+    strip_output(notebook, keep_output=True, keep_count=True, keep_id=False, extra_keys=_TRACES)
+    metadata = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
+    notebook.metadata = nbformat.from_dict(metadata)
+
+
+def _run(source: Path, notebook: NotebookNode, values: dict[str, Any]) -> NotebookNode:
+    with tempfile.TemporaryDirectory() as scratch, _kernel_environment():
+        aside = Path(scratch) / source.name
+        try:
+            return papermill.execute_notebook(
+                _plain(source),
+                _plain(aside),
+                parameters=values,
+                kernel_name="python3",
+                cwd=source.parent,
+                progress_bar=False,
+                log_output=False,
+                coalesce_streams=True,
+            )
+        except PapermillExecutionError as error:
+            message = (error.evalue.strip().splitlines() or [""])[-1]
+            raise ReportError(f"{_stopped(aside)} failed: {error.ename}: {message}") from error
+        except DeadKernelError as error:
+            raise ReportError(f"{_stopped(aside)}: the kernel died (out of memory?)") from error
+
+
+def _plain(path: Path) -> str:
+    """A path that papermill, which formats paths, leaves as it is."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+@contextmanager
+def _kernel_environment() -> Iterator[None]:
+    """What kernels inherit: no live widgets, inline figures, and this very package."""
+    before = dict(os.environ)
+    package = str(Path(__file__).resolve().parents[2])
+    search = [package, *filter(None, [before.get("PYTHONPATH")])]
+    os.environ.update(IBLIB_STATIC="1", PYTHONPATH=os.pathsep.join(search))
+    os.environ.pop("MPLBACKEND", None)  # any value would switch inline figures off
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _stopped(aside: Path) -> str:
+    """The cell at which an execution stopped, as the notebook's author counts cells."""
+    number, stopped = 0, (0, "")
+    for cell in _code_cells(nbformat.read(aside, as_version=4)):
+        number += INJECTED not in tags(cell)
+        if cell.metadata.get("papermill", {}).get("start_time"):
+            stopped = number, cell.source
+    return _place(*stopped)
+
+
+def _place(number: int, source: str) -> str:
+    first_line = (source.strip().splitlines() or [""])[0]
+    return f"cell {number} (`{first_line}`)"

@@ -1,0 +1,124 @@
+"""Tables to tables: the numbers that the notebooks' verdicts stand on."""
+
+import numpy as np
+import pandas as pd
+
+# What tells one curve over epochs from another in a plane table.
+CURVE = [
+    *("run", "model", "activation", "batch_mode", "seed", "layer", "view", "channel"),
+    *("estimator", "parameter", "value", "quantity"),
+]
+SETTING = ["model", "activation", "batch_mode"]
+
+
+def select(table: pd.DataFrame, **conditions) -> pd.DataFrame:
+    """Rows whose columns equal the given values (or lie in the given list).
+
+    Raises
+    ------
+    ValueError
+        For an unknown column, or where nothing is left.
+    """
+    for column, wanted in conditions.items():
+        if column not in table:
+            raise ValueError(f"column must be one of {list(table.columns)}; got {column!r}")
+        values = wanted if isinstance(wanted, list | tuple | set) else [wanted]
+        table = table[table[column].isin(values)]
+    if table.empty:
+        raise ValueError(f"no row has {conditions}")
+    return table
+
+
+def compression(table: pd.DataFrame) -> pd.DataFrame:
+    """Rise and fall of each curve over epochs, in bits.
+
+    Returns
+    -------
+    DataFrame
+        One row per curve: ``first`` (the first epoch's value), ``maximum``, ``epoch_of_maximum``,
+        ``last``, ``rise`` = maximum - first and ``fall`` = maximum - last (both >= 0).
+    """
+    table = table.dropna(subset="bits").sort_values("epoch", kind="stable")
+    groups = table.groupby(CURVE, sort=False, dropna=False)
+    found = groups["bits"].agg(first="first", maximum="max", last="last")
+    top = table.loc[groups["bits"].idxmax()].set_index(CURVE)["epoch"]
+    found["epoch_of_maximum"] = top.reindex(found.index)
+    found["rise"] = found["maximum"] - found["first"]
+    found["fall"] = found["maximum"] - found["last"]
+    return found.reset_index()
+
+
+def mean_over_seeds(
+    table: pd.DataFrame, column: str, by: list[str] | tuple[str, ...]
+) -> pd.DataFrame:
+    """Mean, smallest, largest of a column and the number ``n`` of values in each group."""
+    groups = table.groupby(list(by), sort=False)[column]
+    return groups.agg(mean="mean", smallest="min", largest="max", n="size").reset_index()
+
+
+def processing_violations(table: pd.DataFrame, *, tolerance: float = 0.01) -> pd.DataFrame:
+    """How often an estimate breaks the data-processing inequality between consecutive layers.
+
+    I(X;T) of a later layer can never be above an earlier one's; an estimate can.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Plane rows of one view; layers appear in network order.
+    tolerance : float
+        Bits by which the later layer must be larger to count.
+
+    Returns
+    -------
+    DataFrame
+        Per setting, estimator and quantity: ``pairs`` compared, ``violations``, ``share``,
+        ``largest`` violation in bits.
+    """
+    order = {layer: i for i, layer in enumerate(pd.unique(table["layer"]))}
+    key = [c for c in CURVE if c not in ("layer", "channel")] + ["epoch"]
+    table = table.assign(position=table["layer"].map(order)).sort_values([*key, "position"])
+    step = table.groupby(key, sort=False)["bits"].diff().dropna()
+    table = table.loc[step.index].assign(step=step, broken=step > tolerance)
+    groups = table.groupby([*SETTING, "estimator", "quantity"], sort=False)
+    found = groups.agg(
+        pairs=("step", "size"), violations=("broken", "sum"), largest=("step", "max")
+    )
+    found["share"] = found["violations"] / found["pairs"]
+    found["largest"] = found["largest"].clip(lower=0)
+    return found.reset_index()
+
+
+def saturation(table: pd.DataFrame) -> pd.DataFrame:
+    """Share of saturated measurements by setting, layer, view and estimator (I(X;T) rows)."""
+    table = table[table["quantity"].isin(("I_XT", "I_XT_upper"))]
+    by = [*SETTING, "layer", "view", "estimator"]
+    return table.groupby(by, sort=False)["saturated"].mean().rename("share").reset_index()
+
+
+def final_accuracy(history: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy at the last epoch by setting: mean over seeds of training, validation and test.
+
+    Returns
+    -------
+    DataFrame
+        Columns of the setting, ``epochs``, ``updates``, ``n_seeds``, the three splits (shares in
+        [0, 1]), ``gap`` = training - test, and ``test_spread`` = largest - smallest test value.
+    """
+    last = history[history["epoch"] == history.groupby("run")["epoch"].transform("max")]
+    rows = []
+    for setting, group in last.groupby(SETTING, sort=False):
+        splits = group.groupby("split")["accuracy"]
+        row = dict(zip(SETTING, setting, strict=True))
+        row |= {"epochs": group["epoch"].max(), "updates": group["updates"].max()}
+        row["n_seeds"] = group["seed"].nunique()
+        row |= {split: splits.mean()[split] for split in ("training", "validation", "test")}
+        row["gap"] = row["training"] - row["test"]
+        row["test_spread"] = np.ptp(splits.get_group("test"))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def at_equal_updates(table: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+    """Plane rows with the ``updates`` their run had made by each epoch (joined from a history)."""
+    updates = history[["run", "epoch", "updates"]].drop_duplicates()
+    return table.merge(updates, on=["run", "epoch"], how="left", validate="many_to_one")

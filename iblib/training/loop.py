@@ -1,0 +1,254 @@
+"""Training one run: seeds, mini-batches or the full batch, history, checkpoints, resume."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from filelock import FileLock
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+
+from iblib import files, paths
+from iblib.config import ConfigError, RunConfig, log_epochs
+from iblib.datasets.base import SPLITS, Dataset
+from iblib.models import check_names
+from iblib.training.members import Members
+from iblib.training.runs import ResumeState, Run, save_tensors
+
+HISTORY_COLUMNS = ("member", "epoch", "updates", "split", "loss", "accuracy")
+CHECKPOINT_SECONDS = 20.0
+EVALUATION_BATCH = 512
+
+
+def model_options(config: RunConfig, dataset: Dataset) -> dict[str, Any]:
+    """The model's arguments with the classes and channels that the data set asks for.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown model or activation, or where network and data do not fit.
+    """
+    try:
+        check_names(config.model, config.activation)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    n_out = len(dataset.classes) or dataset.labels.shape[1]
+    if config.model == "mlp":
+        sizes = tuple(config.options.get("sizes", (12, 10, 7, 5, 4, 3, 2)))
+        if dataset.inputs.ndim != 2 or (sizes[0], sizes[-1]) != (dataset.inputs.shape[1], n_out):
+            raise ConfigError(
+                f"mlp of sizes {sizes} does not fit inputs of shape "
+                f"{dataset.inputs.shape[1:]} and {n_out} outputs of {dataset.name}"
+            )
+        return {**config.options, "sizes": list(sizes)}
+    if dataset.inputs.ndim != 4:
+        raise ConfigError(f"{config.model} needs spectrograms; {dataset.name} has none: use mlp")
+    return {**config.options, "n_classes": n_out, "in_channels": dataset.inputs.shape[1]}
+
+
+def stream(seed: int, epoch: int) -> torch.Generator:
+    """The random stream of one member in one epoch; nothing else needs to be stored to resume."""
+    state = np.random.SeedSequence([seed, epoch]).generate_state(2, np.uint64)
+    return torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
+
+
+def train(
+    config: RunConfig,
+    dataset: Dataset,
+    *,
+    runs_dir: Path | None = None,
+    device: str = "cpu",
+    progress: bool = True,
+) -> Run:
+    """Train a run, or reuse it where its folder says that it is finished.
+
+    An interrupted run goes on from its last state and ends as if it had never stopped. A second
+    process that asks for the same run waits for the first and reuses its result.
+
+    Parameters
+    ----------
+    config : RunConfig
+    dataset : Dataset
+    runs_dir : Path, optional
+        Folder of all runs; the repository's ``runs/`` by default.
+    device : str
+        ``cpu`` or ``cuda``; not part of the key (results agree to rounding only).
+    progress : bool
+        Show a bar on a terminal.
+
+    Returns
+    -------
+    Run
+        Its ``status`` is ``finished``, or ``diverged`` with the epoch of the first non-finite loss.
+    """
+    options = model_options(config, dataset)
+    folder = (runs_dir or paths.runs_dir()) / config.key(dataset.fingerprint)
+    run = Run(folder, config, dataset.name, dataset.fingerprint, options)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        if run.status["status"] == "unfinished":
+            _Training(run, dataset, device).finish(progress)
+    return run
+
+
+@dataclass
+class _Split:
+    """Inputs and labels of one split on the device."""
+
+    x: Tensor
+    y: Tensor
+
+
+class _Training:
+    """One run in the making."""
+
+    def __init__(self, run: Run, dataset: Dataset, device: str):
+        self.run, self.config, self.device = run, run.config, device
+        self.splits = {name: self._split(dataset, name) for name in SPLITS}
+        self.n_training = len(self.splits["training"].y)
+        if self.n_training == 0:
+            raise ConfigError(f"{dataset.name} has no training rows: choose another split")
+        self.members = Members(self.config, run.options, device)
+        self.optimizer = self._optimizer()
+        self.evaluated = set(
+            range(self.config.epochs + 1)
+            if self.config.epochs <= 200
+            else [*log_epochs(self.config.epochs, 200), *self.config.stored_epochs]
+        )
+        self.stored = set(self.config.stored_epochs)
+        self.resume = ResumeState(run.folder)
+        self.epoch, self.history = -1, []
+        self.saved_at = time.monotonic()
+
+    def _split(self, dataset: Dataset, name: str) -> _Split:
+        x, y = dataset.take(dataset.rows(name))
+        return _Split(torch.from_numpy(x).to(self.device), torch.from_numpy(y).to(self.device))
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        parameters, rate = self.members.parameters(), self.config.learning_rate
+        decay = self.config.weight_decay
+        if self.config.optimizer == "adam":
+            return torch.optim.Adam(parameters, lr=rate, weight_decay=decay)
+        momentum = self.config.momentum
+        return torch.optim.SGD(parameters, lr=rate, momentum=momentum, weight_decay=decay)
+
+    @property
+    def updates_per_epoch(self) -> int:
+        """Weight updates in one pass over the training split."""
+        return -(-self.n_training // (self.config.batch_size or self.n_training))
+
+    def finish(self, progress: bool) -> None:
+        """Train to the last epoch, storing what a run stores."""
+        self.run.write_config()
+        self._restore()
+        status = "finished"
+        epochs = range(self.epoch + 1, self.config.epochs + 1)
+        title = f"{self.config.model} {self.config.activation} {self.config.batch_mode}"
+        for epoch in tqdm(epochs, title, leave=False, disable=None if progress else True):
+            finite = epoch == 0 or self._train_epoch(epoch)
+            self.epoch = epoch
+            self._record(epoch)
+            if not finite:
+                status = "diverged"
+                break
+        self._write_history()
+        last = {"status": status, "epoch": self.epoch}
+        files.write_json(self.run.folder / "status.json", last)
+        self.resume.clear()
+
+    def _restore(self) -> None:
+        state = self.resume.load()
+        if state is not None:
+            self.members.load(state["members"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.epoch, self.history = state["epoch"], state["history"]
+
+    def _train_epoch(self, epoch: int) -> bool:
+        """One pass over the training split; False where a loss is not finite."""
+        self.members.train()
+        total = torch.zeros((), device=self.device)
+        for rows in self._batches(epoch):  # (members, batch)
+            data = self.splits["training"]
+            loss = self._loss(self.members(data.x[rows]), data.y[rows]).sum()
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimizer.step()
+            total += loss.detach()
+        return bool(torch.isfinite(total))
+
+    def _batches(self, epoch: int) -> Iterator[Tensor]:
+        if not self.config.batch_size:
+            yield torch.arange(self.n_training, device=self.device).expand(self.members.n, -1)
+            return
+        orders = [
+            torch.randperm(self.n_training, generator=stream(self.config.seed + s, epoch))
+            for s in range(self.members.n)
+        ]
+        yield from torch.stack(orders).to(self.device).split(self.config.batch_size, dim=1)
+
+    def _loss(self, output: Tensor, y: Tensor) -> Tensor:
+        """Mean loss of each member: cross-entropy [nats], or squared error for regression.
+
+        output (members, batch, out); y (members, batch), or (members, batch, out) for regression.
+        """
+        if y.is_floating_point():
+            return ((output - y) ** 2).mean(dim=(1, 2))
+        losses = functional.cross_entropy(output.flatten(0, 1), y.flatten(), reduction="none")
+        return losses.view(y.shape).mean(dim=1)
+
+    @torch.no_grad()
+    def _evaluate(self, split: _Split) -> tuple[np.ndarray, np.ndarray]:
+        """Loss and accuracy of each member on one split, in evaluation mode."""
+        loss = torch.zeros(self.members.n, device=self.device)
+        right = torch.zeros(self.members.n, device=self.device)
+        for x, y in zip(
+            split.x.split(EVALUATION_BATCH), split.y.split(EVALUATION_BATCH), strict=True
+        ):
+            output = self.members.on_same(x)
+            target = y.expand(self.members.n, *y.shape)
+            loss += self._loss(output, target) * len(y)
+            if not y.is_floating_point():
+                right += (output.argmax(-1) == target).sum(1)
+            else:
+                right += torch.nan  # regression has no accuracy
+        n = len(split.y)
+        return (loss / n).cpu().numpy(), (right / n).cpu().numpy()
+
+    def _record(self, epoch: int) -> None:
+        if epoch in self.evaluated:
+            self.members.train(False)
+            for name, split in self.splits.items():
+                if len(split.y):
+                    self._append(epoch, name, *self._evaluate(split))
+        if epoch in self.stored:
+            save_tensors(self.run.weights_path(epoch), self.members.state())
+        if epoch in self.stored or time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
+            self._save_state()
+
+    def _append(self, epoch: int, split: str, loss: np.ndarray, accuracy: np.ndarray) -> None:
+        updates = epoch * self.updates_per_epoch
+        for member in range(self.members.n):
+            row = [member, epoch, updates, split, float(loss[member]), float(accuracy[member])]
+            self.history.append(row)
+
+    def _save_state(self) -> None:
+        self.resume.save(
+            {
+                "members": self.members.state(),
+                "optimizer": self.optimizer.state_dict(),
+                "epoch": self.epoch,
+                "history": self.history,
+            }
+        )
+        self.saved_at = time.monotonic()
+
+    def _write_history(self) -> None:
+        table = pd.DataFrame(self.history, columns=HISTORY_COLUMNS)
+        with files.replacing(self.run.folder / "history.csv") as temporary:
+            table.to_csv(temporary, index=False, float_format="%.7g")

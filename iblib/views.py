@@ -1,0 +1,102 @@
+"""Views: which random variable T a layer's activations (P, C, H, W) are turned into."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+VIEWS = ("layer", "filter", "filter_mean", "spatial_mean", "pca")
+
+
+@dataclass(frozen=True)
+class View:
+    """One T of a layer.
+
+    Parameters
+    ----------
+    name : str
+        One of ``VIEWS``.
+    channel : int
+        Filter number, or -1 where the view is of the whole layer.
+    values : ndarray, shape (P, d)
+    """
+
+    name: str
+    channel: int
+    values: np.ndarray
+
+
+def views_of(
+    activations: np.ndarray, names: Sequence[str] = ("layer",), *, n_components: int = 3
+) -> Iterator[View]:
+    """Views of one layer's activations.
+
+    ========================  ==============================================  ===========
+    view                      T                                               d
+    ========================  ==============================================  ===========
+    ``layer``                 everything the layer says, flattened            C H W
+    ``filter``                one feature map; one view per filter            H W
+    ``filter_mean``           one map's mean; one view per filter             1
+    ``spatial_mean``          all maps' means: what average pooling passes    C
+    ``pca``                   first principal components of ``layer``         n_components
+    ========================  ==============================================  ===========
+
+    A layer without maps, shape (P, d), has only ``layer`` and ``pca``; the other names give
+    nothing for it.
+
+    Parameters
+    ----------
+    activations : ndarray, shape (P, d) or (P, C, ...)
+    names : sequence of str
+    n_components : int
+        Components of ``pca``, fewer where the layer has fewer.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, or activations without a feature axis.
+    """
+    if activations.ndim < 2:
+        raise ValueError(
+            f"activations must have shape (P, d) or (P, C, ...); got {activations.shape}"
+        )
+    if unknown := [name for name in names if name not in VIEWS]:
+        raise ValueError(f"views must be among {VIEWS}; got {unknown[0]!r}")
+    for name in names:
+        yield from _one_kind(activations, name, n_components)
+
+
+def _one_kind(t: np.ndarray, name: str, n_components: int) -> Iterator[View]:
+    if name == "layer":
+        yield View(name, -1, t.reshape(len(t), -1))
+    elif name == "pca":
+        yield View(name, -1, principal_components(t.reshape(len(t), -1), n_components))
+    elif t.ndim > 2:
+        maps = t.reshape(*t.shape[:2], -1)  # (P, C, H W)
+        if name == "filter":
+            yield from (View(name, c, maps[:, c]) for c in range(maps.shape[1]))
+            return
+        means = maps.mean(axis=2, dtype=np.float64)  # (P, C)
+        if name == "spatial_mean":
+            yield View(name, -1, means)
+        else:
+            yield from (View(name, c, means[:, c : c + 1]) for c in range(maps.shape[1]))
+
+
+def principal_components(t: np.ndarray, n_components: int) -> np.ndarray:
+    """Scores on the first principal components, shape (P, min(n_components, P, d)), float64.
+
+    By the smaller of covariance (d x d) and Gram matrix (P x P), so that a conv layer costs
+    ``O(P^2 d)``. A component's sign is arbitrary; no estimator here depends on it except binning
+    anchored at 0, so the largest loading sample is made positive.
+    """
+    t = t.astype(np.float64) - t.mean(axis=0, dtype=np.float64)
+    n = min(n_components, *t.shape)
+    if t.shape[1] <= t.shape[0]:
+        scores = t @ np.linalg.eigh(t.T @ t)[1][:, ::-1][:, :n]
+    else:
+        variances, vectors = np.linalg.eigh(t @ t.T)
+        order = np.argsort(variances)[::-1][:n]
+        scores = vectors[:, order] * np.sqrt(np.maximum(variances[order], 0))
+    largest = np.abs(scores).argmax(axis=0)
+    return scores * np.where(scores[largest, np.arange(n)] < 0, -1.0, 1.0)

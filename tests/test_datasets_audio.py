@@ -1,0 +1,251 @@
+"""FMA's layout and folders by class: rows, labels and splits stay together, faults are named."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from datasets_audio import tracks_table, write_fma, write_tone
+
+from iblib import datasets
+from iblib.datasets import audio_folder, fma
+from iblib.datasets.base import SPLITS, DataError
+from iblib.datasets.melspectrogram import MelSettings
+
+SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "data" / "music_sample"
+SHORT = MelSettings(clip_seconds=0.9)
+
+
+@pytest.fixture(autouse=True)
+def own_root(tmp_path, monkeypatch):
+    monkeypatch.setenv("IBLIB_ROOT", str(tmp_path / "root"))
+
+
+@pytest.fixture
+def layout(tmp_path):
+    folder = tmp_path / "my müsic"
+    return folder, write_fma(folder)
+
+
+def load_fma(folder, **options):
+    return fma.load(folder, SHORT, progress=False, **options)
+
+
+def peak_bands(data):
+    """Loudest mel band of each row: low for a tone of 500 Hz, high for one of 3000 Hz."""
+    return np.asarray(data.inputs).mean(axis=(1, 3)).argmax(axis=1)
+
+
+def test_tracks_have_the_types_of_fma(layout):
+    tracks = fma.load_tracks(layout[0])
+    assert tracks["set", "subset"].cat.ordered
+    assert list(tracks["set", "subset"].cat.categories) == ["small", "medium", "large"]
+    assert isinstance(tracks["track", "genre_top"].dtype, pd.CategoricalDtype)
+    assert tracks["artist", "bio"].iloc[0] == "<p>one,\ntwo</p>"
+
+
+def test_rows_labels_ids_and_split_stay_aligned_when_clips_are_skipped(layout):
+    folder, table = layout
+    fma.clip_path(folder, 5).write_bytes(b"broken")
+    write_tone(fma.clip_path(folder, 8).with_suffix(".wav"), 500, 0.3).replace(
+        fma.clip_path(folder, 8)
+    )
+    fma.clip_path(folder, 11).unlink()
+    data = load_fma(folder)
+    assert len(data) == 17
+    assert data.ids.tolist() == [i for i in table.index if i not in (5, 8, 11)]
+    names = np.array(data.classes)[data.labels]
+    assert names.tolist() == table.loc[data.ids, ("track", "genre_top")].tolist()
+    assert data.split.tolist() == table.loc[data.ids, ("set", "split")].tolist()
+    assert ((peak_bands(data) > 60) == (names == "Pop")).all()
+    reasons = dict(data.skipped.itertuples(index=False))
+    assert sorted(reasons) == ["000/000005.mp3", "000/000008.mp3", "000/000011.mp3"]
+    assert reasons["000/000011.mp3"] == "row of tracks.csv: no such file"
+
+
+def test_order_of_rows_in_the_file_does_not_matter(layout):
+    folder, table = layout
+    first = load_fma(folder)
+    table.sample(frac=1, random_state=0).to_csv(folder / "fma_metadata" / "tracks.csv")
+    again = load_fma(folder)
+    assert again.fingerprint == first.fingerprint
+    np.testing.assert_array_equal(again.labels, first.labels)
+
+
+def test_what_has_no_row_file_genre_or_split_is_named(layout):
+    folder, table = layout
+    table.loc[2, ("track", "genre_top")] = None
+    table.loc[4, ("set", "split")] = None
+    table.loc[6, ("set", "subset")] = "medium"
+    table.to_csv(folder / "fma_metadata" / "tracks.csv")
+    write_tone(folder / "fma_small" / "000" / "000999.wav", 500).rename(
+        folder / "fma_small" / "000" / "000999.MP3"
+    )
+    (folder / "fma_small" / "000" / "._000003.mp3").write_bytes(b"litter")
+    (folder / "fma_small" / "README.txt").write_text("FMA ships one")
+    for track, make in ((3, Path.mkdir), (7, lambda p: p.symlink_to("gone"))):
+        fma.clip_path(folder, track).unlink()
+        make(fma.clip_path(folder, track))
+    data = load_fma(folder)
+    assert dict(data.skipped.itertuples(index=False)) == {
+        "000/000006.mp3": "no row of subset small in tracks.csv",
+        "000/000999.MP3": "no row of subset small in tracks.csv",
+        "000/000002.mp3": "no genre_top in tracks.csv",
+        "000/000003.mp3": "row of tracks.csv: is a folder, not a file",
+        "000/000004.mp3": "no official split in tracks.csv",
+        "000/000007.mp3": "row of tracks.csv: link to a file that is not there",
+    }
+    assert len(data) == 15
+    assert 4 in load_fma(folder, split="stratified").ids
+
+
+def test_published_checksums_are_checked(layout):
+    folder = layout[0]
+    (folder / "fma_small" / "checksums").write_text(f"{'0' * 40}  000/000003.mp3\nnoise\n")
+    data = load_fma(folder)
+    assert 3 not in data.ids
+    assert "SHA-1" in data.skipped["reason"].iloc[0]
+
+
+def test_own_splits(tmp_path):
+    write_fma(tmp_path / "f", n=48)
+    for split in ("stratified", "artist"):
+        data = load_fma(tmp_path / "f", split=split)
+        assert (data.class_shares() > 0).all(axis=None)
+        assert split in data.source
+    artists = tracks_table(48)["artist", "id"].loc[data.ids].to_numpy()
+    in_sets = [set(artists[data.split == s]) for s in SPLITS]
+    assert not set.intersection(in_sets[0], in_sets[1]) | set.intersection(in_sets[1], in_sets[2])
+    assert data.fingerprint != load_fma(tmp_path / "f").fingerprint
+
+
+def test_fingerprint_follows_content_not_place_or_time(layout, tmp_path):
+    folder = layout[0]
+    shutil.copytree(folder, tmp_path / "copy", copy_function=shutil.copyfile)
+    assert load_fma(folder).fingerprint == load_fma(tmp_path / "copy").fingerprint
+    write_tone(fma.clip_path(folder, 2).with_suffix(".wav"), 501).replace(fma.clip_path(folder, 2))
+    assert load_fma(folder).fingerprint != load_fma(tmp_path / "copy").fingerprint
+
+
+def test_a_read_only_folder_is_enough(layout):
+    folder = layout[0]
+    for path in [*folder.rglob("*"), folder]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    before = sorted(folder.rglob("*"))
+    assert len(load_fma(folder)) == 20
+    assert sorted(folder.rglob("*")) == before
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "cannot read"),
+        (b"a,b\n1,2\n", "cannot read|lacks the columns"),
+        (b",set\n,split\ntrack_id,\n1,training\n", "lacks the columns set.subset"),
+        (b"\xff\xfe\x00broken", "cannot read|lacks the columns"),
+    ],
+)
+def test_a_tracks_csv_that_is_not_fmas(tmp_path, content, message):
+    (tmp_path / "fma_metadata").mkdir()
+    (tmp_path / "fma_metadata" / "tracks.csv").write_bytes(content)
+    with pytest.raises(DataError, match=message) as caught:
+        datasets.load("fma_small", data_dir=tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_fma_names_the_cure_in_one_line(tmp_path, layout):
+    with pytest.raises(DataError, match=r"^no tracks.csv under .*data; give --data-dir.*fma-small$"):
+        datasets.load("fma_small")
+    shutil.rmtree(layout[0] / "fma_small")
+    with pytest.raises(DataError, match="no fma_small/ under"):
+        load_fma(layout[0])
+    (layout[0] / "fma_small").mkdir()
+    with pytest.raises(DataError, match=r"no clip of tracks.csv"):
+        load_fma(layout[0])
+
+
+def test_unknown_split_and_one_genre(layout):
+    folder, table = layout
+    with pytest.raises(DataError, match="split must be official, stratified or artist"):
+        load_fma(folder, split="random")
+    table["track", "genre_top"] = "Folk"
+    table.to_csv(folder / "fma_metadata" / "tracks.csv")
+    with pytest.raises(DataError, match="all clips are of one class, 'Folk'"):
+        load_fma(folder)
+
+
+@pytest.mark.parametrize("wrong", [0, -1.0, float("nan")])
+def test_clip_seconds_must_be_positive(layout, wrong):
+    with pytest.raises(DataError, match="clip_seconds must be positive"):
+        datasets.load("fma_small", data_dir=layout[0], clip_seconds=wrong)
+
+
+@pytest.mark.skipif(not SAMPLE.is_dir(), reason="no ../shared/data/music_sample here")
+def test_real_music_in_fmas_layout():
+    data = datasets.load("fma_small", data_dir=SAMPLE, progress=False)
+    assert data.inputs.shape == (128, 1, 128, 1288)
+    assert [len(data.rows(s)) for s in SPLITS] == [80, 24, 24]
+    assert data.classes == fma.GENRES
+    assert (data.class_shares().sum(axis=1) == 16).all()
+    assert data.skipped.empty
+    assert np.isfinite(data.moments()).all()
+
+
+def make_folder(folder, n: int = 5):
+    for name, frequency in (("low tones", 500), ("Höhe", 3000)):
+        for i in range(n):
+            ending = (".wav", ".FLAC", ".ogg", ".mp3", ".WAV")[i % 5]
+            write_tone(folder / name / f"clip {i}{ending}", frequency)
+    return folder
+
+
+def test_folder_by_class(tmp_path):
+    folder = make_folder(tmp_path / "genres")
+    (folder / "Höhe" / "._clip 0.wav").write_bytes(b"litter")
+    (folder / "Höhe" / ".DS_Store").write_bytes(b"litter")
+    (folder / "Höhe" / "notes.txt").write_text("not audio")
+    (folder / "Höhe" / "folder.mp3").mkdir()
+    (folder / "low tones" / "link.wav").symlink_to("gone")
+    (folder / "README.md").write_text("about")
+    data = datasets.load("folder", data_dir=folder, clip_seconds=0.9, progress=False)
+    assert data.classes == ("Höhe", "low tones")
+    assert len(data) == 10
+    assert ((peak_bands(data) > 60) == (data.labels == 0)).all()
+    assert all(i.split("/")[0] == data.classes[c] for i, c in zip(data.ids, data.labels))  # noqa: B905
+    assert (data.class_shares() > 0).all(axis=None)
+    assert dict(data.skipped.itertuples(index=False)) == {
+        "Höhe/folder.mp3": "is a folder, not a file",
+        "low tones/link.wav": "link to a file that is not there",
+    }
+
+
+def test_folder_faults_name_the_cure(tmp_path):
+    with pytest.raises(DataError, match="folder needs --data-dir"):
+        datasets.load("folder")
+    with pytest.raises(DataError, match="no folder .*nowhere; give --data-dir"):
+        datasets.load("folder", data_dir=tmp_path / "nowhere")
+    with pytest.raises(DataError, match="no .mp3, .wav.* in class folders of"):
+        datasets.load("folder", data_dir=tmp_path)
+    write_tone(tmp_path / "only" / "a.wav", 500)
+    with pytest.raises(DataError, match="only one class, 'only'"):
+        datasets.load("folder", data_dir=tmp_path)
+    write_tone(tmp_path / "other" / "a.wav", 500)
+    with pytest.raises(DataError, match="3 clips in each class"):
+        datasets.load("folder", data_dir=tmp_path)
+    with pytest.raises(DataError, match="folder has no artists"):
+        datasets.load("folder", data_dir=tmp_path, split="artist")
+
+
+def test_folder_of_clips_that_are_all_too_short(tmp_path):
+    folder = make_folder(tmp_path / "x")
+    with pytest.raises(DataError, match=r"none of 10 clips.*too short: 1.00 s of the 29.9 s"):
+        datasets.load("folder", data_dir=folder, progress=False)
+
+
+def test_hidden_class_folders_are_passed_over(tmp_path):
+    folder = make_folder(tmp_path / "x")
+    write_tone(folder / ".git" / "a.wav", 500)
+    assert audio_folder.find_clips(folder)["label"].nunique() == 2

@@ -1,0 +1,218 @@
+"""Binning: the slow twin, sklearn as oracle, edges, hashing, the pooled histogram."""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import mutual_info_score
+
+from iblib.estimators import binning, exact, label_entropy
+
+
+def naive_entropy(symbols) -> float:
+    counts = np.array(list(Counter(symbols).values()), dtype=float)
+    shares = counts / counts.sum()
+    return float(-(shares * np.log2(shares)).sum())
+
+
+def naive_information(codes, y):
+    symbols = [tuple(row) for row in codes.astype(np.int64).tolist()]
+    within = 0.0
+    for label in set(y):
+        own = [s for s, other in zip(symbols, y, strict=True) if other == label]
+        within += len(own) / len(y) * naive_entropy(own)
+    return naive_entropy(symbols), naive_entropy(symbols) - within
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 4, 300)
+    t = (rng.normal(size=(300, 3)) * 0.2 + y[:, None] * 0.1).astype(np.float32)
+    return t, y
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("width", [0.07, 0.5, 0.001, 3.0])
+def test_equals_the_slow_twin_on_numpy_floor(data, dtype, width):
+    t, y = data[0].astype(dtype), data[1]
+    codes = np.floor(t / width)
+    assert codes.dtype == dtype
+    got = binning.information(t, y, width=width)
+    assert (got.xt, got.ty) == pytest.approx(naive_information(codes, y.tolist()), abs=1e-12)
+
+
+def test_values_on_bin_edges_follow_division_not_multiplication_by_the_inverse():
+    t = (np.arange(-3000, 3000, dtype=np.float32) * np.float32(0.07))[:, None]
+    assert (np.floor(t / 0.07) != np.floor(t * np.float32(1 / 0.07))).any()
+    codes = binning._floor_codes(torch.from_numpy(t), 0.07).numpy()
+    np.testing.assert_array_equal(codes, np.floor(t / 0.07))
+
+
+def test_sklearn_agrees_and_so_does_the_unit_bits(data):
+    # catches the mutant "log base": nats would differ by 1 / ln 2
+    t, y = data
+    _, symbols = np.unique(np.floor(t / 0.25), axis=0, return_inverse=True)
+    expected = mutual_info_score(symbols, y) / math.log(2)
+    assert binning.information(t, y, width=0.25).ty == pytest.approx(expected, abs=1e-9)
+
+
+def test_clips_into_the_end_bins_and_counts():
+    # catches the mutant "wrapped bin": -1.01 must share the bin of -0.99, not of 0.99
+    edges = binning.uniform_edges(-1, 1, 4)
+    t = np.array([[-1.01], [-0.99], [0.99], [1.0], [7.0]])
+    got = binning.information(t, [0, 0, 1, 1, 1], edges=edges)
+    assert got.clipped == 2
+    assert got.xt == pytest.approx(label_entropy([0, 0, 1, 1, 1]), abs=1e-12)
+    assert got.ty == pytest.approx(got.xt, abs=1e-12)
+
+
+def test_a_bin_holds_its_lower_edge_and_the_last_one_both():
+    codes, clipped = binning._quantise(
+        torch.tensor([[-1.0], [-0.5], [0.0], [0.5], [1.0]]),
+        binning.DEFAULT_WIDTH,
+        [-1, -0.5, 0, 0.5, 1],
+    )
+    assert codes[:, 0].tolist() == [0, 1, 2, 3, 3]
+    assert clipped == 0
+
+
+def test_edges_agree_with_numpy_digitize(data):
+    t, y = data
+    edges = np.linspace(-0.3, 0.5, 9)
+    codes = np.clip(np.digitize(t, edges) - 1, 0, 7)
+    got = binning.information(t, y, edges=edges)
+    assert (got.xt, got.ty) == pytest.approx(naive_information(codes, y.tolist()), abs=1e-12)
+    assert got.clipped == int(((t < edges[0]) | (t > edges[-1])).sum()) > 0
+
+
+@pytest.mark.parametrize(
+    "edges", [[0.0], [1.0, 0.0], [0.0, 0.0, 1.0], [0.0, np.nan], [0.0, np.inf], [[0.0, 1.0]]]
+)
+def test_bad_edges(edges):
+    with pytest.raises(ValueError, match="edges must be"):
+        binning.information(np.zeros((3, 1)), [0, 1, 2], edges=edges)
+
+
+def test_width_and_edges_together_are_refused():
+    for width in (0.5, 0.07):
+        with pytest.raises(ValueError, match="either width or edges"):
+            binning.information(np.zeros((2, 1)), [0, 1], width=width, edges=[0.0, 1.0])
+
+
+def test_far_points_give_log2_n_exactly():
+    got = binning.information(np.arange(64.0)[:, None] * 10, np.arange(64) % 4)
+    assert got.xt == 6.0
+    assert got.unique_share == 1.0
+    assert got.saturated
+    assert got.ty == pytest.approx(2.0, abs=1e-12)
+
+
+def test_unique_share_counts_samples():
+    got = binning.information([[0.0], [0.0], [1.0], [2.0]], [0, 1, 0, 1])
+    assert got.unique_share == 0.5
+    assert not got.saturated
+
+
+def test_zeros_of_either_sign_share_a_bin():
+    got = binning.information(np.array([[0.0, -0.0], [-0.0, 0.0]]), [0, 1])
+    assert got.xt == 0.0
+    assert math.copysign(1, got.xt) == 1
+
+
+def test_a_hash_collision_changes_nothing(data, monkeypatch):
+    t, y = data
+    expected = binning.information(t, y, width=0.3)
+    monkeypatch.setattr(binning, "_row_hashes", lambda codes: codes[:, 0].to(torch.int64) % 2)
+    got = binning.information(t, y, width=0.3)
+    assert (got.xt, got.ty) == pytest.approx((expected.xt, expected.ty), abs=1e-12)
+    assert got.unique_share == expected.unique_share
+
+
+def test_hash_blocks_do_not_matter(data, monkeypatch):
+    t, y = data
+    expected = binning.information(t, y, width=0.3)
+    monkeypatch.setattr(binning, "_BLOCK", 7)
+    assert binning.information(t, y, width=0.3) == expected
+
+
+@pytest.mark.parametrize("magnitude", [1e5, 1e12, 1e25])
+def test_codes_beyond_32_and_64_bits(magnitude):
+    t = np.array([[1.0], [1.0], [2.0], [-3.0]]) * magnitude
+    assert binning.information(t, [0, 0, 1, 1], width=1e-4).xt == pytest.approx(1.5, abs=1e-12)
+
+
+def test_a_width_below_all_resolution_is_an_error():
+    with pytest.raises(ValueError, match="width must keep"):
+        binning.information([[1e300], [0.0]], [0, 1], width=1e-300)
+
+
+def test_pooled_is_one_histogram_of_all_values(data):
+    t, y = data
+    values, owners = np.floor(t.ravel() / 0.2), np.repeat(y, t.shape[1])
+    got = binning.pooled_information(t, y, width=0.2)
+    assert got.h_t == pytest.approx(naive_entropy(values.tolist()), abs=1e-12)
+    assert got.ty == pytest.approx(mutual_info_score(values, owners) / math.log(2), abs=1e-9)
+    assert got.n_values == t.size
+    assert not hasattr(got, "xt")
+
+
+def test_pooled_sees_no_joint_structure():
+    t = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    y = [0, 1, 1, 0]  # the exclusive or
+    assert binning.information(t, y).ty == pytest.approx(1.0)
+    assert binning.pooled_information(t, y).ty == 0.0
+
+
+def test_equal_mass_edges():
+    t = np.arange(100.0).reshape(50, 2)
+    edges = binning.equal_mass_edges(t, 4)
+    counts, _ = np.histogram(t, edges)
+    assert counts.tolist() == [25, 25, 25, 25]
+    assert binning.information(t, np.zeros(50), edges=edges).clipped == 0
+
+
+def test_equal_mass_edges_merge_ties():
+    t = np.maximum(np.linspace(-1, 1, 100), 0)[:, None]
+    edges = binning.equal_mass_edges(t, 10)
+    assert len(edges) < 11
+    assert (np.diff(edges) > 0).all()
+    constant = np.ones((5, 2))
+    edges = binning.equal_mass_edges(constant, 10)
+    assert binning.information(constant, [0, 1, 2, 3, 4], edges=edges).xt == 0.0
+
+
+def test_uniform_edges():
+    np.testing.assert_allclose(binning.uniform_edges(-1, 1, 4), [-1, -0.5, 0, 0.5, 1])
+    for low, high, n_bins in [(1, 1, 3), (0, np.inf, 3), (np.nan, 1, 3), (0, 1, 0)]:
+        with pytest.raises(ValueError, match="must be"):
+            binning.uniform_edges(low, high, n_bins)
+
+
+def test_label_entropy():
+    assert label_entropy(["a", "b", "a", "b"]) == 1.0
+    assert label_entropy([7, 7, 7]) == 0.0
+    assert label_entropy([False, True, True, True]) == pytest.approx(0.8112781244591328)
+
+
+def test_minimal_model_anchors():
+    assert exact.minimal_model(0.87) == pytest.approx(4.90, abs=0.005)
+    assert exact.minimal_model(10.0) == pytest.approx(2.04, abs=0.005)
+    assert exact.minimal_model(1e4) == pytest.approx(1.0, abs=0.01)
+    assert exact.minimal_model(0.0) == 0.0
+    weights = np.linspace(0.3, 3, 28)
+    peak = max(weights, key=exact.minimal_model)
+    assert abs(peak - 0.87) < 0.1
+    relu = [exact.minimal_model(w, "relu") for w in weights]
+    assert (np.diff(relu) > 0).all()
+
+
+def test_minimal_model_is_what_binning_estimates():
+    x = np.random.default_rng(0).normal(size=(50_000, 1))
+    edges = binning.uniform_edges(-1, 1, 30)
+    got = binning.information(np.tanh(2.0 * x), np.zeros(len(x)), edges=edges)
+    assert got.xt == pytest.approx(exact.minimal_model(2.0), abs=0.02)
+    got = binning.information(np.maximum(2.0 * x, 0), np.zeros(len(x)), width=2 / 30)
+    assert got.xt == pytest.approx(exact.minimal_model(2.0, "relu"), abs=0.03)
