@@ -205,14 +205,12 @@ def main(arguments: list[str] | None = None) -> None:
 def _exit_code(error: Exception) -> int | None:
     """Code of an error that the user can cure, None for a fault of the program."""
     from iblib.config import ConfigError
+    from iblib.datasets.base import DataError
     from iblib.report import ReportError
 
     if isinstance(error, ReportError):
         return 1
-    names = {kind.__name__ for kind in type(error).__mro__}  # DataError's room is heavy to import
-    if isinstance(error, (ConfigError, FileNotFoundError)) or "DataError" in names:
-        return 2
-    return None
+    return 2 if isinstance(error, (ConfigError, DataError, FileNotFoundError)) else None
 
 
 def _fail(message: str, code: int) -> None:

@@ -1,5 +1,6 @@
 """Tasks on a Dask cluster: this machine's own processes, or a scheduler by its address."""
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -85,7 +86,7 @@ def _client(distributed, jobs: int, scheduler: str | None) -> Iterator[Any]:
     import dask
 
     with ExitStack() as stack:
-        stack.enter_context(_threads_kept())
+        stack.enter_context(_environment_kept())
         stack.enter_context(dask.config.set(_SETTINGS))
         address = scheduler or stack.enter_context(
             distributed.LocalCluster(
@@ -94,6 +95,7 @@ def _client(distributed, jobs: int, scheduler: str | None) -> Iterator[Any]:
                 host="127.0.0.1",
                 dashboard_address="127.0.0.1:0",
                 memory_limit=distributed.system.MEMORY_LIMIT // jobs,
+                silence_logs=logging.ERROR,
             )
         )
         try:
@@ -106,15 +108,11 @@ def _client(distributed, jobs: int, scheduler: str | None) -> Iterator[Any]:
 
 
 @contextmanager
-def _threads_kept() -> Iterator[None]:
-    """LocalCluster leaves its workers' thread counts in this process's environment."""
-    names = [f"{library}_NUM_THREADS" for library in ("OMP", "MKL", "OPENBLAS")]
-    before = {name: os.environ.get(name) for name in names}
+def _environment_kept() -> Iterator[None]:
+    """LocalCluster leaves its workers' variables (OMP_NUM_THREADS=1) in this process."""
+    before = dict(os.environ)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        os.environ.clear()
+        os.environ.update(before)

@@ -260,7 +260,7 @@ PROFILES = {
             mlp_epochs=1500,
             mlp_seeds=4,
             mlp_points=20,
-            linear_epochs=2000,
+            linear_epochs=1000,
             linear_seeds=3,
         ),
         Profile(

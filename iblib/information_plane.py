@@ -191,11 +191,9 @@ def measure_model(
     """
     config = config or MeasureConfig()
     y = y.cpu().numpy() if isinstance(y, Tensor) else np.asarray(y)
-    about = {"model": name or type(network).__name__, "epoch": epoch, "seed": 0}
-    measured = list(_measure_once(network, x, y, config, about))
-    return pd.DataFrame(measured, columns=COLUMNS).fillna(
-        dict.fromkeys(("run", "dataset", "profile", "activation", "batch_mode"), "")
-    )
+    about = dict.fromkeys(("run", "dataset", "profile", "activation", "batch_mode"), "")
+    about |= {"model": name or type(network).__name__, "epoch": epoch, "seed": 0}
+    return pd.DataFrame(_measure_once(network, x, y, config, about), columns=COLUMNS)
 
 
 def _measure_once(network, x, y, config: MeasureConfig, about: Mapping) -> Iterator[dict]:

@@ -38,7 +38,7 @@ def compression(table: pd.DataFrame) -> pd.DataFrame:
         One row per curve: ``first`` (the first epoch's value), ``maximum``, ``epoch_of_maximum``,
         ``last``, ``rise`` = maximum - first and ``fall`` = maximum - last (both >= 0).
     """
-    table = table.dropna(subset="bits").sort_values("epoch", kind="stable")
+    table = table.dropna(subset="bits").sort_values("epoch", kind="stable", ignore_index=True)
     groups = table.groupby(CURVE, sort=False, dropna=False)
     found = groups["bits"].agg(first="first", maximum="max", last="last")
     top = table.loc[groups["bits"].idxmax()].set_index(CURVE)["epoch"]
@@ -76,7 +76,8 @@ def processing_violations(table: pd.DataFrame, *, tolerance: float = 0.01) -> pd
     """
     order = {layer: i for i, layer in enumerate(pd.unique(table["layer"]))}
     key = [c for c in CURVE if c not in ("layer", "channel")] + ["epoch"]
-    table = table.assign(position=table["layer"].map(order)).sort_values([*key, "position"])
+    table = table.assign(position=table["layer"].map(order))
+    table = table.sort_values([*key, "position"], ignore_index=True)
     step = table.groupby(key, sort=False)["bits"].diff().dropna()
     table = table.loc[step.index].assign(step=step, broken=step > tolerance)
     groups = table.groupby([*SETTING, "estimator", "quantity"], sort=False)

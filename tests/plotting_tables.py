@@ -71,7 +71,8 @@ def _rows(generator, key, depth, estimators, n_samples, n_classes):
     level = np.clip(1.08 - 0.6 * depth - fall + 0.03 * generator.normal(), 0.05, 1)
     label = np.clip(0.15 + 0.75 * progress**0.7 * (1 - 0.2 * depth) + 0.3 * level**4, 0, 1)
     if key["channel"] == key["channel"]:
-        level, label = level * (0.4 + 0.1 * key["channel"]), label * 0.5
+        level = np.clip(level * (0.4 + 0.1 * key["channel"] + 0.02 * generator.normal()), 0, 1)
+        label *= 0.4 + 0.07 * key["channel"] + 0.02 * generator.normal()
     out = []
     for estimator in estimators:
         parameter, value = SETTINGS[estimator]

@@ -157,7 +157,9 @@ def test_a_tracks_csv_that_is_not_fmas(tmp_path, content, message):
 
 
 def test_missing_fma_names_the_cure_in_one_line(tmp_path, layout):
-    with pytest.raises(DataError, match=r"^no tracks.csv under .*data; give --data-dir.*fma-small$"):
+    with pytest.raises(
+        DataError, match=r"^no tracks.csv under .*data; give --data-dir.*fma-small$"
+    ):
         datasets.load("fma_small")
     shutil.rmtree(layout[0] / "fma_small")
     with pytest.raises(DataError, match="no fma_small/ under"):
@@ -225,9 +227,9 @@ def test_folder_by_class(tmp_path):
 def test_folder_faults_name_the_cure(tmp_path):
     with pytest.raises(DataError, match="folder needs --data-dir"):
         datasets.load("folder")
-    with pytest.raises(DataError, match="no folder .*nowhere; give --data-dir"):
+    with pytest.raises(DataError, match=r"no folder .*nowhere; give --data-dir"):
         datasets.load("folder", data_dir=tmp_path / "nowhere")
-    with pytest.raises(DataError, match="no .mp3, .wav.* in class folders of"):
+    with pytest.raises(DataError, match=r"no .mp3, .wav.* in class folders of"):
         datasets.load("folder", data_dir=tmp_path)
     write_tone(tmp_path / "only" / "a.wav", 500)
     with pytest.raises(DataError, match="only one class, 'only'"):

@@ -192,6 +192,36 @@ def test_names_with_spaces_and_other_alphabets(tmp_path):
     assert made.ids.tolist() == ["é"]
 
 
+def test_a_name_that_is_not_unicode(tmp_path):
+    path = tmp_path / os.fsdecode(b"bad \xff.wav")
+    try:
+        path.write_bytes(b"broken")
+    except OSError:
+        pytest.skip("this file system takes only Unicode names")
+    made = build_cache({1: path}, SHORT, tmp_path / "cache", progress=False)
+    assert len(made.skipped) == 1
+
+
+def test_a_file_without_permission_is_a_reason(tones, tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(melspectrogram, "file_sha1", refuse)
+    made = build_cache(tones, SHORT, tmp_path / "cache", progress=False)
+    assert set(made.skipped["reason"]) == {"cannot be read: permission denied"}
+
+
+def test_a_failing_disk_is_not_remembered_as_skipped_clips(tones, tmp_path, monkeypatch):
+    def fail(path):
+        raise OSError(5, "Input/output error", str(path))
+
+    monkeypatch.setattr(melspectrogram, "file_sha1", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        build_cache(tones, SHORT, tmp_path / "cache", progress=False)
+    monkeypatch.undo()
+    assert len(build_cache(tones, SHORT, tmp_path / "cache", progress=False).ids) == 6
+
+
 def _build(files, cache_dir, started):
     started.wait()
     build_cache(files, SHORT, cache_dir, jobs=1, progress=False)

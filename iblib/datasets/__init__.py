@@ -55,13 +55,14 @@ def load(
     if name not in NAMES:
         raise DataError(f"unknown data set {name!r}; choose one of {', '.join(NAMES)}")
     if name in CLIP_SECONDS:
-        return _load_audio(name, data_dir, clip_seconds, clips_per_genre, split, seed, jobs, progress)
+        common = {"split": split, "seed": seed, "jobs": jobs, "progress": progress}
+        return _load_audio(name, data_dir, clip_seconds, clips_per_genre, **common)
     from iblib.datasets import binary_patterns, linear_teacher
 
     return {"binary_patterns": binary_patterns, "linear_teacher": linear_teacher}[name].load(seed)
 
 
-def _load_audio(name, data_dir, clip_seconds, clips_per_genre, split, seed, jobs, progress):
+def _load_audio(name, data_dir, clip_seconds, clips_per_genre, *, split, seed, **common):
     from iblib.datasets import audio_folder, fma, synthetic
     from iblib.datasets.melspectrogram import MelSettings
 
@@ -69,7 +70,6 @@ def _load_audio(name, data_dir, clip_seconds, clips_per_genre, split, seed, jobs
         mel = MelSettings(CLIP_SECONDS[name] if clip_seconds is None else clip_seconds)
     except ValueError as error:
         raise DataError(str(error)) from error
-    common = {"jobs": jobs, "progress": progress}
     if name == "synthetic":
         made = synthetic.SyntheticSettings(clips_per_genre=clips_per_genre, seed=seed)
         return synthetic.load(mel, settings=made, data_dir=data_dir, split=split, **common)

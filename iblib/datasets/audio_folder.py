@@ -65,6 +65,4 @@ def load(
     clips["split"] = splits.stratified(clips["label"].to_numpy(), seed=seed)
     name = Path(data_dir).expanduser().resolve().name.replace("{", "{{").replace("}", "}}")
     source = f"{{n}} clips of folder {name!r}, stratified split (seed {seed})"
-    return audio.load_clips(
-        "folder", clips, settings, source=source, jobs=jobs, progress=progress
-    )
+    return audio.load_clips("folder", clips, settings, source=source, jobs=jobs, progress=progress)

@@ -1,4 +1,4 @@
-"""The 12-bit task of Shwartz-Ziv and Tishby: 4096 patterns on an icosahedron, one bit to predict."""
+"""The 12-bit task of Shwartz-Ziv and Tishby: one bit for each pattern on an icosahedron."""
 
 import numpy as np
 

@@ -26,7 +26,7 @@ MAX_UNPACKED = 16 * 2**30  # bytes of an archive; FMA-small has 7.2 GiB
 MAX_RATIO = 1000  # unpacked over packed size of one file: more is a bomb, not text or audio
 _TIMEOUT = 60  # seconds without a byte
 _METADATA = ("fma_metadata/tracks.csv", "fma_metadata/genres.csv")
-_CHUNK = 2**20
+_CHUNK = 2**16  # bytes; what a cut connection can lose
 
 
 def fma_small(
@@ -43,8 +43,8 @@ def fma_small(
     ----------
     tracks : int, optional
         Only so many clips, balanced over genres and splits, taken out of the remote archive;
-        fewer are a part of more. By default both archives (7.5 GiB) are fetched whole; an
-        interrupted download goes on where it stopped.
+        fewer are a part of more. By default both archives (7.5 GiB) are fetched whole and
+        deleted once unpacked (needs 15 GiB); an interrupted download goes on where it stopped.
     progress : bool
         Show a progress bar, if standard error is a terminal.
     base_url : str
@@ -125,7 +125,21 @@ def _whole(url: str, sha1: str, data_dir: Path, progress: bool) -> None:
         keep = _METADATA if target.name == "fma_metadata" else None
         unpack(archive, folder, target.name, keep=keep)
 
-    make_once(target, build, lambda folder: folder)
+    make_once(target, build, _require_whole)
+    (data_dir / "archives" / name).unlink(missing_ok=True)  # unpacked: 7 GiB that nobody needs
+
+
+def _require_whole(folder: Path) -> Path:
+    """``folder``, unless clips are missing in it: it is not ours to replace then."""
+    if folder.name != "fma_small":
+        return folder
+    listed = fma.read_checksums(folder.parent)
+    missing = [track for track in listed if not fma.clip_path(folder.parent, track).is_file()]
+    if listed and not missing:
+        return folder
+    raise DataError(
+        f"{folder} is there but not whole; move it away, or give --tracks 8000 to add the rest"
+    )
 
 
 def _archive(url: str, sha1: str, folder: Path, progress: bool) -> Path:

@@ -51,7 +51,7 @@ def play(
     song = _Song(z, n_samples, clip, artist)
     mix = 0.5 * song.chords() + _level(0.5, z["bass"]) * song.bass() + 0.6 * song.melody()
     mix += _level(0.5, z["drums"]) * song.drums(hat=_level(0.35, z["hat"]))
-    mix += _level(0.02, 2 * z["noise"]) * clip.normal(size=n_samples)
+    mix += _level(0.012, 1.5 * z["noise"]) * clip.normal(size=n_samples)
     mix = _tone(mix, z["bright"], artist)
     mix *= artist.uniform(0.4, 0.95) / np.abs(mix).max()
     return np.round(32767 * mix).astype(np.int16)
@@ -133,12 +133,13 @@ class _Song:
         kick, snare, closed = _drum_kit(self.random)
         out = np.zeros(self.n + len(snare))
         kicks = ((0, 4), (0, 3, 5), (0, 2, 4, 6))[self.kick]  # in eighths of a bar
-        for eighth, start in enumerate(range(self.start % (self.beat // 2), self.n, self.beat // 2)):
-            place = eighth % 8
-            for hits, drum in (((place in kicks), kick), (place in (2, 6), snare)):
-                if hits:
-                    out[start : start + len(drum)] += drum
+        eighth = self.beat // 2
+        for i, start in enumerate(range(self.start % eighth, self.n, eighth)):
             out[start : start + len(closed)] += hat * self.random.uniform(0.6, 1) * closed
+            if i % 8 in kicks:
+                out[start : start + len(kick)] += kick
+            if i % 4 == 2:
+                out[start : start + len(snare)] += snare
         return out[: self.n]
 
 

@@ -73,6 +73,7 @@ def load(
     parts = [_samples(n, weights, (seed, 1 + k)) for k, n in enumerate(counts.values())]
     inputs, targets = (np.concatenate(part).astype(np.float32) for part in zip(*parts, strict=True))
     relevant = n_relevant or n_inputs
+    inputs_used = f"{relevant} of {n_inputs} inputs relevant"
     return Dataset(
         name="linear_teacher",
         inputs=inputs,
@@ -81,7 +82,7 @@ def load(
         split=np.repeat(SPLITS, list(counts.values())),
         ids=np.arange(len(inputs)),
         fingerprint=key_of("linear_teacher", seed, counts, n_inputs, relevant, snr),
-        source=f"linear teacher, {relevant} of {n_inputs} inputs relevant, SNR {snr:g} (seed {seed})",
+        source=f"linear teacher, {inputs_used}, SNR {snr:g} (seed {seed})",
     )
 
 

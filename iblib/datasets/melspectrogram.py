@@ -180,7 +180,7 @@ def decode(path: str | Path, seconds: float | None = None) -> tuple[np.ndarray, 
             rate, claimed = f.samplerate, f.frames
             wanted = claimed if seconds is None else min(claimed, math.ceil(seconds * rate))
             samples = f.read(wanted, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError, ValueError) as error:
+    except (soundfile.SoundFileError, ValueError) as error:
         raise ClipError(f"does not decode: {_one_line(error)}") from error
     if len(samples) < wanted:
         raise ClipError(f"holds {len(samples)} frames where its header claims {claimed}")
@@ -228,8 +228,8 @@ def build_cache(
     """Spectrograms of ``files``, from the cache if it holds them, else computed with all cores.
 
     The key is made of the settings, the versions of the libraries that decode and transform, and
-    name, size and modification time of every file. Rows are verified by CRC-32 at each call
-    (about 1 GB/s); a truncated or altered cache is made again.
+    name, size, modification time and readability of every file. Rows are verified by CRC-32 at
+    each call (about 1 GB/s); a truncated or altered cache is made again.
 
     Parameters
     ----------
@@ -284,12 +284,12 @@ def _cache_key(files: Mapping, settings: MelSettings, checksums: dict, refused) 
     return key_of(CACHE_FORMAT, asdict(settings), versions, sources, rows)
 
 
-def _stat(path: Path) -> tuple[int, int]:
+def _stat(path: Path) -> tuple[int, int, bool]:
     try:
         found = os.stat(path)
     except OSError:
-        return -1, -1
-    return found.st_size, found.st_mtime_ns
+        return -1, -1, False
+    return found.st_size, found.st_mtime_ns, os.access(path, os.R_OK)
 
 
 def clip_name(path: Path) -> str:
@@ -309,8 +309,8 @@ def _spectrogram(item: tuple, settings: MelSettings, checksums: Mapping):
         return log_mel(load_clip(path, settings), settings), sha1
     except ClipError as error:
         return str(error)
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
+    except PermissionError:  # other system errors may pass: they stop the fill, uncached
+        return "cannot be read: permission denied"
 
 
 def why_no_file(path: Path) -> str:
@@ -357,7 +357,11 @@ def _in_order(pool: ThreadPoolExecutor, work, files: Mapping):
 
 
 def _write_tables(folder: Path, settings: MelSettings, rows: list, skipped: list) -> None:
-    with (folder / "skipped.csv").open("w", newline="", encoding="utf-8") as f:
+    # names that are not valid Unicode exist on disks, and are escaped
+    csv_file = (folder / "skipped.csv").open(
+        "w", newline="", encoding="utf-8", errors="backslashreplace"
+    )
+    with csv_file as f:
         csv.writer(f, lineterminator="\n").writerows([["file", "reason"], *skipped])
     content = {"settings": asdict(settings), "rows": rows, "skipped": skipped}
     (folder / "rows.json").write_text(json.dumps(content), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Folders that are made once: written under another name, renamed when whole, one maker at a time."""
+"""Folders that are made once: by one process at a time, under their name only when whole."""
 
 import hashlib
 import os
@@ -22,7 +22,9 @@ def file_sha1(path: Path) -> str:
         return hashlib.file_digest(f, "sha1").hexdigest()
 
 
-def make_once(folder: Path, build: Callable[[Path], None], load: Callable[[Path], Loaded]) -> Loaded:
+def make_once(
+    folder: Path, build: Callable[[Path], None], load: Callable[[Path], Loaded]
+) -> Loaded:
     """Load ``folder``, building it first if it is absent or damaged.
 
     Parameters
@@ -47,11 +49,11 @@ def make_once(folder: Path, build: Callable[[Path], None], load: Callable[[Path]
         if (loaded := _try(load, folder)) is not None:
             return loaded
         unfinished = folder.with_name(f".{folder.name}.unfinished")
-        for leftover in (folder, unfinished):  # damaged, or of a process that was killed
-            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed
         unfinished.mkdir()
         try:
             build(unfinished)
+            shutil.rmtree(folder, ignore_errors=True)  # damaged, as load has just said
             os.rename(unfinished, folder)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)

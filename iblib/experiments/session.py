@@ -17,7 +17,7 @@ from iblib.datasets.base import Dataset
 from iblib.experiments import audio, small_nets
 from iblib.experiments.specs import AUDIO_SETS, RunSpec, audio_runs, linear_run, saxe_runs
 from iblib.information_plane import read_table, write_table
-from iblib.paths import OutputPaths, output_paths
+from iblib.paths import OutputPaths, is_home, output_paths
 from iblib.training import environment
 
 
@@ -70,6 +70,11 @@ class Session:
     paths: OutputPaths
     recompute: bool
     device: str
+
+    @property
+    def is_home(self) -> bool:
+        """Whether this is the committed report (profile ``report``, data ``synthetic``)."""
+        return is_home(self.profile.name, self.dataset)
 
     @property
     def data_settings(self) -> dict:

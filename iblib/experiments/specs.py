@@ -120,7 +120,7 @@ def linear_run(profile: Profile, seed: int) -> RunSpec:
         "mlp",
         "linear",
         options={"sizes": [100, 100, 1]},
-        learning_rate=0.5,
+        learning_rate=0.05,
         momentum=0.0,
         batch_size=0,
         epochs=profile.linear_epochs,

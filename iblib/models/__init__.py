@@ -46,7 +46,8 @@ def build(model: str, activation: str = "relu", *, seed: int = 0, **options) -> 
     check_names(model, activation)
     generator = torch.Generator().manual_seed(seed)
     try:
-        return MODELS[model](activation, generator=generator, **options)
+        with torch.random.fork_rng(devices=[]):  # layers draw weights that are then replaced
+            return MODELS[model](activation, generator=generator, **options)
     except TypeError as error:
         raise ValueError(f"options of {model} are wrong: {error}") from error
 

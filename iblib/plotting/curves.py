@@ -73,7 +73,9 @@ def plot_learning_curves(
     _check_choice("x", x, ("epoch", "updates"))
     _check_choice("spread", spread, ("band", "lines"))
     require_one(history)
-    artists = [] if chance is None else reference_line(ax, chance, f"chance = {chance:.3g}", "y")
+    artists: list[Artist] = []
+    if chance is not None:
+        artists += reference_line(ax, chance, f"chance = {chance:.3g}", "y", end=True)
     for split, (colour, line) in SPLITS.items():
         rows = history[(history["split"] == split) & history[metric].notna()]
         if rows.empty:
@@ -148,10 +150,11 @@ def learning_curves_grid(
                 plot_learning_curves(axes[i, facet.column], facet.table, metric=metric, **look)
             axes[0, facet.column].set_title(facet.title)
         for ax in axes.flat:
+            if log:
+                epoch_axis(ax, int(history[x].max()), x)
             ax.label_outer()
         counts = [n_seeds(facet.table) for facet in grid]
-        figure_legend(figure, _split_handles(history, counts, spread))
-        figure.supxlabel(data_note(history), fontsize=SMALLEST_PT, color="0.35", x=0.01, ha="left")
+        figure_legend(figure, _split_handles(history, counts, spread), data_note(history))
         figure.suptitle(title or None)
     return figure
 
@@ -189,7 +192,7 @@ def plot_class_shares(ax: Axes, counts: pd.DataFrame) -> list[Artist]:
     height = 0.8 / counts.shape[1]
     shares = 100 * counts / counts.sum()
     place = np.arange(len(counts))
-    hatches = ("", "////", "....")
+    hatches = ("", "///", "\\\\\\")
     artists: list[Artist] = []
     for i, split in enumerate(counts.columns):
         colour = SPLITS.get(str(split), (OKABE_ITO[i % len(OKABE_ITO)],))[0]
@@ -282,6 +285,8 @@ def plot_against_truth(
     artists += ax.plot(at, mean, label=label, **look)
     if log_x:
         ax.set_xscale("log")
+        ax.set_xticks(at, labels=[f"{value:g}" for value in at])
+        ax.minorticks_off()
     ax.set(xlabel=xlabel, ylabel=ylabel)
     return artists
 
@@ -289,7 +294,7 @@ def plot_against_truth(
 def _truth(ax: Axes, x: np.ndarray, truth: float | Sequence[float], label: str) -> list[Artist]:
     """Grey dotted truth: a level line, or a curve with its label at the right end."""
     if np.ndim(truth) == 0:
-        return reference_line(ax, float(truth), label, "y")
+        return reference_line(ax, float(truth), label, "y", end=True)
     curve = np.asarray(truth, dtype=float)
     line = ax.plot(x, curve, color=REFERENCE_GREY, ls=":", lw=1.4, zorder=2.5)
     write = {"color": REFERENCE_GREY, "fontsize": SMALLEST_PT, "va": "center"}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from iblib.plotting.interactive import figure_png, is_live, widget_view
+from iblib.plotting.interactive import figure_picture, is_live, png_bytes, widget_view
 from iblib.plotting.planes import plane_grid
 from iblib.plotting.style import panels
 from iblib.plotting.tables import data_note, estimator_label, select, values_of
@@ -68,7 +68,8 @@ class PlaneExplorer:
         if rows.empty:
             raise ValueError(f"chosen must be in the table; got {', '.join(picked.values())}")
         shown = {"rows": None, "columns": None, "colour": picked["colour"], "bound": bound}
-        title = ", ".join([picked["estimator"], *wanted.values()])
+        many = [value for name, value in wanted.items() if len(self.choices[name]) > 1]
+        title = ", ".join([picked["estimator"], picked["view"], *many])
         return plane_grid(rows, **shown, whole=whole, title=title, panel=(5.6, 4.0))
 
     def _picked(self, chosen: Mapping[str, str]) -> dict[str, str]:
@@ -89,7 +90,7 @@ class PlaneExplorer:
                 figure = self.figure(**chosen)
             except ValueError as problem:
                 figure = _message(str(problem))
-            self._pictures[key] = figure_png(figure, dpi=96, colours=None)
+            self._pictures[key] = png_bytes(figure_picture(figure))
         return self._pictures[key]
 
     def widget(self):

@@ -8,13 +8,15 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from iblib.plotting.planes import fill_planes, finish_planes
+from iblib.plotting.planes import fill_planes, finish_planes, prepare_planes
 from iblib.plotting.style import panels, style
-from iblib.plotting.tables import estimator_label, facets, plane_points, select
+from iblib.plotting.tables import estimator_label, select
 
 # Makes the controls inside the element it stands in; without JavaScript the picture remains.
 _SCRIPT = """
@@ -72,19 +74,38 @@ _SCRIPT = """
 """
 
 
-def figure_png(figure: Figure, dpi: int = 88, colours: int | None = 64) -> bytes:
-    """PNG of a figure without dates and names, reduced to ``colours`` (about a third the size)."""
-    buffer = io.BytesIO()
+def figure_picture(figure: Figure, dpi: int = 96) -> Image.Image:
+    """The figure as an RGB picture; the figure keeps this resolution."""
+    canvas = FigureCanvasAgg(figure)
+    figure.set_dpi(dpi)
     with style():
-        figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    if not colours:
-        return buffer.getvalue()
-    with Image.open(buffer) as picture:
-        method, dither = Image.Quantize.MEDIANCUT, Image.Dither.NONE
-        reduced = picture.convert("RGB").quantize(colours, method=method, dither=dither)
-    small = io.BytesIO()
-    reduced.save(small, "PNG", optimize=True)
-    return small.getvalue()
+        canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
+def png_bytes(picture: Image.Image) -> bytes:
+    """A picture as PNG, without dates and names."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def reduce_colours(frames: Sequence[Image.Image], colours: int = 64) -> list[Image.Image]:
+    """Draw all frames with one palette: smaller, and no colour moves from frame to frame.
+
+    Parameters
+    ----------
+    frames : sequence of Image
+        RGB pictures of equal size.
+    colours : int
+        Size of the palette, which is taken from the first, middle and last frame.
+    """
+    width, height = frames[0].size
+    sample = Image.new("RGB", (width, 3 * height))
+    for i, frame in enumerate((frames[0], frames[len(frames) // 2], frames[-1])):
+        sample.paste(frame, (0, i * height))
+    palette = sample.quantize(colours, method=Image.Quantize.MAXCOVERAGE)
+    return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
 
 
 def is_live() -> bool:
@@ -184,7 +205,7 @@ class EpochPlayer:
         dpi : int
             Resolution; 80 to 96 keeps pages small.
         colours : int or None
-            Number of colours of a frame; None keeps all.
+            Size of the common palette; None keeps all colours.
         **options
             Passed to `EpochPlayer`.
         """
@@ -193,9 +214,11 @@ class EpochPlayer:
         for step in steps:
             with style():
                 draw(step)
-            frames.append(figure_png(figure, dpi, colours))
+            frames.append(figure_picture(figure, dpi))
+        frames = reduce_colours(frames, colours) if colours else frames
         options = {"width": int(figure.get_figwidth() * dpi)} | options
-        return cls(frames, [label.format(step) for step in steps], title, **options)
+        labels = [label.format(step) for step in steps]
+        return cls([png_bytes(frame) for frame in frames], labels, title, **options)
 
     def widget(self):
         """The ipywidgets view; it moves where a kernel runs."""
@@ -288,23 +311,19 @@ def plane_player(
     EpochPlayer
         One frame per epoch; limits and colours are those of the whole table in every frame.
     """
-    chosen = select(table, estimator=estimator)
-    grid = facets(chosen, None, columns, bound)
+    planes = prepare_planes(select(table, estimator=estimator), None, columns, bound)
     title = title or f"Information plane, {estimator_label(estimator, bound)}"
-    epochs = sorted(
-        int(epoch) for epoch in plane_points(chosen, estimator, bound)["epoch"].unique()
-    )
-    look = {"colour": colour, "bound": bound}
-    with panels(1, len(grid), panel=(3.1, 2.9)) as (figure, axes):
+    epochs = planes.epochs()
+    with panels(1, len(planes.facets), panel=(3.3, 3.0)) as (figure, axes):
         heading = figure.suptitle(f"{title}: epoch {epochs[-1]}")
-        fill_planes(axes, grid, chosen, **look)
-        finish_planes(figure, axes, chosen, grid, **look)
+        fill_planes(axes, planes, colour)
+        finish_planes(figure, axes, planes, colour)
 
     def draw(epoch: int) -> None:
         for ax in axes.flat:
             ax.clear()
         heading.set_text(f"{title}: epoch {epoch}")
-        fill_planes(axes, grid, chosen, up_to=epoch, **look)
+        fill_planes(axes, planes, colour, up_to=epoch)
 
     options = {"dpi": dpi, "colours": colours, "interval": interval}
     return EpochPlayer.from_draw(figure, draw, epochs, title, **options)

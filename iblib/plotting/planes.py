@@ -1,19 +1,20 @@
 """The information plane: I(X;T) against I(T;Y), by epoch or by layer, with its ceilings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from matplotlib import patheffects
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import LogNorm, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from iblib.plotting.style import (
     PANEL,
-    SMALLEST_PT,
     LayerStyle,
     epoch_colour_bar,
     epoch_colours,
@@ -24,6 +25,8 @@ from iblib.plotting.style import (
     layer_styles,
     panels,
     reference_line,
+    say_missing,
+    say_outside,
 )
 from iblib.plotting.tables import (
     Facet,
@@ -39,6 +42,7 @@ from iblib.plotting.tables import (
 )
 
 _PAD = 0.05
+_PAD_TOP = 0.1  # room for the label of H(Y)
 
 
 @dataclass(frozen=True)
@@ -86,14 +90,14 @@ def _limits_of(points: pd.DataFrame, kind: str) -> PlaneLimits:
         x.append(0.0)
     if kind == "information":
         x.extend(_log_counts(points))
-    return PlaneLimits(_padded(x), _padded(y))
+    return PlaneLimits(padded(x), padded(y, _PAD_TOP))
 
 
-def _padded(values: Sequence[float]) -> tuple[float, float]:
-    """Range of the values with a margin on both sides."""
+def padded(values: Sequence[float], top: float = _PAD) -> tuple[float, float]:
+    """Range of the values with a margin below and (``top``, a share of the range) above."""
     low, high = float(min(values)), float(max(values))
-    margin = _PAD * ((high - low) or 1.0)
-    return low - margin, high + margin
+    size = (high - low) or 1.0
+    return low - _PAD * size, high + top * size
 
 
 def _log_counts(points: pd.DataFrame) -> list[float]:
@@ -147,7 +151,8 @@ def plot_plane(
     Returns
     -------
     list of Artist
-        Ceilings, seed lines, mean lines, and one scatter of means per layer.
+        Ceilings; by layer the seeds' lines, the mean line, a scatter of the filled means and one
+        of the hollow means.
 
     Raises
     ------
@@ -166,8 +171,9 @@ def plot_plane(
     for layer, rows in shown.groupby("layer", sort=False):
         look = styles[layer]
         artists += _paths(ax, rows, look.colour if colour == "layer" else "0.6", name)
-        artists.append(_means(ax, rows, look, norm if colour == "epoch" else None))
-    artists += _note_outside(ax, shown, limits)
+        artists += _means(ax, rows, look, norm if colour == "epoch" else None)
+    inside = shown["x"].between(*limits.x) & shown["y"].between(*limits.y)
+    artists += say_outside(ax, inside)
     ax.set(xlim=limits.x, ylim=limits.y)
     ax.set(xlabel=axis_label(name, "I_XT"), ylabel=axis_label(name, "I_TY"))
     return artists
@@ -192,9 +198,9 @@ def _ceilings(ax: Axes, points: pd.DataFrame) -> list[Artist]:
     artists: list[Artist] = []
     if family(values_of(points, "estimator")[0]) == "information":
         for value in _log_counts(points):
-            artists += reference_line(ax, value, rf"$\log_2 P$ = {value:.2f}", "x")
+            artists += reference_line(ax, value, rf"$\log_2 P$ = {value:.3g}", "x")
     for value in _label_entropies(points):
-        artists += reference_line(ax, value, f"H(Y) = {value:.2f}", "y")
+        artists += reference_line(ax, value, f"H(Y) = {value:.3g}", "y")
     return artists
 
 
@@ -202,9 +208,10 @@ def _paths(ax: Axes, rows: pd.DataFrame, colour: str, estimator: str) -> list[Ar
     """A layer's way over the epochs: thin for every seed, thick for their mean."""
     lines: list[Artist] = []
     if n_seeds(rows) > 1:
-        for _, one in rows.groupby([k for k in ("run", "seed") if k in rows], sort=False):
-            one = one.sort_values("epoch")
-            lines += ax.plot(one["x"], one["y"], color=colour, lw=0.5, alpha=0.45, zorder=2)
+        seeds = rows.groupby([k for k in ("run", "seed") if k in rows], sort=False)
+        ways = [one.sort_values("epoch")[["x", "y"]].to_numpy() for _, one in seeds]
+        thin = LineCollection(ways, colors=colour, linewidths=0.5, alpha=0.45, zorder=2)
+        lines.append(ax.add_collection(thin))
     mean = seed_mean(rows)
     line = estimator_line(estimator)
     return [*lines, *ax.plot(mean["x"], mean["y"], color=colour, lw=1.0, ls=line, zorder=3)]
@@ -215,29 +222,33 @@ def seed_mean(points: pd.DataFrame) -> pd.DataFrame:
     return points.groupby("epoch")[["x", "y", "hollow"]].mean().reset_index()
 
 
-def _means(ax: Axes, rows: pd.DataFrame, look: LayerStyle, norm: LogNorm | None) -> Artist:
-    """Mean points of a layer; in the epochs' colours where a scale is given."""
+def _means(
+    ax: Axes, rows: pd.DataFrame, look: LayerStyle, norm: LogNorm | None
+) -> list[PathCollection]:
+    """Mean points of a layer, filled and hollow; in the epochs' colours where a scale is given."""
     mean = seed_mean(rows)
     colours = np.tile(to_rgba(look.colour), (len(mean), 1))
     if norm is not None:
         colours = epoch_colours(mean["epoch"].to_numpy(), norm)
-    hollow = mean["hollow"].to_numpy() >= 0.5
-    faces = np.where(hollow[:, None], to_rgba("white"), colours)
-    edges = np.where(hollow[:, None], colours, to_rgba("0.25"))
-    size = np.full(len(mean), 18.0 if norm is not None else 9.0)
+    size = np.full(len(mean), 9.0 if norm is None else 18.0)
     size[-1] = 42.0
-    style = {"facecolors": faces, "edgecolors": edges, "linewidths": np.where(hollow, 1.1, 0.35)}
-    return ax.scatter(mean["x"], mean["y"], s=size, marker=look.marker, zorder=4, **style)
+    hollow = mean["hollow"].to_numpy() >= 0.5
+    artists = []
+    for chosen, empty in ((~hollow, False), (hollow, True)):
+        if chosen.any():
+            at = {"x": mean["x"][chosen], "y": mean["y"][chosen], "s": size[chosen]}
+            artists.append(_marks(ax, at, colours[chosen], look.marker, empty))
+    return artists
 
 
-def _note_outside(ax: Axes, points: pd.DataFrame, limits: PlaneLimits) -> list[Artist]:
-    """Say how many points the limits leave out."""
-    inside = points["x"].between(*limits.x) & points["y"].between(*limits.y)
-    if inside.all():
-        return []
-    text = f"{int((~inside).sum())} of {len(points)} points outside"
-    place = {"transform": ax.transAxes, "ha": "right", "va": "bottom", "fontsize": SMALLEST_PT}
-    return [ax.text(0.98, 0.02, text, color="0.25", **place)]
+def _marks(ax: Axes, at: dict, colours: np.ndarray, marker: str, empty: bool) -> PathCollection:
+    """Markers with a dark outline, so that light colours stay visible on white."""
+    style = {"marker": marker, "zorder": 4, "clip_on": True}
+    if not empty:
+        return ax.scatter(**at, facecolors=colours, edgecolors="0.25", linewidths=0.35, **style)
+    ring = ax.scatter(**at, facecolors="white", edgecolors=colours, linewidths=1.2, **style)
+    ring.set_path_effects([patheffects.withStroke(linewidth=1.9, foreground="0.3")])
+    return ring
 
 
 def plane_grid(
@@ -276,83 +287,105 @@ def plane_grid(
         Limits are equal in all panels of one family of estimators (binning and KDE; Kraskov;
         pooled histogram).
     """
-    grid = facets(table, rows, columns, bound)
-    with panels(grid[-1].row + 1, grid[-1].column + 1, panel=panel) as (figure, axes):
-        fill_planes(axes, grid, table, colour=colour, bound=bound, whole=whole)
-        finish_planes(figure, axes, table, grid, colour=colour, bound=bound)
+    planes = prepare_planes(table, rows, columns, bound, whole)
+    last = planes.facets[-1]
+    with panels(last.row + 1, last.column + 1, panel=panel) as (figure, axes):
+        fill_planes(axes, planes, colour)
+        finish_planes(figure, axes, planes, colour)
         figure.suptitle(title or None)
     return figure
 
 
-def fill_planes(
-    axes: np.ndarray,
-    grid: Sequence[Facet],
+@dataclass(frozen=True)
+class Planes:
+    """What the panels of a grid of planes show and share."""
+
+    facets: list[Facet]  # their tables are points, empty where nothing was measured
+    limits: dict[str, PlaneLimits]  # by estimator
+    layers: list[str]
+    norm: LogNorm
+    note: str
+
+    def epochs(self) -> list[int]:
+        """Measured epochs of all panels, in order."""
+        found = [facet.table["epoch"] for facet in self.facets if not facet.table.empty]
+        return sorted(map(int, pd.concat(found).unique()))
+
+
+def prepare_planes(
     table: pd.DataFrame,
-    *,
-    colour: str = "epoch",
+    rows: str | None,
+    columns: str | None,
     bound: str = "upper",
-    up_to: int | None = None,
     whole: pd.DataFrame | None = None,
-) -> None:
-    """Draw every facet on its axes, with layers and epochs of the table, and limits of ``whole``."""
-    shared = {"layers": values_of(table, "layer"), "norm": epoch_norm(table["epoch"])}
-    shared |= {"colour": colour, "up_to": up_to}
-    for facet in grid:
-        ax = axes[facet.row, facet.column]
-        ax.set_title(facet.title)
-        points = _facet_points(facet.table, bound)
-        if points is None:
-            ax.text(0.5, 0.5, "not measured", ha="center", va="center", transform=ax.transAxes)
-            ax.set(xticks=[], yticks=[])
-            continue
-        name = values_of(points, "estimator")[0]
-        limits = plane_limits(table if whole is None else whole, name, bound)
-        plot_plane(ax, points, limits=limits, **shared)
+) -> Planes:
+    """Points of every panel, with the limits, layers and epoch scale they share.
+
+    Raises
+    ------
+    ValueError
+        If a panel would hold several estimators, or no panel holds any point.
+    """
+    grid = facets(table, rows, columns, bound)
+    grid = [replace(facet, table=_facet_points(facet.table, bound)) for facet in grid]
+    drawn = [facet.table for facet in grid if not facet.table.empty]
+    if not drawn:
+        raise ValueError("table must hold pairs of I(X;T) and I(T;Y); got none")
+    whole = table if whole is None else whole
+    names = dict.fromkeys(values_of(points, "estimator")[0] for points in drawn)
+    limits = {name: plane_limits(whole, name, bound) for name in names}
+    norm = epoch_norm(whole["epoch"])
+    return Planes(grid, limits, values_of(table, "layer"), norm, data_note(table))
 
 
-def _facet_points(table: pd.DataFrame, bound: str) -> pd.DataFrame | None:
-    """Points of a panel, or None where the table holds none."""
+def _facet_points(table: pd.DataFrame, bound: str) -> pd.DataFrame:
+    """Points of a panel; none where the table holds none."""
     names = values_of(table, "estimator")
-    if not names:
-        return None
     if len(names) > 1:
         raise ValueError(f"estimator must have one value in a panel; got {names}: select one")
-    points = plane_points(table, names[0], bound)
-    return None if points.empty else points
+    return plane_points(table, names[0], bound) if names else table
 
 
-def finish_planes(
-    figure: Figure,
-    axes: np.ndarray,
-    table: pd.DataFrame,
-    grid: Sequence[Facet],
-    *,
-    colour: str,
-    bound: str,
+def fill_planes(
+    axes: np.ndarray, planes: Planes, colour: str = "epoch", up_to: int | None = None
 ) -> None:
+    """Draw every panel on its axes, up to an epoch."""
+    shared = {"layers": planes.layers, "norm": planes.norm, "colour": colour, "up_to": up_to}
+    for facet in planes.facets:
+        ax = axes[facet.row, facet.column]
+        ax.set_title(facet.title)
+        if facet.table.empty:
+            say_missing(ax)
+            continue
+        limits = planes.limits[values_of(facet.table, "estimator")[0]]
+        plot_plane(ax, facet.table, limits=limits, **shared)
+
+
+def finish_planes(figure: Figure, axes: np.ndarray, planes: Planes, colour: str) -> None:
     """Colour bar, legend and the note about the data, once for all panels."""
-    found = [p for p in (_facet_points(facet.table, bound) for facet in grid) if p is not None]
+    found = [facet.table for facet in planes.facets if not facet.table.empty]
     if colour == "epoch":
-        epoch_colour_bar(figure, axes, epoch_norm(table["epoch"]))
-    handles = layer_handles(layer_styles(values_of(table, "layer")), coloured=colour == "layer")
-    figure_legend(figure, [*handles, *plane_handles(found)])
-    figure.supxlabel(data_note(table), fontsize=SMALLEST_PT, color="0.35", x=0.01, ha="left")
+        epoch_colour_bar(figure, axes, planes.norm)
+    handles = layer_handles(layer_styles(planes.layers), coloured=colour == "layer")
+    figure_legend(figure, [*handles, *_plane_handles(found)], planes.note)
 
 
-def plane_handles(found: Sequence[pd.DataFrame]) -> list[Line2D]:
-    """Legend entries that say what lines and hollow markers mean."""
+def _plane_handles(found: Sequence[pd.DataFrame]) -> list[Line2D]:
+    """Legend entries that say what lines and markers mean."""
     counts = [n_seeds(points) for points in found]
     handles = []
     if max(counts, default=0) > 1:
-        text = seeds_text(counts)
-        handles.append(Line2D([], [], color="0.4", lw=1.2, label=f"mean, {text}"))
-        handles.append(Line2D([], [], color="0.4", lw=0.5, alpha=0.7, label="one seed"))
-    hollow = {"marker": "o", "ls": "", "mfc": "white", "mec": "0.25"}
-    marked = [points for points in found if points["hollow"].any()]
-    kinds = {family(values_of(points, "estimator")[0]) for points in marked}
-    if kinds - {"entropy"}:
-        handles.append(Line2D([], [], **hollow, label=r"hollow: within 1 % of $\log_2 P$"))
-    if "entropy" in kinds:
-        handles.append(Line2D([], [], **hollow, label="hollow (Kraskov): duplicates, r = 0"))
-    handles.append(Line2D([], [], color="0.25", marker="o", ls="", ms=6, label="large: last epoch"))
-    return handles
+        handles.append(Line2D([], [], color="0.4", lw=1.2, label=f"mean, {seeds_text(counts)}"))
+        handles.append(Line2D([], [], color="0.4", lw=0.5, label="one seed"))
+    last = Line2D([], [], color="0.25", marker="o", ls="", ms=6, label="large: last epoch")
+    return [*handles, *hollow_handles(found), last]
+
+
+def hollow_handles(found: Sequence[pd.DataFrame]) -> list[Line2D]:
+    """Legend entries that say what hollow markers mean, where there are some."""
+    marked = [rows for rows in found if rows["hollow"].any()]
+    kinds = {family(values_of(rows, "estimator")[0]) for rows in marked}
+    texts = [r"hollow: within 1 % of $\log_2 P$"] if kinds - {"entropy"} else []
+    texts += ["hollow (Kraskov): duplicates, r = 0"] if "entropy" in kinds else []
+    look = {"color": "0.25", "marker": "o", "ls": "", "mfc": "white"}
+    return [Line2D([], [], label=text, **look) for text in texts]

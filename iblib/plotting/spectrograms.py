@@ -13,11 +13,12 @@ from iblib.plotting.style import OKABE_ITO, SMALLEST_PT, VALUE_CMAP, panels
 SAMPLE_RATE = 22050
 HOP_LENGTH = 512
 _HZ_TICKS = (250, 500, 1000, 2000, 4000, 8000)
-_GAP = 2
+_STRETCHES = 800
+_MOST_ROWS = 8
 
 
 def plot_waveform(ax: Axes, waveform: np.ndarray, sample_rate: int = SAMPLE_RATE) -> list[Artist]:
-    """Draw a waveform against seconds; long ones as the range of each of 2000 stretches.
+    """Draw a waveform against seconds; long ones as the range of each of 800 stretches.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ def plot_waveform(ax: Axes, waveform: np.ndarray, sample_rate: int = SAMPLE_RATE
     if samples.ndim != 1 or not samples.size:
         raise ValueError(f"waveform must have shape (n,) with n > 0; got {samples.shape}")
     seconds = samples.size / sample_rate
-    stretches = np.array_split(samples, min(samples.size, 2000))
+    stretches = np.array_split(samples, min(samples.size, _STRETCHES))
     low, high = [s.min() for s in stretches], [s.max() for s in stretches]
     time = np.linspace(0, seconds, len(stretches))
     body = ax.fill_between(time, low, high, color=OKABE_ITO[0], linewidth=0.4)
@@ -220,31 +221,38 @@ def plot_feature_maps(
         raise ValueError(f"maps must have shape (filters, height, width); got {maps.shape}")
     n, height, width = maps.shape
     columns = columns or _tile_columns(n, height, width)
+    gap = _gap(height)
     low, high = limits or common_limits([maps])
     look = {"cmap": VALUE_CMAP, "vmin": low, "vmax": high, "interpolation": "nearest"}
-    image = ax.imshow(_tiles(maps, columns), aspect="auto", **look)
+    image = ax.imshow(_tiles(maps, columns, gap), aspect="auto", **look)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
-    if numbers:
+    if numbers and -(-n // columns) <= _MOST_ROWS:
         for i in range(n):
-            at = ((i % columns) * (width + _GAP), (i // columns) * (height + _GAP))
+            at = ((i % columns) * (width + gap) - 0.5, (i // columns) * (height + gap) - 0.5)
             _number(ax, i, at)
     return image
 
 
 def _tile_columns(n: int, height: int, width: int) -> int:
-    """Tiles in a row that make the whole about twice as wide as high."""
-    return int(np.clip(round(np.sqrt(2 * n * height / width)), 1, n))
+    """Tiles in a row: the whole about twice as wide as high, and no more than 8 rows."""
+    wide = round(np.sqrt(2 * n * height / width))
+    return int(np.clip(max(wide, -(-n // _MOST_ROWS)), 1, n))
 
 
-def _tiles(maps: np.ndarray, columns: int) -> np.ndarray:
+def _gap(height: int) -> int:
+    """White pixels between tiles."""
+    return 1 if height < 12 else 2
+
+
+def _tiles(maps: np.ndarray, columns: int, gap: int) -> np.ndarray:
     """Maps side by side with white (NaN) gaps; the first row of a map, the lowest band, below."""
     n, height, width = maps.shape
     rows = -(-n // columns)
-    shape = (rows * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP)
+    shape = (rows * (height + gap) - gap, columns * (width + gap) - gap)
     picture = np.full(shape, np.nan)
     for i, one in enumerate(maps):
-        top, left = (i // columns) * (height + _GAP), (i % columns) * (width + _GAP)
+        top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
         picture[top : top + height, left : left + width] = one[::-1]
     return picture
 

@@ -15,25 +15,18 @@ from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d", "8")
+MARKERS = ("o", "s", "^", "D", "v", "<", ">", "P", "X", "*", "p", "h", "d", "8")
 REFERENCE_GREY = "0.45"
 EPOCH_CMAP = "cividis"
 VALUE_CMAP = "magma"
 PANEL = (2.6, 2.3)
 SMALLEST_PT = 7
 
-_LONG = 9.0
-_LINES = {
-    "binning": "-",
-    "binning_refit": (0, (_LONG, 1.5)),
-    "binning_mass": (0, (_LONG, 1.5, 1.5, 1.5)),
-    "pooled": (0, (_LONG, 1.5, 1.5, 1.5, 1.5, 1.5)),
-    "kde": "--",
-    "kraskov": "-.",
-}
+_LINES = {"kde": "--", "kraskov": "-."}  # binning and its variants: solid
 _NAME = re.compile(r"^\d\d-[a-z0-9-]+$")
 _RC = {
     "font.size": 8,
@@ -129,8 +122,8 @@ def layer_styles(layers: Iterable[str]) -> dict[str, LayerStyle]:
     }
 
 
-def estimator_line(estimator: str) -> str | tuple:
-    """Line style of an estimator: binning solid, KDE dashed, Kraskov dash-dot."""
+def estimator_line(estimator: str) -> str:
+    """Line style of an estimator: binning and its variants solid, KDE dashed, Kraskov dash-dot."""
     return _LINES.get(estimator, "-")
 
 
@@ -171,7 +164,9 @@ def epoch_axis(ax: Axes, last: int, label: str = "epoch") -> None:
     ax.set_xlabel(label)
 
 
-def reference_line(ax: Axes, value: float, label: str, axis: str = "x") -> list[Artist]:
+def reference_line(
+    ax: Axes, value: float, label: str, axis: str = "x", *, end: bool = False
+) -> list[Artist]:
     """Grey dotted line at a reference value, with its label on the line.
 
     Parameters
@@ -183,7 +178,9 @@ def reference_line(ax: Axes, value: float, label: str, axis: str = "x") -> list[
     label : str
         What the value is.
     axis : {"x", "y"}
-        "x": a vertical line at x = value; "y": a horizontal one.
+        "x": a vertical line at x = value; "y": a horizontal one, its label just above.
+    end : bool
+        Label at the upper or right end instead of the lower or left one.
 
     Returns
     -------
@@ -195,20 +192,44 @@ def reference_line(ax: Axes, value: float, label: str, axis: str = "x") -> list[
     ValueError
         If ``axis`` is neither "x" nor "y".
     """
+    if axis not in ("x", "y"):
+        raise ValueError(f'axis must be "x" or "y"; got {axis!r}')
     look = {"color": REFERENCE_GREY, "linestyle": ":", "linewidth": 1.1, "zorder": 1}
-    write = {"color": REFERENCE_GREY, "fontsize": SMALLEST_PT, "zorder": 1.5, "clip_on": True}
-    write["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+    write = {"color": REFERENCE_GREY, "fontsize": SMALLEST_PT, "zorder": 1.5, "xycoords": "data"}
+    place = 0.98 if end else 0.02
     if axis == "x":
-        place = {"transform": ax.get_xaxis_transform(), "rotation": 90, "ha": "center"}
-        return [
-            ax.axvline(value, **look),
-            ax.text(value, 0.04, label, va="bottom", **place, **write),
-        ]
-    if axis == "y":
-        place = {"transform": ax.get_yaxis_transform(), "va": "center"}
-        text = ax.text(0.04, value, label, ha="left", **place, **write)
-        return [ax.axhline(value, **look), text]
-    raise ValueError(f'axis must be "x" or "y"; got {axis!r}')
+        write |= {"rotation": 90, "ha": "center", "va": "top" if end else "bottom"}
+        write["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+        at, frame, offset = (value, place), ax.get_xaxis_transform(), (0, 0)
+    else:
+        write |= {"ha": "right" if end else "left", "va": "bottom"}
+        at, frame, offset = (place, value), ax.get_yaxis_transform(), (0, 2)
+    line = ax.axvline(value, **look) if axis == "x" else ax.axhline(value, **look)
+    write |= {"xycoords": frame, "xytext": offset, "textcoords": "offset points"}
+    return [line, ax.annotate(label, at, annotation_clip=False, **write)]
+
+
+def say_outside(ax: Axes, inside) -> list[Artist]:
+    """Write how many points the limits leave out; nothing where they leave out none.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to write.
+    inside : array of bool, shape (n,)
+        Whether each point is within the limits.
+    """
+    out, n = int((~np.asarray(inside)).sum()), len(inside)
+    if not out:
+        return []
+    place = {"transform": ax.transAxes, "ha": "right", "va": "bottom", "fontsize": SMALLEST_PT}
+    return [ax.text(0.98, 0.02, f"{out} of {n} points outside", color="0.25", **place)]
+
+
+def say_missing(ax: Axes) -> None:
+    """Mark a panel for which the table holds nothing."""
+    ax.text(0.5, 0.5, "not measured", ha="center", va="center", transform=ax.transAxes)
+    ax.set(xticks=[], yticks=[])
 
 
 def layer_handles(styles: Mapping[str, LayerStyle], *, coloured: bool) -> list[Line2D]:
@@ -219,13 +240,18 @@ def layer_handles(styles: Mapping[str, LayerStyle], *, coloured: bool) -> list[L
     ]
 
 
-def figure_legend(figure: Figure, handles: Sequence[Artist], columns: int = 6) -> Artist | None:
-    """Legend below all panels, ``columns`` entries in a row."""
-    if not handles:
-        return None
-    return figure.legend(
-        handles=list(handles), loc="outside lower center", ncols=min(columns, len(handles))
-    )
+def figure_legend(figure: Figure, handles: Sequence[Artist], note: str = "") -> Legend:
+    """Legend below all panels, as wide as the figure allows, under a grey note about the data."""
+    entries = list(handles)
+    style = {"loc": "outside lower center", "title": note or None, "title_fontsize": SMALLEST_PT}
+    style |= {"columnspacing": 1.4, "handletextpad": 0.5}
+    for columns in range(min(8, max(len(entries), 1)), 0, -1):
+        legend = figure.legend(handles=entries, ncols=columns, **style)
+        if columns == 1 or legend.get_window_extent().width < 0.98 * figure.bbox.width:
+            break
+        legend.remove()
+    legend.get_title().set_color("0.35")
+    return legend
 
 
 def save_figure(figure: Figure, name: str, folder: str | Path) -> Path:

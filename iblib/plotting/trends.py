@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from iblib.plotting.planes import hollow_handles, padded
 from iblib.plotting.style import (
     OKABE_ITO,
     SMALLEST_PT,
@@ -21,6 +22,8 @@ from iblib.plotting.style import (
     layer_styles,
     panels,
     reference_line,
+    say_missing,
+    say_outside,
 )
 from iblib.plotting.tables import (
     axis_label,
@@ -77,33 +80,54 @@ def plot_over_epochs(
         By layer: the band from the lowest to the highest seed (several seeds), the mean line, and
         the scatter of means (hollow where saturated, or for Kraskov with zero-radius samples).
     """
-    rows = estimator_rows(table, estimator, quantity_name(estimator, quantity, bound))
-    if layers is not None:
-        rows = rows[rows["layer"].isin(list(layers))]
+    rows = _shown_rows(table, quantity, estimator, bound, layers)
     require_one(rows)
     styles = styles or layer_styles(layers or values_of(rows, "layer"))
-    artists = _ceiling(ax, rows, quantity, estimator) if ceiling else []
+    ceilings = _ceilings(rows, quantity, estimator) if ceiling else {}
+    artists: list[Artist] = []
+    for height, label in ceilings.items():
+        artists += reference_line(ax, height, label, "y")
     for name in [layer for layer in styles if (rows["layer"] == layer).any()]:
         one = rows[rows["layer"] == name]
         artists += _trend(ax, one, styles[name], estimator_line(estimator))
     epoch_axis(ax, int(table["epoch"].max()))
     ax.set_ylabel(axis_label(estimator, quantity))
-    return artists
+    return artists + _y_limits(ax, rows, list(ceilings))
 
 
-def _ceiling(ax: Axes, rows: pd.DataFrame, quantity: str, estimator: str) -> list[Artist]:
-    """The line the quantity cannot pass, where there is one."""
-    artists: list[Artist] = []
+def _shown_rows(
+    table: pd.DataFrame,
+    quantity: str,
+    estimator: str,
+    bound: str,
+    layers: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Rows of a quantity and of some layers."""
+    rows = estimator_rows(table, estimator, quantity_name(estimator, quantity, bound))
+    return rows if layers is None else rows[rows["layer"].isin(list(layers))]
+
+
+def _y_limits(ax: Axes, rows: pd.DataFrame, ceilings: Sequence[float]) -> list[Artist]:
+    """Room for all values and labels; Kraskov's zero-radius values do not stretch the axis."""
+    values = rows["bits"]
+    if family(values_of(rows, "estimator")[0]) == "entropy" and not rows["hollow"].all():
+        values = values[~rows["hollow"]]
+    ax.set_ylim(padded([*values, *ceilings], 0.12))
+    return say_outside(ax, rows["bits"].between(*ax.get_ylim()))
+
+
+def _ceilings(rows: pd.DataFrame, quantity: str, estimator: str) -> dict[float, str]:
+    """What the quantity cannot pass [bits], with its label; empty where there is nothing."""
     if quantity == "I_TY":
-        for value in {round(float(h), 6) for h in values_of(rows, "label_entropy")}:
-            artists += reference_line(ax, value, f"H(Y) = {value:.2f}", "y")
-    elif family(estimator) == "information":
-        for value in map(np.log2, values_of(rows, "n_samples")):
-            artists += reference_line(ax, float(value), rf"$\log_2 P$ = {value:.2f}", "y")
-    return artists
+        heights = {round(float(h), 6) for h in values_of(rows, "label_entropy")}
+        return {height: f"H(Y) = {height:.3g}" for height in sorted(heights)}
+    if family(estimator) != "information":
+        return {}
+    heights = [float(np.log2(p)) for p in values_of(rows, "n_samples")]
+    return {height: rf"$\log_2 P$ = {height:.3g}" for height in heights}
 
 
-def _trend(ax: Axes, rows: pd.DataFrame, look: LayerStyle, line: str | tuple) -> list[Artist]:
+def _trend(ax: Axes, rows: pd.DataFrame, look: LayerStyle, line: str) -> list[Artist]:
     """One layer: band over seeds, mean line, markers."""
     groups = rows.groupby("epoch")["bits"]
     epochs = groups.mean().index.to_numpy()
@@ -157,32 +181,25 @@ def over_epochs_grid(
     """
     grid = facets(table, rows, columns, bound)
     styles = layer_styles(values_of(table, "layer"))
-    counts, by_family = [], {}
+    drawn, by_family = [], {}
     with panels(grid[-1].row + 1, grid[-1].column + 1, panel=panel) as (figure, axes):
         for facet in grid:
             ax = axes[facet.row, facet.column]
             ax.set_title(facet.title)
             names = values_of(facet.table, "estimator")
-            if len(names) != 1:
-                _say_missing(ax, names)
+            if not names:
+                say_missing(ax)
                 continue
+            require_one(facet.table[["estimator"]])
             chosen = {"quantity": quantity, "estimator": names[0], "bound": bound}
             plot_over_epochs(ax, facet.table, styles=styles, **chosen)
-            counts.append(n_seeds(facet.table))
+            drawn.append(_shown_rows(facet.table, **chosen))
             by_family.setdefault(family(names[0]), []).append(ax)
         for same in by_family.values():
             share_y(same)
-        _legend(figure, layer_handles(styles, coloured=True), counts, table)
+        _legend(figure, layer_handles(styles, coloured=True), drawn)
         figure.suptitle(title or None)
     return figure
-
-
-def _say_missing(ax: Axes, estimators: Sequence[str]) -> None:
-    """Write that a panel has no rows; refuse one with several estimators."""
-    if estimators:
-        raise ValueError(f"estimator must have one value in a panel; got {list(estimators)}")
-    ax.text(0.5, 0.5, "not measured", ha="center", va="center", transform=ax.transAxes)
-    ax.set(xticks=[], yticks=[])
 
 
 def share_y(axes: Sequence[Axes]) -> None:
@@ -192,13 +209,13 @@ def share_y(axes: Sequence[Axes]) -> None:
         ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
 
 
-def _legend(figure: Figure, handles: list, counts: Sequence[int], table: pd.DataFrame) -> None:
-    """Layers, the meaning of line and band, and the note about the data."""
+def _legend(figure: Figure, handles: list, drawn: Sequence[pd.DataFrame]) -> None:
+    """Layers, the meaning of line, band and hollow markers, and the note about the data."""
+    counts = [n_seeds(rows) for rows in drawn]
     if max(counts, default=0) > 1:
         handles.append(Line2D([], [], color="0.4", label=f"mean, {seeds_text(counts)}"))
         handles.append(Patch(color="0.4", alpha=0.25, lw=0, label="lowest to highest seed"))
-    figure_legend(figure, handles)
-    figure.supxlabel(data_note(table), fontsize=SMALLEST_PT, color="0.35", x=0.01, ha="left")
+    figure_legend(figure, [*handles, *hollow_handles(drawn)], data_note(pd.concat(drawn)))
 
 
 def pooling_figure(
@@ -236,7 +253,7 @@ def pooling_figure(
         select(chosen, layer=name)
     grid = facets(chosen, rows, None, bound)
     columns = [(pair, quantity) for quantity in ("I_XT", "I_TY") for pair in pairs]
-    counts, by_quantity = [], {}
+    drawn, by_quantity = [], {}
     with panels(len(grid), len(columns), panel=(2.4, 2.0)) as (figure, axes):
         for facet in grid:
             for j, (pair, quantity) in enumerate(columns):
@@ -244,11 +261,12 @@ def pooling_figure(
                 _pooling_panel(ax, facet.table, pair, quantity, estimator, bound)
                 ax.set_title(", ".join(filter(None, [facet.title, f"{pair[0]} → {pair[1]}"])))
                 by_quantity.setdefault(quantity, []).append(ax)
-            counts.append(n_seeds(facet.table))
+                chosen_rows = {"quantity": quantity, "estimator": estimator, "bound": bound}
+                drawn.append(_shown_rows(facet.table, **chosen_rows))
         for same in by_quantity.values():
             share_y(same)
         names = {"before pooling": _BEFORE, "after pooling": _AFTER}
-        _legend(figure, layer_handles(names, coloured=True), counts, chosen)
+        _legend(figure, layer_handles(names, coloured=True), drawn)
         figure.suptitle(title or estimator_label(estimator, bound))
     return figure
 
@@ -303,6 +321,7 @@ def filters_figure(
     chosen = select(table, layer=layer, view=view, estimator=estimator)
     grid = facets(chosen, rows, None, bound)
     all_axes: list[list[Axes]] = []
+    drawn: list[pd.DataFrame] = []
     with panels(len(grid), 3, panel=(2.5, 2.1)) as (figure, axes):
         for facet in grid:
             points = plane_points(facet.table, estimator, bound)
@@ -313,6 +332,7 @@ def filters_figure(
             row[0].set_title(facet.title)
             row[2].set_title(f"epoch {points['epoch'].max():.0f}, each filter")
             all_axes.append(row)
+            drawn.append(points[points["epoch"] == points["epoch"].max()])
         for column in (0, 1):
             share_y([row[column] for row in all_axes])
         for row in all_axes:
@@ -320,8 +340,7 @@ def filters_figure(
         seeds = seeds_text([n_seeds(facet.table) for facet in grid])
         thin = Line2D([], [], color=OKABE_ITO[0], lw=0.6, label=f"one filter of one seed, {seeds}")
         thick = Line2D([], [], color="black", lw=1.6, label="median of the filters")
-        figure_legend(figure, [thin, thick])
-        figure.supxlabel(data_note(chosen), fontsize=SMALLEST_PT, color="0.35", x=0.01, ha="left")
+        figure_legend(figure, [thin, thick, *hollow_handles(drawn)], data_note(chosen))
         name = f"{layer}, view {view}: {estimator_label(estimator, bound)}"
         figure.suptitle(title or name)
     return figure

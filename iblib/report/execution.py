@@ -74,7 +74,7 @@ def execute(source: Path, target: Path, parameters: dict[str, Any]) -> float:
 def output_problems(notebook: NotebookNode) -> list[str]:
     """What keeps an executed notebook from being accepted, one line each."""
     problems = []
-    for number, cell in enumerate(_code_cells(notebook), start=1):
+    for number, cell in _numbered(notebook):
         place = _place(number, cell.source)
         if cell.get("execution_count") is None:
             problems.append(f"{place} was not run")
@@ -96,7 +96,7 @@ def clean(notebook: NotebookNode, values: dict[str, Any]) -> None:
     cells = [cell for cell in notebook.cells if INJECTED not in tags(cell)]
     notebook.cells = cells
     write_values(notebook, changed(notebook, values))
-    for number, cell in enumerate(_code_cells(notebook), start=1):
+    for number, cell in _numbered(notebook):
         cell.execution_count = number
         for output in cell.outputs:
             if output.output_type == "execute_result":
@@ -150,15 +150,19 @@ def _kernel_environment() -> Iterator[None]:
         os.environ.update(before)
 
 
-def _code_cells(notebook: NotebookNode) -> list[NotebookNode]:
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+def _numbered(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode]]:
+    """Code cells and their numbers as the author counts them; an injected one shares a number."""
+    number = 0
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            number += INJECTED not in tags(cell)
+            yield number, cell
 
 
 def _stopped(aside: Path) -> str:
     """The cell at which an execution stopped, as the notebook's author counts cells."""
-    number, stopped = 0, (0, "")
-    for cell in _code_cells(nbformat.read(aside, as_version=4)):
-        number += INJECTED not in tags(cell)
+    stopped = 0, ""
+    for number, cell in _numbered(nbformat.read(aside, as_version=4)):
         if cell.metadata.get("papermill", {}).get("start_time"):
             stopped = number, cell.source
     return _place(*stopped)

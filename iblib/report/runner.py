@@ -1,4 +1,4 @@
-"""The whole report: data checked, runs trained, every notebook executed, HTML and README written."""
+"""The whole report: data checked, runs made, notebooks executed, HTML and README written."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -62,10 +62,13 @@ def run_report(
     ReportError
         Where a run or a notebook failed.
     """
-    data_dir, out_dir = _absolute(data_dir), _absolute(out_dir)
-    settings = dict(
-        profile=profile, dataset=dataset, data_dir=data_dir, out_dir=out_dir, device=device
-    )
+    settings = {
+        "profile": profile,
+        "dataset": dataset,
+        "data_dir": _absolute(data_dir),
+        "out_dir": _absolute(out_dir),
+        "device": device,
+    }
     sources = notebooks(only)
     session = open_session(**settings, recompute=True)
     session.check_data()
@@ -103,7 +106,7 @@ def execute_all(
     parameters: dict,
     on_notebook: OnNotebook | None = None,
 ) -> None:
-    """Execute notebooks one after the other into ``target.notebooks``; the first failure ends it."""
+    """Execute notebooks in order into ``target.notebooks``; the first failure ends it."""
     for number, source in enumerate(sources, start=1):
         seconds = execute(source, target.notebooks / source.name, parameters)
         if on_notebook:

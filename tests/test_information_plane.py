@@ -1,0 +1,218 @@
+"""The tidy table: its columns, its agreement with the estimators, its diagnostics, its reuse."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from small_data import pattern_data, picture_data
+from torch import nn
+
+import iblib
+from iblib.activations import measurement_rows, record
+from iblib.config import Bins, ConfigError, MeasureConfig, RunConfig
+from iblib.estimators import binning, kde, kraskov, label_entropy
+from iblib.information_plane import COLUMNS, measure_run, thin
+from iblib.training import train
+from iblib.views import views_of
+
+CONFIG = RunConfig("mlp", "tanh", learning_rate=0.1, batch_size=16, epochs=4, n_points=3)
+MEASURE = MeasureConfig(
+    n_samples=50,
+    views=("layer", "pca"),
+    bins=(Bins("bounds", 30), Bins("width", 0.07), Bins("run", 20), Bins("epoch", 20)),
+    noise_variance=0.02,
+    k=3,
+)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    data = pattern_data()
+    run = train(CONFIG, data, runs_dir=tmp_path_factory.mktemp("runs"))
+    return run, data, measure_run(run, data, MEASURE, profile="test")
+
+
+def only(table: pd.DataFrame, **conditions) -> float:
+    for column, value in conditions.items():
+        table = table[table[column] == value]
+    assert len(table) == 1
+    return table["bits"].item()
+
+
+def test_columns_and_one_row_one_number(measured):
+    run, _, table = measured
+    assert tuple(table.columns) == COLUMNS
+    identity = list(COLUMNS[: COLUMNS.index("bits")])
+    assert not table.duplicated(identity).any()
+    assert table["bits"].notna().all()
+    assert set(table["run"]) == {run.key}
+    assert set(table["profile"]) == {"test"}
+    assert set(table["n_samples"]) == {50}
+    assert set(table["epoch"]) == set(run.epochs)
+    assert list(table["layer"].unique()) == [f"hidden{i}" for i in range(1, 6)] + ["output"]
+    assert set(table["quantity"]) == {
+        *("I_XT", "I_TY", "I_XT_upper", "I_XT_lower", "I_TY_upper", "I_TY_lower", "H_T")
+    }
+
+
+def test_rows_equal_the_estimators_on_the_replayed_activations(measured):
+    run, data, table = measured
+    rows = measurement_rows(data.rows("training"), 50)
+    x, y = data.take(rows)
+    network = run.network(4)
+    t = dict(record(network, x, network.measured_layers()))["hidden3"]
+    here = table.query("epoch == 4 and layer == 'hidden3' and view == 'layer'")
+    found = kde.information(t, y, noise_variance=0.02)
+    assert only(here, quantity="I_XT_upper") == pytest.approx(found.xt_upper, rel=1e-5)
+    assert only(here, quantity="I_TY_lower") == pytest.approx(found.ty_lower, rel=1e-5, abs=1e-6)
+    neighbours = kraskov.information(t, y, k=3)
+    kraskov_rows = here.query("estimator == 'kraskov'")
+    assert only(kraskov_rows, quantity="H_T") == pytest.approx(neighbours.h_t, rel=1e-4)
+    bounds = binning.information(t, y, edges=np.linspace(-1, 1, 31))
+    assert only(here, quantity="I_XT", parameter="n_bins", value=30.0) == pytest.approx(bounds.xt)
+    width = binning.information(t, y, width=0.07)
+    assert only(here, quantity="I_TY", parameter="width") == pytest.approx(width.ty, abs=1e-6)
+    assert here["label_entropy"].unique() == pytest.approx([label_entropy(y)], rel=1e-6)
+
+
+def test_pca_rows_equal_the_estimators_on_the_view(measured):
+    run, data, table = measured
+    x, y = data.take(measurement_rows(data.rows("training"), 50))
+    network = run.network(0)
+    t = dict(record(network, x, network.measured_layers()))["hidden1"]
+    view = next(views_of(t, ("pca",), n_components=3))
+    here = table.query("epoch == 0 and layer == 'hidden1' and view == 'pca'")
+    assert set(here["dimension"]) == {3}
+    found = kde.information(view.values, y, noise_variance=0.02)
+    assert only(here, quantity="I_XT_upper") == pytest.approx(found.xt_upper, rel=1e-5)
+
+
+def test_edges_of_a_run_are_fixed_and_refitted_ones_are_named(measured):
+    """Edges from all epochs give each epoch its share; refitted edges use every epoch's own."""
+    run, data, table = measured
+    x, y = data.take(measurement_rows(data.rows("training"), 50))
+    outputs = {}
+    for epoch in run.epochs:
+        network = run.network(epoch)
+        outputs[epoch] = dict(record(network, x, {"output": "linear.5"}))["output"]
+    everything = np.concatenate(list(outputs.values()))
+    here = table.query(
+        "layer == 'output' and view == 'layer' and value == 20 and quantity == 'I_XT'"
+    )
+    for epoch, t in outputs.items():
+        for name, limits in (("binning", everything), ("binning_refit", t)):
+            edges = binning.uniform_edges(float(limits.min()), float(limits.max()), 20)
+            expected = binning.information(t, y, edges=edges).xt
+            assert only(here, epoch=epoch, estimator=name) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_table_is_made_once_and_reused(measured, monkeypatch):
+    run, data, table = measured
+    monkeypatch.setattr("iblib.information_plane.record", lambda *a, **k: pytest.fail("replayed"))
+    again = measure_run(run, data, MEASURE, profile="test")
+    pd.testing.assert_frame_equal(again, table)
+    assert measure_run(run, data, MEASURE, profile="other")["profile"].unique().tolist() == [
+        "other"
+    ]
+
+
+def test_other_data_are_refused(measured):
+    run, data, _ = measured
+    with pytest.raises(ValueError, match="was trained on other data"):
+        measure_run(run, dataclasses.replace(data, fingerprint="other"), MEASURE)
+
+
+def test_members_of_an_ensemble_are_measured_one_by_one(tmp_path):
+    data = pattern_data()
+    run = train(dataclasses.replace(CONFIG, n_seeds=2, seed=5), data, runs_dir=tmp_path)
+    table = measure_run(run, data, MeasureConfig(n_points=2))
+    assert set(table["seed"]) == {5, 6}
+    assert set(table["epoch"]) == {0, 4}
+    values = table.query("quantity == 'I_XT_upper' and layer == 'hidden2' and epoch == 4")["bits"]
+    assert values.nunique() == 2
+
+
+def test_convolutional_views_and_saturation(tmp_path):
+    """The joint layer of a conv net is saturated at log2 P, its means need not be."""
+    data = picture_data(n=60)
+    config = RunConfig("simple_cnn", "tanh", options={"filters": [2, 3]}, epochs=1, n_points=1)
+    run = train(config, data, runs_dir=tmp_path)
+    measure = MeasureConfig(views=("layer", "filter", "spatial_mean"), bins=(Bins("width", 0.5),))
+    table = measure_run(run, data, measure)
+    layer = table.query("view == 'layer' and layer == 'block1' and estimator == 'kde'")
+    assert layer["saturated"].all()
+    assert (table["bits"] <= np.log2(36) + 1e-6)[table["quantity"].str.startswith("I_XT")].all()
+    assert sorted(table.query("view == 'filter' and layer == 'block2'")["channel"].unique()) == [
+        0,
+        1,
+        2,
+    ]
+    assert not table.query("layer == 'output'")["view"].isin(["filter", "spatial_mean"]).any()
+
+
+def test_diagnostics_of_degenerate_layers():
+    """A constant layer: zero bits, every neighbour at radius 0, and the row says so."""
+
+    class Constant(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+            nn.init.zeros_(self.layer.weight)
+
+        def forward(self, x):
+            return self.layer(x)
+
+    x, y = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32), np.arange(20) % 2
+    config = MeasureConfig(bins=(Bins("run", 10), Bins("equal_mass", 4), Bins("pooled", 0.1)))
+    table = iblib.measure_model(Constant(), x, y, config=config, name="constant", epoch=7)
+    assert tuple(table.columns) == COLUMNS
+    assert set(table["model"]) == {"constant"}
+    assert set(table["epoch"]) == {7}
+    information = table[table["quantity"].str.startswith("I_") & (table["estimator"] != "kraskov")]
+    assert (information["bits"] == 0).all()
+    neighbours = table.query("estimator == 'kraskov'")
+    assert (neighbours["zero_radius"] > 0).all()
+    assert set(neighbours["status"]) == {"degenerate"}
+    pooled = table.query("estimator == 'pooled'")
+    assert set(pooled["quantity"]) == {"H_T", "I_TY"}  # never I(X;T)
+
+
+def test_small_classes_leave_kraskov_empty_and_say_so():
+    x = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    y = np.array(["rare"] + ["common"] * 19)
+    table = iblib.measure_model(nn.Sequential(nn.Linear(3, 2)), torch.from_numpy(x), y)
+    row = table.query("estimator == 'kraskov' and quantity == 'I_TY'")
+    assert row["bits"].isna().all()
+    assert row["status"].tolist() == ["too_few_samples"]
+    assert table.query("estimator == 'kraskov' and quantity == 'H_T'")["bits"].notna().all()
+
+
+def test_regression_targets_are_refused(tmp_path):
+    data = pattern_data()
+    data = dataclasses.replace(data, labels=data.inputs[:, :1], classes=(), fingerprint="r")
+    config = RunConfig("mlp", "linear", options={"sizes": [12, 4, 1]}, epochs=1)
+    run = train(config, data, runs_dir=tmp_path)
+    with pytest.raises(ValueError, match="has no classes"):
+        measure_run(run, data)
+
+
+def test_thinning_keeps_both_ends():
+    assert thin([0, 1, 2, 4, 8, 16], 3) == [0, 2, 16]
+    assert thin([0, 5], 0) == [0, 5]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Bins("octave", 3),
+        lambda: Bins("run", 2.5),
+        lambda: Bins("width", 0.0),
+        lambda: MeasureConfig(bins=()),
+        lambda: MeasureConfig(n_samples=-1),
+    ],
+)
+def test_illegal_measurements_are_refused(make):
+    with pytest.raises(ConfigError):
+        make()

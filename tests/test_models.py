@@ -1,0 +1,125 @@
+"""Networks: parameter counts, the layers they name, seeds, and legal names."""
+
+import pytest
+import torch
+
+from iblib import models
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "expected"),
+    [
+        ("simple_cnn", {}, 6748),
+        ("simple_cnn", {"filters": (4, 8, 8, 16)}, 2516),
+        ("mini_resnet", {}, 20280),
+        ("mini_resnet", {"blocks": (3, 4), "pool_size": 7, "pooling": "max"}, 97592),
+        ("mlp", {}, 294),
+        ("mlp", {"sizes": (100, 100, 1)}, 10201),
+    ],
+)
+def test_parameter_counts(name, options, expected):
+    assert models.count_parameters(models.build(name, "tanh", **options)) == expected
+
+
+def test_parameter_count_of_mini_resnet_by_hand():
+    """7x7 stem, one 16-filter block, one 32-filter block with 1x1 shortcut, 8 classes."""
+    stem = 16 * 49 + 2 * 16
+    block1 = 2 * (16 * 16 * 9 + 2 * 16)
+    block2 = 16 * 32 * 9 + 2 * 32 + 32 * 32 * 9 + 2 * 32 + (16 * 32 + 2 * 32)
+    assert stem + block1 + block2 + 32 * 8 + 8 == 20280
+
+
+def test_simple_cnn_maps_on_the_original_spectrogram():
+    shapes = models.summary(models.build("simple_cnn"), (1, 128, 1288)).set_index("layer")["shape"]
+    assert shapes["block1"] == "4 x 32 x 322"
+    assert shapes["block2"] == "8 x 16 x 161"
+    assert shapes["block3"] == "16 x 8 x 81"
+    assert shapes["block4"] == shapes["before_pool"] == "32 x 4 x 41"
+    assert shapes["after_pool"] == "32 x 1 x 1"
+
+
+@pytest.mark.parametrize("activation", models.CNN_ACTIVATIONS)
+@pytest.mark.parametrize("name", ["simple_cnn", "mini_resnet"])
+def test_measured_layers_are_what_they_are_called(name, activation):
+    """Blocks end in the nonlinearity; the pooling pairs are the pooling's input and output."""
+    network = models.build(name, activation).eval()
+    outputs, inputs = {}, {}
+    for path, module in network.named_modules():
+
+        def keep(module, args, output, path=path):
+            inputs[path], outputs[path] = args[0], output
+
+        module.register_forward_hook(keep)
+    with torch.no_grad():
+        network(torch.randn(2, 1, 128, 64))
+    layers = network.measured_layers(batch_norm=True)
+    for before, after in network.pooling_pairs().values():
+        assert torch.equal(inputs[layers[after]], outputs[layers[before]])
+    blocks = [k for k in layers if "block" in k and "bn" not in k] + ["conv"] * (
+        name != "simple_cnn"
+    )
+    for block in blocks:
+        values = outputs[layers[block]]
+        assert values.min() >= (0 if activation == "relu" else -1)
+    plain = network.measured_layers()
+    assert list(plain) == [k for k in layers if not k.endswith("bn") and "bn" not in k]
+
+
+def test_batch_norm_tensors_are_measured_on_request():
+    layers = models.build("mini_resnet").measured_layers(batch_norm=True)
+    assert layers["res1_block1_before_bn1"] == "layers.0.0.conv1"
+    assert layers["res1_block1_after_bn1"] == "layers.0.0.bn1"
+    assert "block1_after_bn" in models.build("simple_cnn").measured_layers(batch_norm=True)
+
+
+def test_residual_block_adds_its_input():
+    network = models.build("mini_resnet", "tanh")
+    block = network.layers[0][0].eval()
+    torch.nn.init.zeros_(block.conv2.weight)
+    x = torch.randn(3, 16, 8, 8)
+    assert torch.allclose(block(x), torch.tanh(x), atol=1e-6)
+
+
+def test_same_seed_same_weights_and_global_stream_untouched():
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    first = models.build("mlp", "tanh", seed=3).state_dict()
+    assert torch.equal(torch.rand(1), expected)
+    same, other = (models.build("mlp", "tanh", seed=s).state_dict() for s in (3, 4))
+    assert all(torch.equal(first[k], same[k]) for k in first)
+    assert not torch.equal(first["linear.0.weight"], other["linear.0.weight"])
+
+
+def test_mlp_weights_are_a_truncated_normal():
+    network = models.build("mlp", "tanh", sizes=(400, 300, 2))
+    weights = network.linear[0].weight
+    assert weights.abs().max() <= 2 / 20
+    # a standard normal cut at two deviations has deviation 0.8796
+    assert weights.std().item() * 20 == pytest.approx(0.8796, rel=0.02)
+    assert not network.linear[0].bias.any()
+
+
+@pytest.mark.parametrize(
+    ("name", "activation", "options", "words"),
+    [
+        ("lenet", "relu", {}, "model must be one of"),
+        ("simple_cnn", "softplus", {}, "activation of simple_cnn must be one of"),
+        ("mlp", "gelu", {}, "activation of mlp must be one of"),
+        ("simple_cnn", "relu", {"depth": 3}, "options of simple_cnn are wrong"),
+        ("simple_cnn", "relu", {"filters": ()}, "filters must hold positive numbers"),
+        ("mini_resnet", "relu", {"blocks": (1,)}, "of equal length"),
+        ("mini_resnet", "relu", {"pooling": "min"}, "pooling must be one of"),
+        ("mlp", "relu", {"sizes": (12,)}, "at least two positive widths"),
+    ],
+)
+def test_unknown_names_are_value_errors(name, activation, options, words):
+    with pytest.raises(ValueError, match=words):
+        models.build(name, activation, **options)
+
+
+def test_summary_leaves_the_network_as_it_was():
+    network = models.build("simple_cnn").train()
+    models.summary(network, (1, 128, 64))
+    assert network.training
+    assert not any(m._forward_hooks for m in network.modules())

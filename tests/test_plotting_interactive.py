@@ -1,0 +1,214 @@
+"""The epoch slider: its representations, its HTML in a browser, and the live explorer."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import base64
+import io
+import json
+import re
+import shutil
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+from PIL import Image
+from plotting_tables import plane_table
+
+from iblib.plotting import EpochPlayer, interactive, plane_explorer, plane_player
+
+EPOCHS = (0, 1, 3, 10)
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+@pytest.fixture(scope="module")
+def table():
+    return plane_table(epochs=EPOCHS, seeds=(0, 1), layers=("hidden1", "hidden2", "output"))
+
+
+@pytest.fixture(scope="module")
+def player(table):
+    return plane_player(table, estimator="kde")
+
+
+@pytest.fixture(autouse=True)
+def _no_open_figures():
+    yield
+    assert plt.get_fignums() == []
+
+
+def kernel(monkeypatch, *, static):
+    """Pretend to run in a Jupyter kernel."""
+    import IPython
+
+    shell = type("Shell", (), {"kernel": object()})()
+    monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
+    monkeypatch.setenv("IBLIB_STATIC", "1") if static else monkeypatch.delenv(
+        "IBLIB_STATIC", raising=False
+    )
+
+
+def size(frame):
+    with Image.open(io.BytesIO(frame)) as picture:
+        return picture.size, picture.mode, len(picture.getpalette()) // 3
+
+
+def test_a_frame_per_epoch_of_equal_size_with_one_small_palette(player):
+    assert player.labels == ["epoch 0", "epoch 1", "epoch 3", "epoch 10"]
+    assert len(set(player.frames)) == len(EPOCHS)
+    (only,) = {size(frame) for frame in player.frames}
+    assert only[0][0] == player.width
+    assert only[1] == "P"
+    assert only[2] <= 64
+
+
+def test_the_bundle_in_a_kernel_holds_the_widget(player, monkeypatch):
+    kernel(monkeypatch, static=False)
+    bundle = player._repr_mimebundle_()
+    assert set(bundle) == {WIDGET, "text/html", "image/png", "text/plain"}
+    assert base64.b64decode(bundle["image/png"]) == player.frames[-1]
+    assert bundle["text/plain"] == "EpochPlayer('Information plane, KDE (upper)', 4 frames)"
+
+
+def test_the_bundle_is_static_without_a_kernel_or_when_asked(player, monkeypatch):
+    kernel(monkeypatch, static=True)
+    assert set(player._repr_mimebundle_()) == {"text/html", "image/png", "text/plain"}
+    monkeypatch.undo()
+    monkeypatch.delenv("IBLIB_STATIC", raising=False)
+    assert WIDGET not in player._repr_mimebundle_()
+
+
+def test_the_widgets_slider_changes_picture_and_label(player):
+    picture, controls = player.widget().children
+    _, slider, label = controls.children
+    slider.value = 1
+    assert picture.value == player.frames[1]
+    assert label.value == "epoch 1"
+
+
+def test_html_is_deterministic_and_asks_for_nothing(player, table):
+    page = player.to_html()
+    assert page == plane_player(table, estimator="kde").to_html()
+    assert not re.search(r"https?://|//cdn|@import|<link|\sid=", page)
+    data = json.loads(re.search(r'class="ib-frames">(.*?)</script>', page).group(1))
+    assert data["labels"] == player.labels
+    assert [bool(frame) for frame in data["frames"]] == [True, True, True, False]
+
+
+def test_html_survives_any_title():
+    player = EpochPlayer([b"a", b"b"], [0, "</script>"], '"<b>&</script>')
+    page = player.to_html()
+    assert page.count("</script>") == 2
+    assert '"<b>' not in page
+
+
+def test_player_checks_its_arguments():
+    with pytest.raises(ValueError, match="got 0 frames, 0 labels"):
+        EpochPlayer([], [])
+    with pytest.raises(ValueError, match="got 2 frames, 1 labels"):
+        EpochPlayer([b"", b""], ["a"])
+    with pytest.raises(ValueError, match="poster must be the index of a frame; got 2"):
+        EpochPlayer([b"", b""], ["a", "b"], poster=2)
+
+
+def test_player_needs_one_configuration_a_panel(table):
+    doubled = pd.concat([table, table.assign(batch_mode="BGD")])
+    with pytest.raises(ValueError, match="batch_mode must have one value"):
+        plane_player(doubled, estimator="kde")
+
+
+def test_explorer_offers_what_the_table_holds(table):
+    explorer = plane_explorer(table)
+    assert explorer.choices["estimator"] == [
+        "binning, width 0.07",
+        "KDE (upper), noise variance 0.01",
+        "KDE (lower), noise variance 0.01",
+        "Kraskov, k 2",
+    ]
+    assert explorer.choices["seed"] == ["all", "0", "1"]
+    a = explorer.figure(activation="tanh").axes[0]
+    b = explorer.figure(activation="relu", seed="1", colour="layer").axes[0]
+    assert (a.get_xlim(), a.get_ylim()) == (b.get_xlim(), b.get_ylim())
+    with pytest.raises(ValueError, match="activation must be one of: tanh, relu; got 'elu'"):
+        explorer.figure(activation="elu")
+
+
+def test_explorer_is_a_picture_when_static(table, monkeypatch):
+    explorer = plane_explorer(table)
+    kernel(monkeypatch, static=True)
+    assert set(explorer._repr_mimebundle_()) == {"image/png", "text/plain"}
+    kernel(monkeypatch, static=False)
+    assert WIDGET in explorer._repr_mimebundle_()
+
+
+def test_explorer_menus_change_the_picture(table):
+    explorer = plane_explorer(table[table["estimator"] == "binning"])
+    menus, picture = explorer.widget().children
+    before = picture.value
+    {menu.description: menu for menu in menus.children}["activation"].value = "relu"
+    assert picture.value != before
+
+
+@pytest.fixture
+def page(player, tmp_path):
+    """The player's HTML in a real browser without a network; also what it asked for."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium on this machine")
+    fast = EpochPlayer(player.frames, player.labels, player.title, interval=60)
+    path = tmp_path / "player.html"
+    path.write_text(f"<!doctype html><meta charset=utf-8>{fast.to_html()}{fast.to_html()}")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    with playwright.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=flags)
+        context = browser.new_context(offline=True)
+        tab = context.new_page()
+        tab.asked = []
+        tab.on("request", lambda request: tab.asked.append(request.url))
+        tab.goto(path.as_uri())
+        yield tab
+        browser.close()
+
+
+def test_a_reader_moves_the_slider_and_plays(page):
+    box = page.locator(".ib-player").first
+    picture, slider, label = box.locator("img"), box.get_by_role("slider"), box.locator("output")
+    assert page.get_by_role("slider").count() == 2
+    assert label.text_content() == "epoch 10"
+    last = picture.get_attribute("src")
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    assert label.text_content() == "epoch 3"
+    assert picture.get_attribute("src") != last
+    assert slider.get_attribute("aria-valuetext") == "epoch 3"
+    assert picture.get_attribute("alt").endswith("epoch 3")
+    page.keyboard.press("Home")
+    assert label.text_content() == "epoch 0"
+    box.get_by_role("button", name="Play").click()
+    box.get_by_role("button", name="Pause").wait_for()
+    box.get_by_role("button", name="Play").wait_for()
+    assert label.text_content() == "epoch 10"
+    assert picture.get_attribute("src") == last
+    assert page.locator(".ib-player output").nth(1).text_content() == "epoch 10"
+    outside = [url for url in page.asked if not url.startswith(("file:", "data:"))]
+    assert outside == []
+
+
+def test_a_reader_drags_on_a_small_touch_screen(page):
+    page.set_viewport_size({"width": 360, "height": 640})
+    box = page.locator(".ib-player").first
+    bounds = box.get_by_role("slider").bounding_box()
+    page.mouse.click(bounds["x"] + 2, bounds["y"] + bounds["height"] / 2)
+    assert box.locator("output").text_content() == "epoch 0"
+    assert box.locator("img").bounding_box()["width"] <= 360
+    assert bounds["height"] >= 30
+
+
+def test_a_script_free_viewer_still_sees_the_poster(player):
+    text = player.to_html()
+    poster = base64.b64encode(player.frames[-1]).decode()
+    assert f'src="data:image/png;base64,{poster}"' in text
+    assert interactive.is_live() is False

@@ -1,0 +1,138 @@
+"""The house style: colours, references, panels, and byte-stable saving."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from iblib.plotting import (
+    epoch_colour_bar,
+    epoch_colours,
+    epoch_norm,
+    layer_styles,
+    panels,
+    reference_line,
+    save_figure,
+    style,
+)
+from iblib.plotting.style import OKABE_ITO, epoch_axis, epoch_ticks, estimator_line
+
+
+def draw(value=1.0):
+    with panels(1, 2) as (figure, axes):
+        axes[0, 0].plot([0, value], [0, 1])
+        reference_line(axes[0, 1], 0.5, "half", "y")
+        axes[0, 0].set_title("a title")
+    return figure
+
+
+def test_panels_are_always_two_dimensional_and_close():
+    with panels() as (figure, axes):
+        assert axes.shape == (1, 1)
+    assert plt.get_fignums() == []
+    with pytest.raises(RuntimeError, match="stop"), panels():
+        raise RuntimeError("stop")
+    assert plt.get_fignums() == []
+    assert figure.axes
+
+
+def test_style_leaves_the_readers_settings_alone():
+    before = plt.rcParams["font.size"]
+    with style():
+        assert plt.rcParams["xtick.labelsize"] >= 7
+        assert plt.rcParams["svg.hashsalt"] == "iblib"
+    assert plt.rcParams["font.size"] == before
+
+
+def test_epochs_are_cividis_over_the_logarithm():
+    norm = epoch_norm([0, 10, 999])
+    assert norm(1) == 0
+    assert norm(1000) == 1
+    assert norm(10) == pytest.approx(1 / 3)
+    ends = plt.get_cmap("cividis")([0.0, 1.0])
+    np.testing.assert_allclose(epoch_colours([0, 999], norm), ends)
+    assert epoch_norm([0]).vmax == 2
+
+
+def test_epoch_colour_bar_is_labelled_in_epochs():
+    with panels() as (figure, axes):
+        bar = epoch_colour_bar(figure, axes, epoch_norm([0, 300]))
+    labels = [label.get_text() for label in bar.ax.get_yticklabels()]
+    assert labels == ["0", "1", "3", "10", "30", "100", "300"]
+    np.testing.assert_allclose(bar.get_ticks(), [1, 2, 4, 11, 31, 101, 301])
+    assert bar.ax.get_ylabel() == "epoch"
+
+
+def test_epoch_axis_has_a_place_for_epoch_zero():
+    with panels() as (_, axes):
+        epoch_axis(axes[0, 0], 50)
+        pixels = axes[0, 0].transData.transform([(0, 0), (1, 0), (10, 0)])[:, 0]
+    assert epoch_ticks(50) == [0, 1, 3, 10, 30]
+    assert np.isfinite(pixels).all()
+    assert (np.diff(pixels) > 0).all()
+
+
+def test_layers_have_okabe_ito_in_network_order_and_distinct_markers():
+    styles = layer_styles([f"layer{i}" for i in range(9)])
+    colours = [look.colour for look in styles.values()]
+    assert colours[:7] == list(OKABE_ITO)
+    assert colours[7] == colours[0]
+    assert len({look.marker for look in styles.values()}) == 9
+
+
+@pytest.mark.parametrize(
+    ("estimator", "line"),
+    [("binning", "-"), ("binning_refit", "-"), ("kde", "--"), ("kraskov", "-.")],
+)
+def test_line_style_names_the_estimator(estimator, line):
+    assert estimator_line(estimator) == line
+
+
+@pytest.mark.parametrize("axis", ["x", "y"])
+def test_reference_line_is_grey_dotted_and_labelled(axis):
+    with panels() as (_, axes):
+        line, text = reference_line(axes[0, 0], 0.25, "H(Y)", axis)
+    data = line.get_xdata() if axis == "x" else line.get_ydata()
+    assert set(data) == {0.25}
+    assert line.get_linestyle() == ":"
+    assert text.get_text() == "H(Y)"
+    assert text.get_color() == line.get_color()
+    assert text.get_fontsize() >= 7
+
+
+def test_reference_line_names_the_axes_it_knows():
+    with panels() as (_, axes), pytest.raises(ValueError, match=r'"x" or "y"; got \'z\''):
+        reference_line(axes[0, 0], 0, "", "z")
+
+
+def test_saving_is_byte_stable_and_touches_nothing_that_is_equal(tmp_path):
+    figure = draw()
+    path = save_figure(figure, "07-plane", tmp_path / "new")
+    assert path == tmp_path / "new" / "07-plane.png"
+    svg = path.with_suffix(".svg")
+    before = [(p.read_bytes(), p.stat().st_mtime_ns) for p in (path, svg)]
+    save_figure(figure, "07-plane", path.parent)
+    save_figure(draw(), "07-plane", path.parent)
+    after = [(p.read_bytes(), p.stat().st_mtime_ns) for p in (path, svg)]
+    assert after == before
+    assert sorted(p.name for p in path.parent.iterdir()) == ["07-plane.png", "07-plane.svg"]
+    assert b"Software" not in before[0][0]
+    assert b"<dc:date>" not in before[1][0]
+    assert b"Matplotlib v" not in before[1][0]
+
+
+def test_saving_replaces_a_changed_picture(tmp_path):
+    path = save_figure(draw(), "07-plane", tmp_path)
+    before = path.read_bytes()
+    save_figure(draw(2.0), "07-plane", tmp_path)
+    assert path.read_bytes() != before
+
+
+@pytest.mark.parametrize("name", ["plane", "7-plane", "07-Plane", "07_plane", "07-", "../07-a", ""])
+def test_saving_refuses_other_names(tmp_path, name):
+    with pytest.raises(ValueError, match="name must look like"):
+        save_figure(draw(), name, tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,279 @@
+"""The runner: whole or not at all, byte for byte the same, and HTML that needs no network."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from notebook_form import form_problems
+from small_notebooks import PARAMETERS, write_notebook
+
+from iblib.config import ConfigError
+from iblib.paths import OutputPaths
+from iblib.report import ReportError, runner
+from iblib.report.execution import execute
+from iblib.report.html import Formulas, heading, write_html
+from iblib.report.readme import BEGIN, END, update_readme
+
+HOME = {
+    "profile": "report",
+    "dataset": "synthetic",
+    "data_dir": "",
+    "out_dir": "",
+    "recompute": True,
+    "device": "cpu",
+}
+
+
+def test_executed_notebook_has_the_committed_form(tmp_path):
+    path = write_notebook(tmp_path / "00-a.ipynb", "print(recompute)", "1 + 1")
+    seconds = execute(path, path, HOME)
+    assert seconds > 0
+    assert form_problems(path) == []
+    notebook = nbformat.read(path, as_version=4)
+    assert [c.source for c in notebook.cells[1:]] == [PARAMETERS, "print(recompute)", "1 + 1"]
+    assert notebook.cells[2].outputs[0].text == "True\n"  # this run recomputed,
+    assert "recompute: bool = False" in notebook.cells[1].source  # the next need not
+
+
+def test_second_run_is_byte_identical(tmp_path):
+    source = (
+        "import sys, time\nfor i in range(5):\n    print(i, flush=True)\n    time.sleep(0.01)\ni"
+    )
+    path = write_notebook(tmp_path / "00-a.ipynb", source)
+    execute(path, path, HOME)
+    first = path.read_bytes()
+    execute(path, path, HOME)
+    assert path.read_bytes() == first
+    execute(path, path, {})  # with its own defaults: nothing was injected
+    assert path.read_bytes() == first
+
+
+def test_copy_holds_the_values_it_was_made_with(tmp_path):
+    path = write_notebook(tmp_path / "notebooks" / "00-a.ipynb", "print(dataset, recompute)")
+    before = path.read_bytes()
+    copy = tmp_path / "copy" / "00-a.ipynb"
+    folder = str(tmp_path / 'with "quotes" and é')
+    execute(path, copy, HOME | {"dataset": "folder", "data_dir": folder})
+    assert path.read_bytes() == before
+    source = nbformat.read(copy, as_version=4).cells[1].source
+    assert 'dataset: str = "folder"\n' in source
+    assert "  # folder of the audio" in source
+    assert "recompute: bool = False  #" in source
+    namespace = {}
+    exec(source, namespace)
+    assert namespace["data_dir"] == folder
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("x = 1\n1 / 0", r"cell 3 \(`x = 1`\) failed: ZeroDivisionError: division by zero"),
+        ("raise ValueError('first\\nlast')", r"cell 3 .* ValueError: last$"),
+        ("import sys\nsys.exit(0)", r"cell 3 .* failed: SystemExit"),
+        ("import sys\nprint('careful', file=sys.stderr)", r"cell 3 .* wrote to stderr: careful"),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", r"cell 3 .* kernel died"),
+    ],
+)
+def test_failing_cell_is_named_and_the_old_notebook_stays(tmp_path, source, message):
+    path = write_notebook(tmp_path / "07-b.ipynb", "'fine'", source, "'after'")
+    before = path.read_bytes()
+    with pytest.raises(ReportError, match=r"^07-b\.ipynb: " + message):
+        execute(path, path, HOME)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["07-b.ipynb"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (None, "exactly one code cell must be tagged 'parameters'; found 0"),
+        ('profile: str = "report"', "does not declare data_dir, dataset"),
+        (PARAMETERS + "\nlayers = list(range(3))", "line 7 of the parameters cell"),
+    ],
+)
+def test_parameters_cell_is_checked_before_anything_runs(tmp_path, parameters, message):
+    path = write_notebook(tmp_path / "01-c.ipynb", "1", parameters=parameters)
+    with pytest.raises(ReportError, match=f"01-c.ipynb: .*{message}"):
+        execute(path, path, HOME)
+
+
+def test_kernels_draw_inline_and_without_widgets(tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.delenv("IBLIB_STATIC", raising=False)
+    source = (
+        "import os\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\n"
+        "print(os.environ['IBLIB_STATIC'])"
+    )
+    path = write_notebook(tmp_path / "00-a.ipynb", source)
+    execute(path, path, HOME)
+    outputs = nbformat.read(path, as_version=4).cells[2].outputs
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    assert any(output.get("text") == "1\n" for output in outputs)
+    assert (os.environ["MPLBACKEND"], "IBLIB_STATIC" in os.environ) == ("Agg", False)
+
+
+def test_interrupt_leaves_no_kernel_and_the_old_notebook(tmp_path):
+    marker = tmp_path / "kernel.pid"
+    source = (
+        f"import os, pathlib, time\npathlib.Path({str(marker)!r}).write_text(str(os.getpid()))\n"
+        "time.sleep(600)"
+    )
+    path = write_notebook(tmp_path / "00-a.ipynb", source)
+    before = path.read_bytes()
+    program = (
+        "import pathlib, signal\nfrom iblib.__main__ import _interrupt\n"
+        "from iblib.report.execution import execute\n"
+        "signal.signal(signal.SIGTERM, _interrupt)\n"
+        f"path = pathlib.Path({str(path)!r})\nexecute(path, path, {{}})"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
+    _wait(lambda: marker.is_file() and marker.read_text())
+    kernel = int(marker.read_text())
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) != 0
+    _wait(lambda: not _alive(kernel))
+    assert path.read_bytes() == before
+
+
+def _wait(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.05)
+
+
+def _alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_all_notebooks_in_order_with_progress(tmp_path, monkeypatch):
+    monkeypatch.setenv("IBLIB_ROOT", str(tmp_path))
+    for name in ("01-second", "00-first"):
+        write_notebook(tmp_path / "notebooks" / f"{name}.ipynb", "profile")
+    lines = []
+    target = OutputPaths(tmp_path / "copy")
+    parameters = HOME | {"profile": "smoke"}
+    runner.execute_all(runner.notebooks(), target, parameters, lambda *line: lines.append(line))
+    assert [line[:3] for line in lines] == [(1, 2, "00-first"), (2, 2, "01-second")]
+    assert sorted(p.name for p in target.notebooks.iterdir()) == [
+        "00-first.ipynb",
+        "01-second.ipynb",
+    ]
+
+
+def test_only_some_notebooks(tmp_path, monkeypatch):
+    monkeypatch.setenv("IBLIB_ROOT", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="checkout"):
+        runner.notebooks()
+    for name in ("00-a", "03-b", "04-c"):
+        write_notebook(tmp_path / "notebooks" / f"{name}.ipynb")
+    assert [p.stem for p in runner.notebooks(("4", "03"))] == ["03-b", "04-c"]
+    with pytest.raises(ConfigError, match="no notebook 07; there are 00, 03, 04"):
+        runner.notebooks(("7",))
+
+
+REQUEST = re.compile(
+    r"""<(?:script|img|iframe|source|audio|video|link)\b[^>]*\b(?:src|href)=["']?(?:https?:)?//"""
+    r"""|@import\s+(?:url\()?["']?(?:https?:)?//|url\(["']?(?:https?:)?//""",
+    re.I,
+)
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    figure = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
+    path = write_notebook(folder / "notebooks" / "00-a.ipynb", figure)
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].source += (
+        "\n\nNext: [the other](01-b.ipynb#end), [table](../results/t.csv)\n\n"
+        "## Heading with $H(T)$\n\n$$\\sum_i p_i \\log \\frac{1}{p_i}$$\n\n"
+        "| a | b |\n|---|---|\n| $I(X;T|Y)$ | costs \\$5 and $a_1 * b_1 * c$ |\n"
+    )
+    nbformat.write(notebook, path)
+    execute(path, path, HOME)
+    write_notebook(folder / "notebooks" / "01-b.ipynb")
+    return write_html(folder / "notebooks", folder / "html").parent
+
+
+def test_pages_ask_the_network_for_nothing(pages):
+    for page in pages.glob("*.html"):
+        assert REQUEST.findall(page.read_text()) == []
+    assert "data:image/png;base64," in (pages / "00-a.html").read_text()
+
+
+def test_formulas_are_mathml(pages):
+    page = (pages / "00-a.html").read_text()
+    assert page.count("<math") == 6  # title, question, heading, display, two in the table
+    assert '<math display="block"' in page
+    assert "$not math$" in page  # code stays
+    assert not re.search("[\ue000\ue001]", page)
+    assert re.search(r'<h2 id="[^<>"]+">Heading with <math', page)
+    assert page.count("<td>") == 2
+    assert "costs $5" in page
+
+
+def test_links_lead_to_pages_and_files(pages):
+    page = (pages / "00-a.html").read_text()
+    assert 'href="01-b.html#end"' in page
+    assert 'href="../results/t.csv"' in page
+    assert 'href="index.html"' in page
+
+
+def test_index_names_question_answer_and_minutes(pages):
+    index = (pages / "index.html").read_text()
+    assert '<a href="00-a.html">A small notebook: <math' in index
+    assert re.search(r"Question</strong> what is <math.*</math>\?", index)
+    assert "Answer</strong> 2 bits, <code>$not math$</code>." in index
+    assert "Time: 0.1" in index
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# T\n\n**Question** what?\n\n**Answer** 2 bits\nand more\n\n**Minutes** 3",
+        "# T\n- **Question.** what?\n- **Answer.** 2 bits\n  and more\n- **Minutes:** 3",
+        "# T\n\n> **Question:** what?\n> **Answer:** 2 bits and more\n> **Minutes:** 3",
+    ],
+)
+def test_heading_is_found_in_several_forms(text):
+    cells = [nbformat.v4.new_markdown_cell(text)]
+    found = heading("00-a", nbformat.v4.new_notebook(cells=cells))
+    assert (found.title, found.question, found.minutes) == ("T", "what?", "3")
+    assert found.answer == "2 bits and more"
+
+
+def test_every_formula_of_the_notebooks_converts(repository, caplog):
+    for path in sorted((repository / "notebooks").glob("*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "markdown":
+                Formulas().take_out(cell.source)
+    assert caplog.text == ""
+
+
+def test_a_bad_formula_stays_readable(caplog):
+    formulas = Formulas()
+    assert formulas.put_back(formulas.take_out(r"$\nosuch{<}$")) == r"<code>\nosuch{&lt;}</code>"
+    assert "nosuch" in caplog.text
+
+
+def test_readme_block_is_generated(tmp_path):
+    readme, results = tmp_path / "README.md", tmp_path / "results"
+    results.mkdir()
+    readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    assert not update_readme(readme, results)  # no table: nothing is touched
+    (results / "README-table.csv").write_text("network,bits\na|b,1.50\n")
+    assert update_readme(readme, results)
+    table = "| network | bits |\n| --- | --- |\n| a\\|b | 1.50 |"
+    assert readme.read_text() == f"before\n{BEGIN}\n{table}\n{END}\nafter\n"
+    assert not update_readme(tmp_path / "none.md", results)

@@ -1,0 +1,115 @@
+"""Numbers behind the verdicts, on tables small enough to check by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from iblib import summaries
+from iblib.information_plane import COLUMNS
+
+
+def plane_rows(curves: dict, *, layer="hidden1", seed=0, **about) -> pd.DataFrame:
+    """One row per epoch; ``curves`` maps epoch -> bits."""
+    common = {
+        "run": "r",
+        "model": "mlp",
+        "activation": "tanh",
+        "batch_mode": "SGD",
+        "view": "layer",
+    }
+    common |= {"channel": -1, "estimator": "binning", "parameter": "width", "value": 0.07}
+    common |= {"quantity": "I_XT", "saturated": False, "layer": layer, "seed": seed, **about}
+    return pd.DataFrame(
+        [{**common, "epoch": e, "bits": b} for e, b in curves.items()], columns=COLUMNS
+    )
+
+
+def test_compression_is_the_fall_from_the_maximum():
+    table = pd.concat(
+        [
+            plane_rows({0: 5.0, 1: 7.0, 10: 8.0, 100: 6.5}),
+            plane_rows({0: 1.0, 1: 2.0, 10: 3.0, 100: 4.0}, layer="hidden2"),
+        ]
+    )
+    found = summaries.compression(table.sample(frac=1, random_state=0)).set_index("layer")
+    assert found.loc["hidden1", ["first", "maximum", "last", "rise", "fall"]].tolist() == [
+        5,
+        8,
+        6.5,
+        3,
+        1.5,
+    ]
+    assert found.loc["hidden1", "epoch_of_maximum"] == 10
+    assert found.loc["hidden2", "fall"] == 0
+    assert found.loc["hidden2", "rise"] == 3
+
+
+def test_compression_keeps_curves_apart_and_skips_missing_values():
+    table = pd.concat([plane_rows({0: 1.0, 1: 0.0}, seed=s) for s in range(3)])
+    table = pd.concat([table, plane_rows({0: np.nan, 1: np.nan}, seed=9)])
+    found = summaries.compression(table)
+    assert found["seed"].tolist() == [0, 1, 2]
+    spread = summaries.mean_over_seeds(found, "fall", ["layer"])
+    assert spread[["mean", "smallest", "largest", "n"]].iloc[0].tolist() == [1, 1, 1, 3]
+
+
+def test_processing_violations_count_consecutive_layers_of_one_epoch():
+    table = pd.concat(
+        [
+            plane_rows({0: 5.0, 1: 5.0}, layer="hidden1"),
+            plane_rows({0: 4.0, 1: 5.5}, layer="hidden2"),
+            plane_rows({0: 4.005, 1: 2.0}, layer="output"),
+        ]
+    )
+    found = summaries.processing_violations(table).iloc[0]
+    assert (found["pairs"], found["violations"]) == (4, 1)
+    assert found["share"] == 0.25
+    assert found["largest"] == pytest.approx(0.5)
+    assert summaries.processing_violations(table, tolerance=0.001)["violations"].item() == 2
+
+
+def test_saturation_is_a_share_of_information_rows():
+    labels = plane_rows({0: 9.0}, quantity="I_TY")
+    table = pd.concat([plane_rows({0: 1.0}, saturated=True), plane_rows({1: 1.0}), labels])
+    assert summaries.saturation(table)["share"].tolist() == [0.5]
+
+
+def history(accuracies: dict, *, run="a", seed=0, epochs=(0, 3)) -> pd.DataFrame:
+    rows = [
+        {"run": run, "model": "cnn", "activation": "relu", "batch_mode": "SGD", "seed": seed}
+        | {"epoch": e, "updates": 10 * e, "split": split, "loss": 1.0, "accuracy": a * (e > 0)}
+        for e in epochs
+        for split, a in accuracies.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_final_accuracy_is_of_the_last_epoch_and_averages_seeds():
+    table = pd.concat(
+        [
+            history({"training": 1.0, "validation": 0.7, "test": 0.6}),
+            history({"training": 0.8, "validation": 0.5, "test": 0.5}, run="b", seed=1),
+        ]
+    )
+    found = summaries.final_accuracy(table).iloc[0]
+    assert (found["epochs"], found["updates"], found["n_seeds"]) == (3, 30, 2)
+    assert found["training"] == pytest.approx(0.9)
+    assert found["test"] == pytest.approx(0.55)
+    assert found["gap"] == pytest.approx(0.35)
+    assert found["test_spread"] == pytest.approx(0.1)
+
+
+def test_updates_are_joined_by_run_and_epoch():
+    joined = summaries.at_equal_updates(
+        plane_rows({0: 1.0, 3: 2.0}, run="a"), history({"test": 1.0})
+    )
+    assert joined["updates"].tolist() == [0, 30]
+
+
+def test_select_names_what_is_missing():
+    table = plane_rows({0: 1.0, 1: 2.0})
+    assert summaries.select(table, epoch=[1, 5], layer="hidden1")["bits"].tolist() == [2.0]
+    with pytest.raises(ValueError, match="column must be one of"):
+        summaries.select(table, epcoh=1)
+    with pytest.raises(ValueError, match="no row has"):
+        summaries.select(table, epoch=7)
