@@ -259,7 +259,7 @@ PROFILES = {
             resnet_points=8,
             mlp_epochs=1500,
             mlp_seeds=4,
-            mlp_points=20,
+            mlp_points=16,
             linear_epochs=1000,
             linear_seeds=3,
         ),

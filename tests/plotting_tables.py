@@ -10,12 +10,14 @@ QUANTITIES = {
     "binning_refit": ("I_XT", "I_TY"),
     "kde": ("I_XT_upper", "I_XT_lower", "I_TY_upper", "I_TY_lower"),
     "kraskov": ("H_T", "I_TY"),
+    "pooled": ("H_T", "I_TY"),
 }
 SETTINGS = {
     "binning": ("width", 0.07),
     "binning_refit": ("n_bins", 100.0),
     "kde": ("noise_variance", 0.01),
     "kraskov": ("k", 2.0),
+    "pooled": ("width", 0.07),
 }
 
 

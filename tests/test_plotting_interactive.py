@@ -1,9 +1,5 @@
 """The epoch slider: its representations, its HTML in a browser, and the live explorer."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import base64
 import io
 import json

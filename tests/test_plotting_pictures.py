@@ -1,9 +1,5 @@
 """Learning curves, class shares, truths, waveforms, spectrograms, feature maps."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import librosa
 import matplotlib.pyplot as plt
 import numpy as np
@@ -110,6 +106,13 @@ def test_estimate_against_truth(ax):
     plot_against_truth(ax, [1, 10, 100], estimate[0], None, log_x=True)
     assert len(ax.lines) == 3
     assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "10", "100"]
+
+
+def test_log_ticks_have_room(ax):
+    weights = [0.1, 0.2, 0.3, 0.5, 0.7, 0.87, 1.2, 2, 3, 5, 7, 10, 15, 20, 30, 50]
+    plot_against_truth(ax, weights, np.zeros(16), None, log_x=True)
+    labels = [label.get_text() for label in ax.get_xticklabels()]
+    assert labels == ["0.1", "0.3", "0.7", "2", "5", "15", "50"]
 
 
 def test_estimate_must_fit_x(ax):

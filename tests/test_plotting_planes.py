@@ -1,9 +1,6 @@
 """Information planes and trends over epochs: structure, not pixels."""
 
 import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -170,6 +167,13 @@ def test_kraskov_has_its_own_axis_and_no_ceiling_in_x(tanh, ax):
     assert texts(ax) == ["H(Y) = 1"]
 
 
+def test_the_pooled_histogram_is_not_called_mutual_information(ax):
+    table = plane_table(activations=["relu"], estimators=["pooled"], epochs=EPOCHS)
+    plot_plane(ax, table)
+    assert ax.get_xlabel() == "H(one activation) [bits]"
+    assert texts(ax) == ["H(Y) = 1"]
+
+
 def test_plane_up_to_an_epoch_keeps_the_limits(tanh, ax):
     points = plane_points(tanh, "binning")
     plot_plane(ax, points, up_to=3)
@@ -234,8 +238,8 @@ def test_legends_are_never_wider_than_the_figure(tanh):
     assert box.x1 <= figure.bbox.width
 
 
-def test_no_text_is_smaller_than_seven_points(table):
-    for figure in (plane_grid(table), over_epochs_grid(table)):
+def test_no_text_is_smaller_than_seven_points(tanh):
+    for figure in (plane_grid(tanh), over_epochs_grid(tanh)):
         sizes = [text.get_fontsize() for text in figure.findobj(matplotlib.text.Text)]
         assert min(sizes) >= 7
 

@@ -1,9 +1,5 @@
 """The house style: colours, references, panels, and byte-stable saving."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest

@@ -1,4 +1,26 @@
-"""The embedded data: short real MP3s of invented music, with a tracks.csv in FMA's own layout."""
+"""The embedded data: short real MP3s of invented music, with a tracks.csv in FMA's own layout.
+
+How hard it is was tuned on the validation accuracy of one plain network, before any information
+was measured, to land near 70 % with a gap to training: four blocks of convolution (4, 8, 16, 32
+filters), ReLU and batch norm, average pooling, SGD 0.05, momentum 0.9, batch 32, 40 epochs,
+standardised inputs, 80 clips per genre; means over 3 networks on each of the data seeds 0 and 1.
+All that was tried, in order (spread: of artists, of clips; per: clips per artist):
+
+| contrast | spread     | per | training | validation |                                           |
+|----------|------------|-----|----------|------------|-------------------------------------------|
+| 1.0      | 0.80, 0.40 | 4   | 0.967    | 0.281      | noise of Rock and all noise levels higher |
+| 2.0      | 0.80, 0.40 | 4   | 0.993    | 0.651      | the same sound                            |
+| 2.0      | 0.50, 0.30 | 4   | 0.963    | 0.776      | the same sound                            |
+| 2.0      | 0.50, 0.30 | 2   | 0.982    | 0.828      | the same sound                            |
+| 2.0      | 0.80, 0.30 | 2   | 0.952    | 0.714      | the same sound, data seed 0 only          |
+| 2.0      | 0.80, 0.30 | 2   | 0.968    | 0.703      | less noise: **taken**                     |
+| 2.0      | 0.65, 0.35 | 4   | 0.988    | 0.766      | less noise, data seed 0 only              |
+
+The noise was lowered because spectrograms of Rock showed little else. Then, once, on the default
+data (seed 0), 5 networks: training 0.971 (standard deviation 0.025), validation 0.675 (0.060),
+test 0.650 (0.063, from 0.578 to 0.750); chance is 0.125. A set of 64 test clips by 32 artists has
+a standard error of about 0.06 of its own.
+"""
 
 import json
 import os
@@ -57,10 +79,10 @@ class SyntheticSettings:
     clips_per_genre: int = 80
     seed: int = 0
     seconds: float = 6.0
-    clips_per_artist: int = 4
-    contrast: float = 1.0
+    clips_per_artist: int = 2
+    contrast: float = 2.0
     artist_spread: float = 0.8
-    clip_spread: float = 0.4
+    clip_spread: float = 0.3
 
     def __post_init__(self):
         if self.clips_per_genre < 3:

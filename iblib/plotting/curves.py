@@ -26,7 +26,7 @@ from iblib.plotting.tables import data_note, facets, n_seeds, require_one, seeds
 SPLITS = {
     "training": (OKABE_ITO[0], "-"),
     "validation": (OKABE_ITO[1], "--"),
-    "test": (OKABE_ITO[4], (0, (4, 1, 1, 1))),
+    "test": (OKABE_ITO[4], "-."),
 }
 
 
@@ -285,10 +285,22 @@ def plot_against_truth(
     artists += ax.plot(at, mean, label=label, **look)
     if log_x:
         ax.set_xscale("log")
-        ax.set_xticks(at, labels=[f"{value:g}" for value in at])
+        ticks = _log_ticks(at)
+        ax.set_xticks(ticks, labels=[f"{value:g}" for value in ticks])
         ax.minorticks_off()
     ax.set(xlabel=xlabel, ylabel=ylabel)
     return artists
+
+
+def _log_ticks(values: np.ndarray, most: int = 8) -> list[float]:
+    """Those of the values whose labels have room beside each other on a log axis."""
+    ordered = np.unique(values)
+    room = np.log(ordered[-1] / ordered[0]) / most
+    ticks: list[float] = []
+    for value in ordered:
+        if not ticks or np.log(value / ticks[-1]) >= room:
+            ticks.append(float(value))
+    return ticks
 
 
 def _truth(ax: Axes, x: np.ndarray, truth: float | Sequence[float], label: str) -> list[Artist]:

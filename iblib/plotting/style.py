@@ -1,7 +1,6 @@
 """The house style: colours, markers, reference lines, panels, and the only writer of figures."""
 
 import io
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
+
+from iblib import files
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "<", ">", "P", "X", "*", "p", "h", "d", "8")
@@ -282,31 +283,18 @@ def save_figure(figure: Figure, name: str, folder: str | Path) -> Path:
     if not _NAME.match(name):
         raise ValueError(f"name must look like '07-plane-tanh' (NN-slug); got {name!r}")
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_if_new(folder / f"{name}.svg", _figure_bytes(figure, "svg", {"Creator": None}))
-    png = folder / f"{name}.png"
-    _write_if_new(png, _figure_bytes(figure, "png", {"Software": None}))
-    return png
+    anonymous = {"svg": {"Creator": None, "Date": None}, "png": {"Software": None}}
+    for kind, metadata in anonymous.items():
+        path, content = folder / f"{name}.{kind}", _figure_bytes(figure, kind, metadata)
+        if not path.is_file() or path.read_bytes() != content:
+            files.write_atomic(path, content)
+    return folder / f"{name}.png"
 
 
 def _figure_bytes(figure: Figure, kind: str, metadata: dict) -> bytes:
     """The file's bytes without dates and software names."""
     buffer = io.BytesIO()
-    if kind == "svg":
-        metadata = metadata | {"Date": None}
     with style():
         _settle(figure)
         figure.savefig(buffer, format=kind, metadata=metadata)
     return buffer.getvalue()
-
-
-def _write_if_new(path: Path, content: bytes) -> None:
-    """Replace the file in one step, unless it already holds these bytes."""
-    if path.is_file() and path.read_bytes() == content:
-        return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
