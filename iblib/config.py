@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -33,6 +34,12 @@ def log_epochs(n_epochs: int, n_points: int) -> list[int]:
         return [0]
     step = math.log(n_epochs) / max(n_points - 1, 1)
     return sorted({0, n_epochs, *(round(math.exp(i * step)) for i in range(n_points))})
+
+
+def _check_names(cls: type, settings: Mapping[str, Any]) -> None:
+    known = set(cls.__dataclass_fields__)
+    if unknown := sorted(set(settings) - known):
+        raise ConfigError(f"unknown setting {unknown[0]!r}; known are {sorted(known)}")
 
 
 @dataclass(frozen=True)
@@ -103,11 +110,9 @@ class RunConfig:
         return key_of(RUN_FORMAT, asdict(self), fingerprint)
 
     @classmethod
-    def from_dict(cls, settings: dict[str, Any]) -> "RunConfig":
+    def from_dict(cls, settings: Mapping[str, Any]) -> "RunConfig":
         """Config from plain settings; an unknown name is a ``ConfigError``."""
-        known = set(cls.__dataclass_fields__)
-        if unknown := sorted(set(settings) - known):
-            raise ConfigError(f"unknown setting {unknown[0]!r}; known are {sorted(known)}")
+        _check_names(cls, settings)
         return cls(**settings)
 
 
@@ -197,6 +202,15 @@ class MeasureConfig:
     def as_dict(self) -> dict[str, Any]:
         """Plain settings, for keys and files."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> "MeasureConfig":
+        """Config from plain settings, as TOML and JSON hold them."""
+        _check_names(cls, settings)
+        plain = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+        if "bins" in plain:
+            plain["bins"] = tuple(Bins(**bins) for bins in plain["bins"])
+        return cls(**plain)
 
 
 @dataclass(frozen=True)

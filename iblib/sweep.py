@@ -23,7 +23,7 @@ import pandas as pd
 import torch
 
 from iblib import cluster, datasets, files, paths
-from iblib.config import Bins, ConfigError, MeasureConfig, RunConfig, canonical_json, key_of
+from iblib.config import ConfigError, MeasureConfig, RunConfig, canonical_json, key_of
 from iblib.datasets.base import DataError, Dataset
 from iblib.information_plane import measure_run, write_table
 from iblib.training import model_options, train
@@ -117,22 +117,11 @@ def normalised(spec: Mapping[str, Any]) -> Spec:
     try:
         inspect.signature(datasets.load).bind(**data)
         run = RunConfig.from_dict(dict(spec["run"]))
-        measure = None if measure is None else measure_config(measure).as_dict()
+        measure = None if measure is None else MeasureConfig.from_dict(measure).as_dict()
     except TypeError as error:
         raise ConfigError(f"a setting is missing, unknown or of the wrong type: {error}") from error
     plain = {"data": data, "run": asdict(run), "measure": measure}
     return json.loads(canonical_json(plain))
-
-
-def measure_config(settings: Mapping[str, Any]) -> MeasureConfig:
-    """MeasureConfig from plain settings, as TOML and JSON hold them."""
-    known = MeasureConfig.__dataclass_fields__
-    if unknown := sorted(set(settings) - set(known)):
-        raise ConfigError(f"unknown setting {unknown[0]!r}; known are {sorted(known)}")
-    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-    if "bins" in plain:
-        plain["bins"] = tuple(Bins(**bins) for bins in plain["bins"])
-    return MeasureConfig(**plain)
 
 
 def run_id(spec: Mapping[str, Any]) -> str:
@@ -205,7 +194,7 @@ def run_one(
         config = RunConfig.from_dict(spec["run"])
         run = train(config, dataset, runs_dir=folder, device=device, progress=False)
         if spec["measure"] is not None:
-            config = measure_config(spec["measure"])
+            config = MeasureConfig.from_dict(spec["measure"])
             planes = _csv(measure_run(run, dataset, config, device=device, progress=False))
     result = {
         "format": RESULT_FORMAT,

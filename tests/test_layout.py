@@ -20,7 +20,7 @@ FLOORS = {
     "config": set(),
     "estimators": set(),
     "models": set(),
-    "datasets": {"paths", "files"},
+    "datasets": {"paths", "files", "config"},
     "training": {"datasets", "models", "config", "paths", "files"},
     "activations": {"models", "config"},
     "views": {"models", "config"},

@@ -81,6 +81,7 @@ def load_clips(
         fingerprint=key_of(origin or found.sha1.tolist(), settings.fingerprint, rows),
         source=source.format(n=len(used)),
         standardise=True,
+        files=tuple(str(path) for path in used["path"]),
         skipped=found.skipped,
     )
 

@@ -41,6 +41,8 @@ class Dataset:
         One sentence for captions: what data, real or synthetic, how many, which seed.
     standardise : bool
         Whether ``take`` subtracts the training mean and divides by the training deviation.
+    files : tuple of str
+        Path of each row's audio file, where there is one.
     skipped : DataFrame
         Columns ``file`` and ``reason``: what was found and could not be used.
 
@@ -59,6 +61,7 @@ class Dataset:
     fingerprint: str
     source: str
     standardise: bool = False
+    files: tuple[str, ...] = ()
     skipped: pd.DataFrame = field(default_factory=skipped_table)
 
     def __post_init__(self):

@@ -18,6 +18,7 @@ from iblib.experiments import audio, small_nets
 from iblib.experiments.specs import AUDIO_SETS, RunSpec, audio_runs, linear_run, saxe_runs
 from iblib.information_plane import read_table, write_table
 from iblib.paths import OutputPaths, is_home, output_paths
+from iblib.sweep import check_device
 from iblib.training import environment
 
 
@@ -224,13 +225,3 @@ def open_session(
     check_device(device)
     where = output_paths(profile, dataset, out_dir)
     return Session(profile_named(profile), dataset, data_dir, where, recompute, device)
-
-
-def check_device(device: str) -> None:
-    """Raise ``ConfigError`` where a device is unknown or absent."""
-    import torch
-
-    if device not in ("cpu", "cuda"):
-        raise ConfigError(f"device must be cpu or cuda; got {device!r}")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("cuda was asked for and torch finds no GPU: use --device cpu")
