@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BUILD ?= build
+JOBS ?= 2
 
 BIN := $(VENV)/bin
 PY := $(BIN)/python
@@ -32,10 +33,10 @@ $(STAMP): requirements.txt pyproject.toml
 	cp requirements.txt $@
 
 report: $(STAMP) ## all notebooks, figures, results and HTML: 15 minutes, 4 when repeated
-	$(PY) -m iblib report
+	$(PY) -m iblib report --jobs $(JOBS)
 
 smoke: $(STAMP) ## the whole report in small, into build/smoke: 3 minutes
-	$(PY) -m iblib report --profile smoke --out $(BUILD)/smoke
+	$(PY) -m iblib report --profile smoke --jobs $(JOBS) --out $(BUILD)/smoke
 
 test: lint unit smoke nbval ## everything that must hold: style, tests, smoke report, notebooks
 

@@ -91,12 +91,13 @@ def test_same_seed_same_weights_and_global_stream_untouched():
     assert not torch.equal(first["linear.0.weight"], other["linear.0.weight"])
 
 
-def test_mlp_weights_are_a_truncated_normal():
-    network = models.build("mlp", "tanh", sizes=(400, 300, 2))
-    weights = network.linear[0].weight
-    assert weights.abs().max() <= 2 / 20
+@pytest.mark.parametrize(("fan", "width"), [("out", 900), ("in", 400)])
+def test_mlp_weights_are_a_truncated_normal(fan, width):
+    network = models.build("mlp", "tanh", sizes=(400, 900, 2), fan=fan)
+    weights = network.linear[0].weight * width**0.5
+    assert weights.abs().max() <= 2
     # a standard normal cut at two deviations has deviation 0.8796
-    assert weights.std().item() * 20 == pytest.approx(0.8796, rel=0.02)
+    assert weights.std().item() == pytest.approx(0.8796, rel=0.02)
     assert not network.linear[0].bias.any()
 
 
@@ -111,6 +112,7 @@ def test_mlp_weights_are_a_truncated_normal():
         ("mini_resnet", "relu", {"blocks": (1,)}, "of equal length"),
         ("mini_resnet", "relu", {"pooling": "min"}, "pooling must be one of"),
         ("mlp", "relu", {"sizes": (12,)}, "at least two positive widths"),
+        ("mlp", "relu", {"fan": "average"}, "fan must be"),
     ],
 )
 def test_unknown_names_are_value_errors(name, activation, options, words):

@@ -14,7 +14,7 @@ from iblib import files
 from iblib.config import TABLE_FORMAT, ConfigError, Profile, key_of, profile_named
 from iblib.datasets import load
 from iblib.datasets.base import Dataset
-from iblib.experiments import audio, small_nets
+from iblib.experiments import audio, small_nets, verdicts
 from iblib.experiments.specs import AUDIO_SETS, RunSpec, audio_runs, linear_run, saxe_runs
 from iblib.information_plane import read_table, write_table
 from iblib.paths import OutputPaths, is_home, output_paths
@@ -27,7 +27,7 @@ class _Maker:
     """What makes a file of results/, and which of the session's runs it depends on."""
 
     make: Callable[["Session"], pd.DataFrame | dict | bytes]
-    depends_on: str  # audio | audio runs | saxe runs | linear runs
+    depends_on: str  # audio, or runs on it; runs on the small tasks
 
 
 _MAKERS = {
@@ -42,6 +42,7 @@ _MAKERS = {
     "saxe-history.csv": _Maker(small_nets.saxe_history, "saxe runs"),
     "saxe-planes.csv": _Maker(small_nets.saxe_planes, "saxe runs"),
     "linear-network.csv": _Maker(small_nets.linear_network, "linear runs"),
+    "README-table.csv": _Maker(verdicts.headline, "audio and saxe runs"),
 }
 
 
@@ -113,12 +114,12 @@ class Session:
         kind = _MAKERS[name].depends_on
         data = {k: v for k, v in self.data_settings.items() if k != "data_dir"}
         specs: list[RunSpec] = []
-        if kind == "audio runs":
-            specs = [*audio_runs(self.profile, data).values()]
-        elif kind == "saxe runs":
-            specs = [*self.saxe_runs().values()]
-        elif kind == "linear runs":
-            specs = [linear_run(self.profile, s) for s in range(self.profile.linear_seeds)]
+        if kind.startswith("audio") and kind.endswith("runs"):
+            specs += audio_runs(self.profile, data).values()
+        if "saxe" in kind:
+            specs += self.saxe_runs().values()
+        if "linear" in kind:
+            specs += [linear_run(self.profile, s) for s in range(self.profile.linear_seeds)]
         if kind.startswith("audio"):
             return key_of(TABLE_FORMAT, name, data, [asdict(spec) for spec in specs])
         return key_of(TABLE_FORMAT, name, [asdict(spec) for spec in specs])

@@ -20,13 +20,16 @@ class MLP(nn.Module):
         ``relu``, ``tanh``, ``softsign``, ``softplus`` or ``linear``.
     sizes : sequence of int
         Widths from input to output; Saxe's by default.
+    fan : {"out", "in"}
+        Whose width sets the deviation of a layer's first weights: its own (Saxe's code) or its
+        input's (which keeps the variance of wide layers in front of a narrow one bounded).
     generator : torch.Generator, optional
         Source of the initial weights.
 
     Notes
     -----
-    Weights are drawn from a normal of standard deviation ``1/sqrt(fan_in)`` truncated at two
-    deviations, biases are 0 (Saxe et al. 2018, appendix).
+    Weights are drawn from a normal of standard deviation ``1/sqrt(fan)`` truncated at two
+    deviations, biases are 0 (Saxe et al. 2018, code for the 12-bit task).
     """
 
     def __init__(
@@ -34,17 +37,21 @@ class MLP(nn.Module):
         activation: str = "tanh",
         sizes: Sequence[int] = SAXE_SIZES,
         *,
+        fan: str = "out",
         generator: torch.Generator | None = None,
     ):
         super().__init__()
         if len(sizes) < 2 or min(sizes) < 1:
             raise ValueError(f"sizes must hold at least two positive widths; got {sizes}")
+        if fan not in ("out", "in"):
+            raise ValueError(f"fan must be 'out' or 'in'; got {fan!r}")
         self.linear = nn.ModuleList(
             nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairwise(sizes)
         )
         self.activation = nn.ModuleList(activation_module(activation, "mlp") for _ in sizes[2:])
         for linear in self.linear:
-            deviation = linear.in_features**-0.5
+            width = linear.out_features if fan == "out" else linear.in_features
+            deviation = width**-0.5
             nn.init.trunc_normal_(
                 linear.weight, 0.0, deviation, -2 * deviation, 2 * deviation, generator=generator
             )
