@@ -219,8 +219,9 @@ class Profile:
 
     ``cnn_``, ``resnet_``, ``mlp_`` and ``linear_`` settings are of SimpleCNN, MiniResNet, Saxe's
     network and the linear network: epochs, seeds, and stored epochs (``points``). ``bgd_epochs``
-    are SimpleCNN's full-batch epochs, one update each; ``n_samples`` the measured clips;
-    ``clips_per_genre`` the size of the synthetic set.
+    and ``mlp_bgd_epochs`` are full-batch epochs, one update each (13 of them are as many updates as
+    one of Saxe's mini-batch epochs); ``n_samples`` the measured clips; ``clips_per_genre`` the size
+    of the synthetic set.
     """
 
     name: str
@@ -236,6 +237,8 @@ class Profile:
     mlp_epochs: int
     mlp_seeds: int
     mlp_points: int
+    mlp_bgd_epochs: int
+    mlp_bgd_seeds: int
     linear_epochs: int
     linear_seeds: int
 
@@ -257,6 +260,8 @@ PROFILES = {
             mlp_epochs=40,
             mlp_seeds=2,
             mlp_points=5,
+            mlp_bgd_epochs=100,
+            mlp_bgd_seeds=2,
             linear_epochs=100,
             linear_seeds=1,
         ),
@@ -268,12 +273,14 @@ PROFILES = {
             cnn_epochs=40,
             cnn_seeds=2,
             cnn_points=12,
-            bgd_epochs=320,
-            resnet_epochs=16,
-            resnet_points=8,
+            bgd_epochs=200,
+            resnet_epochs=10,
+            resnet_points=7,
             mlp_epochs=1500,
             mlp_seeds=4,
             mlp_points=16,
+            mlp_bgd_epochs=19500,
+            mlp_bgd_seeds=2,
             linear_epochs=1000,
             linear_seeds=3,
         ),
@@ -291,6 +298,8 @@ PROFILES = {
             mlp_epochs=8000,
             mlp_seeds=10,
             mlp_points=60,
+            mlp_bgd_epochs=104000,
+            mlp_bgd_seeds=4,
             linear_epochs=4000,
             linear_seeds=10,
         ),

@@ -106,7 +106,7 @@ class Session:
 
     def run_specs(self) -> list[dict]:
         """Every run and its measurement as plain settings, for ``sweep``."""
-        runs = [*self.audio_runs().values(), *self.saxe_runs().values()]
+        runs = [*self.saxe_runs().values(), *self.audio_runs().values()]
         return [spec.as_dict(measure) for spec in runs for measure in spec.measures]
 
     def key(self, name: str) -> str:

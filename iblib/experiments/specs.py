@@ -40,7 +40,7 @@ def plane_measure(profile: Profile, *, n_points: int = 0) -> MeasureConfig:
     return MeasureConfig(
         n_samples=profile.n_samples,
         views=("layer", "spatial_mean", "pca"),
-        bins=(Bins("width", 0.5), Bins("run", 30)),
+        bins=(Bins("run", 30),),
         n_points=n_points,
     )
 
@@ -50,7 +50,8 @@ def filter_measure(profile: Profile) -> MeasureConfig:
     return MeasureConfig(
         n_samples=profile.n_samples,
         views=("filter", "filter_mean"),
-        bins=(Bins("width", 0.5), Bins("run", 30)),
+        layers=("block1", "block2", "block3", "block4"),
+        bins=(Bins("run", 30),),
         n_points=4,
     )
 
@@ -85,27 +86,30 @@ def saxe_bins(activation: str) -> tuple[Bins, ...]:
 
 
 def saxe_runs(profile: Profile) -> dict[str, RunSpec]:
-    """Saxe's 12-10-7-5-4-3-2 network on the 12-bit task, tanh and ReLU, seeds as one ensemble."""
-    runs = {}
-    for activation in ("tanh", "relu"):
-        config = RunConfig(
-            "mlp",
-            activation,
-            optimizer="adam",
-            learning_rate=4e-4,
-            batch_size=256,
-            epochs=profile.mlp_epochs,
-            n_points=profile.mlp_points,
-            n_seeds=profile.mlp_seeds,
-        )
-        measure = MeasureConfig(
-            split="all",
-            n_samples=0,
-            bins=saxe_bins(activation),
-            noise_variance=SAXE_NOISE_VARIANCE,
-        )
-        runs[activation] = RunSpec({"name": "binary_patterns"}, config, (measure,))
-    return runs
+    """Saxe's 12-10-7-5-4-3-2 network on the 12-bit task, seeds as one ensemble.
+
+    tanh and ReLU with mini-batches of 256, and tanh with the full batch at as many updates.
+    """
+    sgd = {"batch_size": 256, "epochs": profile.mlp_epochs, "n_points": profile.mlp_points}
+    sgd["n_seeds"] = profile.mlp_seeds
+    bgd = {"batch_size": 0, "epochs": profile.mlp_bgd_epochs}
+    bgd |= {"n_points": profile.mlp_points // 2, "n_seeds": profile.mlp_bgd_seeds}
+    return {
+        "tanh-BGD": _saxe_run("tanh", **bgd),
+        "tanh-SGD": _saxe_run("tanh", **sgd),
+        "relu-SGD": _saxe_run("relu", **sgd),
+    }
+
+
+def _saxe_run(activation: str, **settings) -> RunSpec:
+    config = RunConfig("mlp", activation, optimizer="adam", learning_rate=4e-4, **settings)
+    measure = MeasureConfig(
+        split="all",
+        n_samples=0,
+        bins=saxe_bins(activation),
+        noise_variance=SAXE_NOISE_VARIANCE,
+    )
+    return RunSpec({"name": "binary_patterns"}, config, (measure,))
 
 
 def linear_run(profile: Profile, seed: int) -> RunSpec:

@@ -122,6 +122,7 @@ def _run(source: Path, notebook: NotebookNode, values: dict[str, Any]) -> Notebo
                 progress_bar=False,
                 log_output=False,
                 coalesce_streams=True,
+                extra_arguments=["--IPKernelApp.log_level=ERROR"],  # a local port is no news
             )
         except PapermillExecutionError as error:
             message = (error.evalue.strip().splitlines() or [""])[-1]

@@ -1,0 +1,59 @@
+"""README is true: its example prints what it says, its links and commands exist."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from iblib.__main__ import main
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_example_prints_what_it_says():
+    code = re.search(r"```python\n(.*?)```", README, re.S)[1]
+    expected = re.search(r"prints `([^`]+)`", README)[1]
+    assert len(code.strip().splitlines()) <= 7
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "README.md", "exec"), {})
+    assert printed.getvalue().strip() == expected
+
+
+def test_links_lead_somewhere():
+    targets = re.findall(r"\]\(([^)#]+)\)", README)
+    assert targets
+    for target in targets:
+        assert target.startswith("http") or (ROOT / target).exists(), target
+
+
+def test_every_notebook_is_in_the_index():
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        assert f"(notebooks/{path.name})" in README
+
+
+def test_make_targets_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in set(re.findall(r"`?make ([a-z]+)`?", README)):
+        if target in ("report", "test", "notebooks", "help"):
+            assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+@pytest.mark.parametrize("command", [["--help"], ["report", "--help"], ["sweep", "--help"]])
+def test_commands_of_the_readme_explain_themselves(command):
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+def test_options_of_the_readme_exist():
+    known = "".join(
+        CliRunner().invoke(main, [*command, "--help"]).output
+        for command in (["report"], ["data", "fma-small"], ["sweep"])
+    )
+    for option in set(re.findall(r"(--[a-z][a-z-]+)", README)):
+        assert option in known, option
