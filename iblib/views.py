@@ -83,6 +83,10 @@ def _one_kind(t: np.ndarray, name: str, n_components: int) -> Iterator[View]:
             yield from (View(name, c, means[:, c : c + 1]) for c in range(maps.shape[1]))
 
 
+# Above this many dimensions the Gram matrix is summed in float32 (relative error about 1e-6).
+_FLOAT64_DIMENSION = 4096
+
+
 def principal_components(t: np.ndarray, n_components: int) -> np.ndarray:
     """Scores on the first principal components, shape (P, min(n_components, P, d)), float64.
 
@@ -90,12 +94,13 @@ def principal_components(t: np.ndarray, n_components: int) -> np.ndarray:
     ``O(P^2 d)``. A component's sign is arbitrary; no estimator here depends on it except binning
     anchored at 0, so the largest loading sample is made positive.
     """
-    t = t.astype(np.float64) - t.mean(axis=0, dtype=np.float64)
+    dtype = np.float64 if t.shape[1] <= _FLOAT64_DIMENSION else np.float32
+    t = (t - t.mean(axis=0, dtype=np.float64).astype(dtype)).astype(dtype, copy=False)
     n = min(n_components, *t.shape)
     if t.shape[1] <= t.shape[0]:
         scores = t @ np.linalg.eigh(t.T @ t)[1][:, ::-1][:, :n]
     else:
-        variances, vectors = np.linalg.eigh(t @ t.T)
+        variances, vectors = np.linalg.eigh((t @ t.T).astype(np.float64))
         order = np.argsort(variances)[::-1][:n]
         scores = vectors[:, order] * np.sqrt(np.maximum(variances[order], 0))
     largest = np.abs(scores).argmax(axis=0)

@@ -151,6 +151,14 @@ def test_principal_components_are_sklearns(shape):
     assert (found[np.abs(found).argmax(axis=0), np.arange(n)] > 0).all()
 
 
+def test_principal_components_of_a_wide_layer_agree_with_float64():
+    rng = np.random.default_rng(2)
+    t = (rng.normal(size=(20, 3)) * [30, 10, 3]) @ rng.normal(size=(3, 5000)) + 100
+    scores = principal_components(t.astype(np.float32), 3)
+    u, s, _ = np.linalg.svd(t - t.mean(axis=0), full_matrices=False)
+    np.testing.assert_allclose(np.abs(scores), np.abs(u[:, :3] * s[:3]), rtol=1e-3, atol=1e-2)
+
+
 def test_units_without_maps_have_only_layer_and_pca():
     found = [v.name for v in views_of(np.zeros((4, 6)), VIEWS)]
     assert found == ["layer", "pca"]

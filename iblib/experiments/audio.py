@@ -45,7 +45,7 @@ def examples(session: "Session") -> dict[str, np.ndarray]:
         "mel": np.clip((relative + 80) * 2, 0, 255).astype(np.uint8),
         "envelope": np.stack([_envelope(wave) for wave, _ in clips]).astype(np.float16),
         "seconds": np.array([len(wave) / rate for wave, rate in clips]),
-        "classes": np.array(data.classes),
+        "classes": np.array([data.classes[data.labels[row]] for row in rows]),
         "ids": np.array([str(data.ids[row]) for row in rows]),
     }
 
