@@ -74,10 +74,10 @@ def processing_violations(table: pd.DataFrame, *, tolerance: float = 0.01) -> pd
         Per setting, estimator and quantity: ``pairs`` compared, ``violations``, ``share``,
         ``largest`` violation in bits.
     """
-    order = {layer: i for i, layer in enumerate(pd.unique(table["layer"]))}
     key = [c for c in CURVE if c not in ("layer", "channel")] + ["epoch"]
-    table = table.assign(position=table["layer"].map(order))
-    table = table.sort_values([*key, "position"], ignore_index=True)
+    # network order is the order of first appearance, model by model: they share layer names
+    position = table.groupby("model")["layer"].transform(lambda layers: pd.factorize(layers)[0])
+    table = table.assign(position=position).sort_values([*key, "position"], ignore_index=True)
     step = table.groupby(key, sort=False)["bits"].diff().dropna()
     table = table.loc[step.index].assign(step=step, broken=step > tolerance)
     groups = table.groupby([*SETTING, "estimator", "quantity"], sort=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from iblib.__main__ import main
+from iblib.__main__ import cli
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,14 +45,14 @@ def test_make_targets_exist():
 
 @pytest.mark.parametrize("command", [["--help"], ["report", "--help"], ["sweep", "--help"]])
 def test_commands_of_the_readme_explain_themselves(command):
-    result = CliRunner().invoke(main, command)
+    result = CliRunner().invoke(cli, command)
     assert result.exit_code == 0
     assert "Usage" in result.output
 
 
 def test_options_of_the_readme_exist():
     known = "".join(
-        CliRunner().invoke(main, [*command, "--help"]).output
+        CliRunner().invoke(cli, [*command, "--help"]).output
         for command in (["report"], ["data", "fma-small"], ["sweep"])
     )
     for option in set(re.findall(r"(--[a-z][a-z-]+)", README)):

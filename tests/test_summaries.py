@@ -68,6 +68,17 @@ def test_processing_violations_count_consecutive_layers_of_one_epoch():
     assert summaries.processing_violations(table, tolerance=0.001)["violations"].item() == 2
 
 
+def test_processing_violations_take_each_models_own_order_of_layers():
+    """Two networks that share layer names in another order, as SimpleCNN and MiniResNet do."""
+    falling = {"before_pool": 5.0, "after_pool": 4.0, "output": 3.0}
+    tables = [plane_rows({0: bits}, layer=layer) for layer, bits in falling.items()]
+    other = {"conv": 6.0, "after_pool": 4.0, "output": 3.0}
+    tables += [plane_rows({0: b}, layer=layer, model="x", run="x") for layer, b in other.items()]
+    found = summaries.processing_violations(pd.concat(tables))
+    assert found["pairs"].tolist() == [2, 2]
+    assert found["violations"].tolist() == [0, 0]
+
+
 def test_saturation_is_a_share_of_information_rows():
     labels = plane_rows({0: 9.0}, quantity="I_TY")
     table = pd.concat([plane_rows({0: 1.0}, saturated=True), plane_rows({1: 1.0}), labels])
