@@ -4,6 +4,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+# The profile and data set whose outputs are committed.
+HOME = ("report", "synthetic")
+
 
 def root() -> Path:
     """Folder that holds notebooks/, results/ and figures/.
@@ -64,4 +67,4 @@ def output_paths(profile: str, dataset: str, out_dir: str | Path = "") -> Output
 
 def is_home(profile: str, dataset: str) -> bool:
     """Whether this pair is the one whose outputs are committed."""
-    return (profile, dataset) == ("report", "synthetic")
+    return (profile, dataset) == HOME

@@ -70,6 +70,15 @@ def test_copy_holds_the_values_it_was_made_with(tmp_path):
     assert namespace["data_dir"] == folder
 
 
+@pytest.mark.parametrize(("profile", "is_copy"), [("smoke", True), ("report", False)])
+def test_a_copy_says_whose_numbers_its_text_quotes(tmp_path, profile, is_copy):
+    source = write_notebook(tmp_path / "small.ipynb", "1 + 1")
+    execute(source, tmp_path / "copy.ipynb", {"profile": profile})
+    heading = nbformat.read(tmp_path / "copy.ipynb", 4).cells[0].source
+    assert ("> **A copy**" in heading) is is_copy
+    assert heading.startswith("# A small notebook")
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [

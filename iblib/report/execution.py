@@ -16,6 +16,7 @@ from nbstripout import strip_output
 from papermill.exceptions import PapermillExecutionError
 
 from iblib import files
+from iblib.paths import HOME, is_home
 from iblib.report import ReportError
 from iblib.report.parameters import changed, tags, write_values
 
@@ -96,6 +97,9 @@ def clean(notebook: NotebookNode, values: dict[str, Any]) -> None:
     cells = [cell for cell in notebook.cells if INJECTED not in tags(cell)]
     notebook.cells = cells
     write_values(notebook, changed(notebook, values))
+    made_by = values.get("profile", HOME[0]), values.get("dataset", HOME[1])
+    if not is_home(*made_by):
+        _say_whose_numbers(notebook, *made_by)
     for number, cell in _numbered(notebook):
         cell.execution_count = number
         for output in cell.outputs:
@@ -107,6 +111,19 @@ def clean(notebook: NotebookNode, values: dict[str, Any]) -> None:
     strip_output(notebook, keep_output=True, keep_count=True, keep_id=False, extra_keys=_TRACES)
     metadata = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
     notebook.metadata = nbformat.from_dict(metadata)
+
+
+def _say_whose_numbers(notebook: NotebookNode, profile: str, dataset: str) -> None:
+    """Below a copy's title: its text was written for the committed report, its outputs were not."""
+    first = notebook.cells[0]
+    if first.cell_type == "markdown" and first.source.startswith("# "):
+        title, _, text = first.source.partition("\n")
+        note = (
+            f"> **A copy**, computed with profile `{profile}` on `{dataset}`: "
+            "outputs, tables and figures are its own, but the numbers quoted in the text (Answer, "
+            "Readings, Limits) are those of the committed report."
+        )
+        first.source = f"{title}\n\n{note}\n{text}"
 
 
 def _run(source: Path, notebook: NotebookNode, values: dict[str, Any]) -> NotebookNode:
