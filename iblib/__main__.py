@@ -210,7 +210,7 @@ def _exit_code(error: Exception) -> int | None:
 
     if isinstance(error, ReportError):
         return 1
-    return 2 if isinstance(error, (ConfigError, DataError, FileNotFoundError)) else None
+    return 2 if isinstance(error, (ConfigError, DataError, OSError)) else None
 
 
 def _fail(message: str, code: int) -> None:

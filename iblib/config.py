@@ -9,7 +9,7 @@ from typing import Any
 
 # Raised by one whenever the code changes what equal settings compute.
 RUN_FORMAT = 1
-TABLE_FORMAT = 1
+TABLE_FORMAT = 2
 
 OPTIMIZERS = ("sgd", "adam")
 
@@ -118,13 +118,14 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class Bins:
-    """One binning convention, by name (SCIENCE: fixed width, fixed bounds, fitted bounds).
+    """One binning convention, by name (fixed width, fixed bounds, fitted bounds; notebook 03).
 
     ``kind`` is one of
 
     - ``width``: bins of width ``value`` anchored at 0;
     - ``bounds``: ``value`` equal bins between ``low`` and ``high``;
-    - ``run``: ``value`` equal bins between the extremes over all units and all epochs of a run;
+    - ``run``: ``value`` equal bins between the extremes over all units and all epochs of a run
+      (of each member of an ensemble);
     - ``epoch``: the same, refitted at every epoch (an artefact, kept to be shown);
     - ``equal_mass``: ``value`` bins of equal mass over the layer's values of each epoch;
     - ``pooled``: all values of the view in one histogram of width ``value``; not I(X;T).

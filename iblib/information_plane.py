@@ -24,7 +24,7 @@ COLUMNS = (
     *("clipped", "status"),
 )
 
-# Above this dimension the Kraskov estimate is known to be biased (SCIENCE: +0.9 nats at d = 20).
+# Above this dimension the Kraskov estimate is known to be biased (notebook 05: +1 nat at d = 20).
 TRUSTED_DIMENSION = 10
 
 
@@ -84,8 +84,9 @@ def write_table(table: pd.DataFrame, path: Any) -> None:
 
 def read_table(path: Any) -> pd.DataFrame:
     """Read what ``write_table`` wrote; empty text stays text."""
-    text = {"parameter": str, "profile": str, "status": str, "layer": str}
-    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values={"bits": [""]})
+    text = {"run": str, "parameter": str, "profile": str, "status": str, "layer": str}
+    empty = {column: [""] for column in ("bits", "unique_share", "loss", "accuracy")}
+    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=empty)
 
 
 def _measure_epochs(
@@ -111,13 +112,19 @@ def _measure_epochs(
                 "epoch": epoch,
                 "layer": layer,
             }
-            rows += _rows(view, y, config, ranges.get((layer, view.name)), about)
+            rows += _rows(view, y, config, ranges.get((member, layer, view.name)), about)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _finite_epochs(run: Run) -> list[int]:
-    last = run.status["epoch"] if run.status["status"] == "diverged" else None
-    return [e for e in run.epochs if last is None or e < last]
+    """Stored epochs before a divergence; none of a finished run may be missing."""
+    if run.status["status"] == "diverged":
+        return [epoch for epoch in run.epochs if epoch < run.status["epoch"]]
+    if missing := sorted(set(run.config.stored_epochs) - set(run.epochs)):
+        raise FileNotFoundError(
+            f"weights of epochs {missing} are missing in {run.folder}: delete it, and train again"
+        )
+    return run.epochs
 
 
 def thin(epochs: Sequence[int], n_points: int) -> list[int]:
@@ -146,13 +153,13 @@ class _Replay:
     def _of(self, t: np.ndarray) -> Iterator[View]:
         return views_of(t, self.config.views, n_components=self.config.n_components)
 
-    def ranges(self, epochs: Sequence[int]) -> dict[tuple[str, str], tuple[float, float]]:
-        """Smallest and largest value of each (layer, view) over all epochs and members."""
-        found: dict[tuple[str, str], tuple[float, float]] = {}
+    def ranges(self, epochs: Sequence[int]) -> dict[tuple[int, str, str], tuple[float, float]]:
+        """Smallest and largest value of each (member, layer, view) over all epochs and channels."""
+        found: dict[tuple[int, str, str], tuple[float, float]] = {}
         for epoch in epochs:
-            for _, layer, view in self.views(epoch):
-                low, high = found.get((layer, view.name), (np.inf, -np.inf))
-                key = (layer, view.name)
+            for member, layer, view in self.views(epoch):
+                key = (member, layer, view.name)
+                low, high = found.get(key, (np.inf, -np.inf))
                 found[key] = min(low, float(view.values.min())), max(high, float(view.values.max()))
         return found
 

@@ -119,7 +119,7 @@ def final_accuracy(history: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def at_equal_updates(table: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+def with_updates(table: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
     """Plane rows with the ``updates`` their run had made by each epoch (joined from a history)."""
     updates = history[["run", "epoch", "updates"]].drop_duplicates()
     return table.merge(updates, on=["run", "epoch"], how="left", validate="many_to_one")

@@ -23,7 +23,15 @@ import pandas as pd
 import torch
 
 from iblib import cluster, datasets, files, paths
-from iblib.config import ConfigError, MeasureConfig, RunConfig, canonical_json, key_of
+from iblib.config import (
+    RUN_FORMAT,
+    TABLE_FORMAT,
+    ConfigError,
+    MeasureConfig,
+    RunConfig,
+    canonical_json,
+    key_of,
+)
 from iblib.datasets.base import DataError, Dataset
 from iblib.information_plane import measure_run, write_table
 from iblib.training import model_options, train
@@ -126,7 +134,7 @@ def normalised(spec: Mapping[str, Any]) -> Spec:
 
 def run_id(spec: Mapping[str, Any]) -> str:
     """Key of a spec's canonical JSON; names its result file."""
-    return key_of(RESULT_FORMAT, normalised(spec))
+    return key_of(RESULT_FORMAT, RUN_FORMAT, TABLE_FORMAT, normalised(spec))
 
 
 def check_device(device: str) -> None:

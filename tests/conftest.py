@@ -4,8 +4,11 @@ import os
 from pathlib import Path
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pytest
 import torch
+
+from iblib.plotting import panels
 
 # Not by MPLBACKEND: the notebooks that tests execute would inherit it and show no figure.
 mpl.use("Agg")
@@ -17,3 +20,17 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 def repository() -> Path:
     """Root of the checkout."""
     return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def ax():
+    """Axes of a new figure in the package's style."""
+    with panels() as (_, axes):
+        yield axes[0, 0]
+
+
+@pytest.fixture(autouse=True)
+def _no_open_figures():
+    """Whatever draws leaves no figure open."""
+    yield
+    assert plt.get_fignums() == []

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from PIL import Image
@@ -26,12 +25,6 @@ def table():
 @pytest.fixture(scope="module")
 def player(table):
     return plane_player(table, estimator="kde")
-
-
-@pytest.fixture(autouse=True)
-def _no_open_figures():
-    yield
-    assert plt.get_fignums() == []
 
 
 def kernel(monkeypatch, *, static):

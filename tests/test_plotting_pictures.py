@@ -1,7 +1,6 @@
 """Learning curves, class shares, truths, waveforms, spectrograms, feature maps."""
 
 import librosa
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +9,6 @@ from plotting_tables import history_table, log_mel, waveform
 from iblib.plotting import (
     feature_map_grid,
     learning_curves_grid,
-    panels,
     plot_against_truth,
     plot_class_shares,
     plot_feature_maps,
@@ -26,18 +24,6 @@ from iblib.plotting.spectrograms import mel_frequencies
 @pytest.fixture(scope="module")
 def history():
     return history_table(epochs=10)
-
-
-@pytest.fixture
-def ax():
-    with panels() as (_, axes):
-        yield axes[0, 0]
-
-
-@pytest.fixture(autouse=True)
-def _no_open_figures():
-    yield
-    assert plt.get_fignums() == []
 
 
 def one(history):

@@ -12,7 +12,6 @@ from plotting_tables import HIDDEN, plane_table
 from iblib.plotting import (
     filters_figure,
     over_epochs_grid,
-    panels,
     plane_grid,
     plane_limits,
     plane_points,
@@ -33,18 +32,6 @@ def table():
 @pytest.fixture(scope="module")
 def tanh(table):
     return table[table["activation"] == "tanh"]
-
-
-@pytest.fixture
-def ax():
-    with panels() as (_, axes):
-        yield axes[0, 0]
-
-
-@pytest.fixture(autouse=True)
-def _no_open_figures():
-    yield
-    assert plt.get_fignums() == []
 
 
 def texts(owner):

@@ -111,9 +111,7 @@ def test_final_accuracy_is_of_the_last_epoch_and_averages_seeds():
 
 
 def test_updates_are_joined_by_run_and_epoch():
-    joined = summaries.at_equal_updates(
-        plane_rows({0: 1.0, 3: 2.0}, run="a"), history({"test": 1.0})
-    )
+    joined = summaries.with_updates(plane_rows({0: 1.0, 3: 2.0}, run="a"), history({"test": 1.0}))
     assert joined["updates"].tolist() == [0, 30]
 
 

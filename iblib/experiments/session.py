@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 
 from iblib import files
-from iblib.config import TABLE_FORMAT, ConfigError, Profile, key_of, profile_named
-from iblib.datasets import load
+from iblib.config import RUN_FORMAT, TABLE_FORMAT, ConfigError, Profile, key_of, profile_named
+from iblib.datasets import CLIP_SECONDS, load
 from iblib.datasets.base import Dataset
+from iblib.datasets.melspectrogram import CACHE_FORMAT
+from iblib.datasets.synthetic import GENERATOR_FORMAT
 from iblib.experiments import audio, small_nets, verdicts
 from iblib.experiments.specs import AUDIO_SETS, RunSpec, audio_runs, linear_run, saxe_runs
 from iblib.information_plane import read_table, write_table
@@ -42,7 +44,7 @@ _MAKERS = {
     "saxe-history.csv": _Maker(small_nets.saxe_history, "saxe runs"),
     "saxe-planes.csv": _Maker(small_nets.saxe_planes, "saxe runs"),
     "linear-network.csv": _Maker(small_nets.linear_network, "linear runs"),
-    "README-table.csv": _Maker(verdicts.headline, "audio and saxe runs"),
+    "README-table.csv": _Maker(verdicts.headline, "saxe runs"),
 }
 
 
@@ -120,9 +122,10 @@ class Session:
             specs += self.saxe_runs().values()
         if "linear" in kind:
             specs += [linear_run(self.profile, s) for s in range(self.profile.linear_seeds)]
+        formats = [RUN_FORMAT, TABLE_FORMAT]
         if kind.startswith("audio"):
-            return key_of(TABLE_FORMAT, name, data, [asdict(spec) for spec in specs])
-        return key_of(TABLE_FORMAT, name, [asdict(spec) for spec in specs])
+            formats += [data, CLIP_SECONDS[self.dataset], CACHE_FORMAT, GENERATOR_FORMAT]
+        return key_of(formats, name, [asdict(spec) for spec in specs])
 
     def table(self, name: str) -> pd.DataFrame:
         """A table of ``results/<name>.csv``, made first when recomputing.

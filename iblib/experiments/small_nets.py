@@ -22,7 +22,10 @@ N_RELEVANT = 30
 
 def _saxe_trained(session: "Session") -> dict[str, Run]:
     data = binary_patterns.load()
-    return {name: train(spec.run, data) for name, spec in session.saxe_runs().items()}
+    return {
+        name: train(spec.run, data, device=session.device)
+        for name, spec in session.saxe_runs().items()
+    }
 
 
 def saxe_history(session: "Session") -> pd.DataFrame:

@@ -7,7 +7,7 @@ from iblib.config import Bins, MeasureConfig, Profile, RunConfig
 
 AUDIO_SETS = ("synthetic", "fma_small", "folder")
 
-# Kolchinsky & Tracey's noise variance in Saxe's code for the 12-bit task (SCIENCE 1).
+# KDE's noise variance in Saxe's code for the 12-bit task.
 SAXE_NOISE_VARIANCE = 1e-3
 
 

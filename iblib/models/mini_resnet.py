@@ -106,9 +106,9 @@ class MiniResNet(nn.Module):
     def measured_layers(self, *, batch_norm: bool = False) -> dict[str, str]:
         """Layer name -> module whose output is measured.
 
-        ``conv`` and each residual block are measured after their last activation;
-        ``before_max_pool`` is ``conv`` itself, so the first pooling compares ``conv`` and
-        ``after_max_pool``, the last one ``before_pool`` (the last block) and ``after_pool``.
+        ``conv`` and each residual block are measured after their last activation. The first
+        pooling's input is ``conv`` and its output ``after_max_pool``; the last pooling's input is
+        the last block and its output ``after_pool`` (``pooling_pairs``).
         With ``batch_norm`` also the tensors before and after each batch norm on the main path.
         """
         layers = {}
