@@ -61,6 +61,15 @@ def test_a_result_of_other_settings_is_never_used_silently(tiny, monkeypatch):
         tiny().table("table")
 
 
+def test_a_result_of_other_audio_is_never_used_silently(tiny, tmp_path):
+    """Two folders of one kind have one key: the folder itself is compared."""
+    audio = {"dataset": "folder", "data_dir": str(tmp_path / "a")}
+    tiny(recompute=True, **audio).table("table")
+    tiny(**audio).table("table")
+    with pytest.raises(StaleResultError, match="was made for other settings"):
+        tiny(dataset="folder", data_dir=str(tmp_path / "b")).table("table")
+
+
 def test_a_result_records_what_made_it(tiny):
     path = tiny(recompute=True).result("table.csv")
     about = json.loads(path.with_name("table.csv.json").read_text())

@@ -161,7 +161,7 @@ class Session:
             else:
                 _write_arrays(temporary, value)
         about = {"key": self.key(path.name), "profile": asdict(self.profile)}
-        about |= {"dataset": self.dataset, "source": self.source_of_data}
+        about |= {"dataset": self.dataset, "source": self.source_of_data, **self._origin}
         about["environment"] = environment()
         files.write_json(path.with_name(path.name + ".json"), about)
 
@@ -169,10 +169,19 @@ class Session:
         about = path.with_name(path.name + ".json")
         if not path.is_file() or not about.is_file():
             raise StaleResultError(f"{path} is missing; make it with: {self.command}")
-        if files.read_json(about)["key"] != self.key(path.name):
+        stored = files.read_json(about)
+        wanted = {"key": self.key(path.name), **self._origin}
+        if any(stored.get(name) != value for name, value in wanted.items()):
             raise StaleResultError(
                 f"{path} was made for other settings than these; make it with: {self.command}"
             )
+
+    @property
+    def _origin(self) -> dict[str, str]:
+        """Where the user's own audio lies; synthetic audio is the same wherever it is written."""
+        if self.dataset == "synthetic":
+            return {}
+        return {"data_dir": str(Path(self.data_dir).expanduser().resolve())}
 
     @property
     def command(self) -> str:
