@@ -74,7 +74,7 @@ def report(profile, dataset, data_dir, out, device, jobs, scheduler, only):
 
     \b
     Examples (times on 2 cores):
-      python -m iblib report                            15 minutes, 4 when repeated
+      python -m iblib report                            14 minutes, 2 when repeated
       python -m iblib report --profile smoke            3 minutes
       python -m iblib report --only 03 --only 04        two notebooks
       python -m iblib report --profile full --dataset fma_small --data-dir data --device cuda
