@@ -37,7 +37,7 @@ def cli():
 
     \b
     Begin here:
-      python -m iblib report                    the committed report, embedded data (15 minutes)
+      python -m iblib report                    the committed report, embedded data (14 minutes)
       python -m iblib report --profile smoke    the same in small: does it all run? (3 minutes)
       python -m iblib data fma-small --tracks 1000 --data-dir data
       python -m iblib sweep grid.toml --out report/sweep --jobs 2
