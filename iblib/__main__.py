@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from iblib.config import PROFILES
+from iblib.config import AUDIO_SETS, PROFILES
 
-DATASETS = ("synthetic", "fma_small", "folder")
 _DEVICE = click.option(
     "--device",
     type=click.Choice(["cpu", "cuda"]),
@@ -54,7 +53,7 @@ def cli():
 )
 @click.option(
     "--dataset",
-    type=click.Choice(DATASETS),
+    type=click.Choice(AUDIO_SETS),
     default="synthetic",
     show_default=True,
     help="Embedded clips, FMA-small, or a folder with one folder of clips per class.",

@@ -13,6 +13,9 @@ TABLE_FORMAT = 2
 
 OPTIMIZERS = ("sgd", "adam")
 
+# Data sets a report can be made of.
+AUDIO_SETS = ("synthetic", "fma_small", "folder")
+
 
 class ConfigError(ValueError):
     """A setting the user gave is not legal; the message names the cure in one line."""

@@ -11,13 +11,21 @@ import numpy as np
 import pandas as pd
 
 from iblib import files
-from iblib.config import RUN_FORMAT, TABLE_FORMAT, ConfigError, Profile, key_of, profile_named
+from iblib.config import (
+    AUDIO_SETS,
+    RUN_FORMAT,
+    TABLE_FORMAT,
+    ConfigError,
+    Profile,
+    key_of,
+    profile_named,
+)
 from iblib.datasets import CLIP_SECONDS, load
 from iblib.datasets.base import Dataset
 from iblib.datasets.melspectrogram import CACHE_FORMAT
 from iblib.datasets.synthetic import GENERATOR_FORMAT
 from iblib.experiments import audio, small_nets, verdicts
-from iblib.experiments.specs import AUDIO_SETS, RunSpec, audio_runs, linear_run, saxe_runs
+from iblib.experiments.specs import RunSpec, audio_runs, linear_run, saxe_runs
 from iblib.information_plane import read_table, write_table
 from iblib.paths import OutputPaths, is_home, output_paths
 from iblib.sweep import check_device
