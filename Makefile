@@ -7,6 +7,7 @@ JOBS ?= 2
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 STAMP := $(VENV)/installed-requirements.txt
+PEERS := $(BUILD)/peers
 
 # This checkout comes first, so that several checkouts can share one VENV.
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
@@ -18,7 +19,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600 \
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help venv report smoke test unit nbval lint format notebooks clean
+.PHONY: help venv report smoke test unit nbval lint format notebooks benchmark clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -58,6 +59,14 @@ format: $(STAMP) ## ruff, changing what it can
 
 notebooks: $(STAMP) ## JupyterLab, to explore
 	$(BIN)/jupyter lab notebooks
+
+benchmark: $(STAMP) $(PEERS)/installed-requirements.txt ## ours against the peers: CSV and picture
+	$(PY) -m benchmarks.run --peers-python $(PEERS)/bin/python
+
+$(PEERS)/installed-requirements.txt: benchmarks/requirements.txt
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install -q -r benchmarks/requirements.txt
+	cp benchmarks/requirements.txt $@
 
 clean: ## remove what is made (not the environment, not data/)
 	rm -rf $(BUILD) dist report runs *.egg-info .pytest_cache .ruff_cache .hypothesis

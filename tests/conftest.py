@@ -1,6 +1,7 @@
 """For the tests in this folder: figures without a screen, workers of one thread."""
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import matplotlib as mpl
@@ -8,6 +9,7 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
+from iblib.estimators._parallel import torch_engine
 from iblib.plotting import panels
 
 # Not by MPLBACKEND: the notebooks that tests execute would inherit it and show no figure.
@@ -34,3 +36,10 @@ def _no_open_figures():
     """Whatever draws leaves no figure open."""
     yield
     assert plt.get_fignums() == []
+
+
+@pytest.fixture(scope="module", params=["compiled", "torch"])
+def engine(request):
+    """Selects what the estimators compute with; tests of their values run on each."""
+    with torch_engine() if request.param == "torch" else nullcontext():
+        yield request.param

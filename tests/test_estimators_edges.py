@@ -10,6 +10,8 @@ import torch
 import iblib.estimators as estimators
 from iblib.estimators import binning, kde, kraskov, label_entropy, measure
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 RNG = np.random.default_rng(0)
 T = (np.round(RNG.normal(size=(40, 3)) * 64) / 64).astype(np.float32)  # exact in half precision
 Y = np.arange(40) % 3
@@ -108,6 +110,44 @@ def test_measure_equals_the_estimators(t):
     assert measure(t, Y, edges=edges).binning == binning.information(t, Y, edges=edges)
 
 
+@pytest.mark.parametrize("t", [T, wide(T), T.astype(float)])
+def test_the_same_call_gives_the_same_numbers(t):
+    assert numbers(measure(t, Y)) == numbers(measure(t, Y))
+    duplicates = np.repeat(t[:20], 2, axis=0)  # no jitter, ever
+    first, second = (measure(duplicates, Y, k=1) for _ in range(2))
+    assert numbers(first) == numbers(second)
+    assert first.kraskov.zero_radius == 40
+
+
+@pytest.mark.parametrize("columns", [1, 20])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_smallest_numbers_are_no_duplicates(dtype, columns):
+    least = np.finfo(dtype).smallest_subnormal
+    t = np.repeat(np.array([[0.0], [1.0], [3.0], [3.0]]), columns, axis=1) * least
+    got = measure(t.astype(dtype), [0, 0, 1, 1], k=1)
+    assert got.kraskov.zero_radius == 2
+    assert dataclasses.astuple(got.kde)[:4] == (0.0, 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("columns", [1, 20])
+@pytest.mark.parametrize(("dtype", "large"), [(np.float32, 3e38), (np.float64, 5e307)])
+def test_the_largest_numbers_are_measured(dtype, large, columns):
+    t = np.zeros((3, columns), dtype=dtype)
+    t[:, 0] = (-large, 0.0, large)
+    got = measure(t, [0, 1, 1], width=large, k=1)
+    values = got.binning.xt, got.kde.xt_upper, got.kde.xt_lower
+    assert values == pytest.approx((math.log2(3),) * 3, abs=1e-12)
+    expected = kraskov.entropy(t / dtype(large), k=1).bits + columns * math.log2(large)
+    assert got.kraskov.h_t == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("width", [1e-46, 1e-39, 1e39, 1e300])
+def test_widths_beyond_float32(width):
+    t = np.array([[-1.0], [0.0], [1e-45], [3e38]], dtype=np.float32)
+    expected = binning.information(t.astype(float), range(4), width=width)
+    assert binning.information(t, range(4), width=width) == expected
+
+
 def test_results_are_frozen_records_of_python_numbers():
     got = measure(T, Y)
     assert {type(value) for value in numbers(got)} <= {float, int, bool, tuple, type(None)}
@@ -136,6 +176,8 @@ LAYOUTS = {
     "torch": torch.from_numpy,
     "torch strided": lambda t: torch.from_numpy(t).T.contiguous().T,
     "torch half": lambda t: torch.from_numpy(t).to(torch.float16),
+    "a view of more": lambda t: np.pad(t, ((2, 3), (1, 4)))[2:-3, 1:-4],
+    "torch view of more": lambda t: torch.from_numpy(np.pad(t, ((2, 3), (1, 4))))[2:-3, 1:-4],
     "requires grad": lambda t: torch.from_numpy(t.copy()).requires_grad_(),
     "list": lambda t: torch.from_numpy(t).tolist(),
 }
@@ -159,11 +201,14 @@ def test_memmap(tmp_path):
         assert numbers(measure(mapped, Y)) == numbers(measure(T, Y))
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8", "uint16", "bool"])
-@pytest.mark.parametrize("engine", ["numpy", "torch"])
-def test_integers_and_bools(dtype, engine):
+@pytest.mark.parametrize(
+    "dtype",
+    ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool"],
+)
+@pytest.mark.parametrize("container", [np.asarray, torch.from_numpy])
+def test_integers_and_bools(dtype, container):
     t = (np.abs(T) * 3).astype(dtype)
-    given = torch.from_numpy(t) if engine == "torch" else t
+    given = container(t)
     got, expected = measure(given, Y), measure(t.astype(np.float64), Y)
     assert floats(got) == pytest.approx(floats(expected), abs=1e-4)
 
@@ -234,6 +279,8 @@ BAD_POINTS = {
     "strings": (T.astype(str), TypeError, "t must be a real numeric array"),
     "dates": (T.astype("M8[s]"), TypeError, "t must be a real numeric array"),
     "masked": (np.ma.masked_array(T), TypeError, "masked"),
+    "beyond float64": (T.astype(np.longdouble), TypeError, "t must be a real numeric array"),
+    "ragged": ([[1.0, [2.0]]] * 40, ValueError, "inhomogeneous"),
     "torch complex": (torch.zeros(40, 3, dtype=torch.complex64), TypeError, "complex64"),
     "torch sparse": (torch.from_numpy(T).to_sparse(), TypeError, "dense"),
     "vector": (T[:, 0], ValueError, r"t must have shape \(n_samples, dimension\); got \(40,\)"),
@@ -243,6 +290,7 @@ BAD_POINTS = {
     "no columns": (T[:, :0], ValueError, r"got shape \(40, 0\)"),
     "nan": (changed((5, 1), np.nan), ValueError, r"got 1 NaN .* first at index \(5, 1\)"),
     "infinity": (changed((slice(4, 6), 2), -np.inf), ValueError, r"got 2 .* at index \(4, 2\)"),
+    "half infinity": (np.where(T > 1, np.inf, T).astype("f2"), ValueError, "t must be finite"),
     "torch nan": (torch.from_numpy(changed((0, 0), np.nan)), ValueError, r"index \(0, 0\)"),
 }
 
@@ -268,6 +316,10 @@ BAD_LABELS = {
     "none": ([None] * 40, ValueError, "missing labels; got None at index 0"),
     "mixed": ([1, "a"] * 20, TypeError, "labels of one kind"),
     "fractions": (Y + 0.5, ValueError, "not whole numbers"),
+    "scalar": (3, ValueError, r"y must have shape \(n_samples,\); got \(\)"),
+    "none at all": ([], ValueError, "got 0 labels, 40 rows"),
+    "infinite": (np.where(Y == 1, np.inf, Y), ValueError, "not whole numbers"),
+    "torch nan": (torch.from_numpy(np.where(Y == 1, np.nan, Y)), ValueError, "NaN labels"),
     "complex": (Y.astype(complex), TypeError, "integer, bool or string"),
     "complex objects": ([1j] * 40, TypeError, "got complex at index 0"),
     "masked": (np.ma.masked_array(Y), TypeError, "masked"),

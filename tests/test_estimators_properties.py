@@ -5,12 +5,16 @@ Values are rounded to a dyadic grid so that ties happen and that moving and scal
 
 import math
 
+import estimators_reference as reference
 import numpy as np
 import pytest
+from estimators_checks import CONTRACT, kde_values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iblib.estimators import binning, exact, kde, kraskov, label_entropy, measure
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 settings.register_profile("estimators", deadline=None, max_examples=40, derandomize=True)
 common = settings.get_profile("estimators")
@@ -18,9 +22,9 @@ common = settings.get_profile("estimators")
 
 @st.composite
 def samples(draw, least=1):
-    """(t, y): 1-60 rows, 1-8 or (sometimes) 18 columns, ties, 1-4 classes, either precision."""
+    """(t, y): 1-60 rows, 1-8 or (sometimes) 17-40 columns, ties, 1-4 classes, either precision."""
     n = draw(st.integers(least, 60))
-    d = draw(st.sampled_from([1, 2, 3, 5, 8, 18]))
+    d = draw(st.sampled_from([1, 2, 3, 4, 5, 6, 7, 8, 17, 18, 24, 40]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     grid = draw(st.sampled_from([1, 8, 1024]))
     dtype = draw(st.sampled_from([np.float32, np.float64]))
@@ -28,16 +32,65 @@ def samples(draw, least=1):
     return t, rng.integers(0, draw(st.integers(1, 4)), n)
 
 
+@st.composite
+def wide_samples(draw):
+    """(t, y): enough rows and columns for every shortcut; clusters of any tightness, duplicates."""
+    n, d = draw(st.integers(128, 160)), draw(st.integers(128, 200))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    centres = rng.normal(size=(draw(st.integers(1, 20)), d)) * draw(st.sampled_from([0, 1, 30]))
+    spread = draw(st.sampled_from([1e-6, 1e-3, 1.0])) * 10 ** rng.uniform(-1, 1, (n, 1))
+    t = centres[rng.integers(0, len(centres), n)] + spread * rng.normal(size=(n, d))
+    t[rng.integers(0, n, draw(st.integers(0, 30)))] = t[0]
+    t = (t + draw(st.sampled_from([0, 1000]))) / math.sqrt(d)
+    dtype = draw(st.sampled_from([np.float32, np.float64]))
+    return t.astype(dtype), rng.integers(0, draw(st.integers(1, 6)), n)
+
+
 scales = st.sampled_from([1e-6, 1e-3, 0.37, 1.0, 7.0, 1e3, 1e6])
 noises = st.sampled_from([1e-3, 0.01, 0.1, 1.0, 30.0])
 
 
-def kde_values(record):
-    return [record.xt_upper, record.xt_lower, record.ty_upper, record.ty_lower]
+def binning_values(record):
+    return [record.xt, record.ty, record.unique_share, record.clipped]
 
 
 def kraskov_values(record):
     return [record.h_t, record.ty or 0.0, record.zero_radius]
+
+
+def kraskov_of(t, y, **settings):
+    return kraskov.information(t, y, small_class="drop", **settings)
+
+
+def assert_equals_the_reference(t, y, width, s2, k):
+    got = measure(t, y, width=width, noise_variance=s2, k=k)
+    r, d = reference.distances(t), t.shape[1]
+    expected = tuple(reference.kde_of_distances(r, y, s2))
+    assert kde_values(got.kde) == pytest.approx(expected, abs=CONTRACT)
+    assert kde_values(kde.information(t, y, noise_variance=s2)) == pytest.approx(
+        expected, abs=CONTRACT
+    )
+    expected = tuple(reference.binning(t, y, width))
+    assert (got.binning.xt, got.binning.ty) == pytest.approx(expected, abs=1e-9)
+    expected = reference.kraskov_entropy(r, d, k, 1e-16)
+    assert got.kraskov.h_t == pytest.approx(expected, abs=CONTRACT)
+    assert got.kraskov.zero_radius == (reference.radii(r, k) == 0).sum()
+    if got.kraskov.ty is not None:
+        expected = reference.kraskov_of_distances(r, y, d, k).ty
+        assert got.kraskov.ty == pytest.approx(expected, abs=CONTRACT)
+
+
+@given(samples(least=4), scales, noises, st.integers(1, 3))
+@common
+def test_everything_equals_the_slow_reference(data, a, s2, k):
+    t, y = data[0].dtype.type(a) * data[0], data[1]
+    assert_equals_the_reference(t, y, 0.3 * a, a * a * s2, k)
+
+
+@given(wide_samples(), st.sampled_from([1e-12, 1e-6, 1e-3, 0.01, 0.1, 1.0]), st.integers(1, 7))
+@settings(common, max_examples=25)
+def test_everything_equals_the_slow_reference_in_many_dimensions(data, s2, k):
+    assert_equals_the_reference(*data, 0.1, s2, k)
 
 
 @given(samples(), noises)
@@ -76,12 +129,29 @@ def test_kde_scales_with_its_noise(data, a, s2):
 @given(samples(least=4), scales)
 @common
 def test_kraskov_gains_d_log_a(data, a):
-    t = data[0].astype(np.float64)
-    before, after = kraskov.entropy(t, epsilon=1e-300), kraskov.entropy(a * t, epsilon=1e-300)
+    t, y = data[0].astype(np.float64), data[1]
+    before, after = (kraskov_of(v, y, epsilon=1e-300) for v in (t, a * t))
     assert after.zero_radius == before.zero_radius
     if not before.zero_radius:
         gain = t.shape[1] * math.log2(a)
-        assert after.bits - before.bits == pytest.approx(gain, abs=1e-8)
+        assert after.h_t - before.h_t == pytest.approx(gain, abs=1e-8)
+        assert (after.ty or 0.0) == pytest.approx(before.ty or 0.0, abs=1e-8)
+
+
+@given(samples(), st.sampled_from([2.0**-20, 0.25, 8.0, 2.0**20]), st.sampled_from([0.125, 0.75]))
+@common
+def test_bins_move_and_scale_with_the_data(data, a, width):
+    t, y = data
+    factor, shift, edges = t.dtype.type(a), t.dtype.type(16 * width), width * np.arange(-40, 41)
+    expected = pytest.approx(binning_values(binning.information(t, y, width=width)), abs=1e-12)
+    for moved, bins in (
+        (t, {"edges": edges}),
+        (factor * t, {"width": a * width}),
+        (factor * t, {"edges": a * edges}),
+        (t + shift, {"width": width}),
+        (t + shift, {"edges": edges + 16 * width}),
+    ):
+        assert binning_values(binning.information(moved, y, **bins)) == expected
 
 
 @given(samples(least=4), st.sampled_from([-1024.0, 0.5, 4096.0]))
@@ -102,7 +172,15 @@ def test_rotation(data, seed):
     here, there = measure(t, y), measure(t @ rotation, y)
     assert kde_values(there.kde) == pytest.approx(kde_values(here.kde), abs=1e-8)
     if not here.kraskov.zero_radius:
-        assert there.kraskov.h_t == pytest.approx(here.kraskov.h_t, abs=1e-6)
+        expected = pytest.approx(kraskov_values(here.kraskov), abs=1e-6)
+        assert kraskov_values(there.kraskov) == expected
+
+
+def test_bins_do_not_rotate():
+    square = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    turned = square @ np.array([[1.0, 1.0], [-1.0, 1.0]]) / math.sqrt(2)
+    values = [binning.information(t, range(4), edges=[-2, 0, 2]).xt for t in (square, turned)]
+    assert values == [2.0, 1.5]
 
 
 @given(samples(least=4), st.integers(0, 2**32 - 1))
@@ -151,6 +229,67 @@ def test_repeating_the_sample_changes_nothing(data, times):
     assert again.binning.xt == pytest.approx(once.binning.xt, abs=1e-12)
     assert again.binning.ty == pytest.approx(once.binning.ty, abs=1e-12)
     assert kde_values(again.kde) == pytest.approx(kde_values(once.kde), abs=1e-6)
+    thrice = kraskov.entropy(np.tile(t, (3, 1)), k=2)
+    assert thrice.zero_radius == 3 * len(t)
+
+
+@given(samples(), st.integers(1, 4))
+@common
+def test_what_a_repeated_or_constant_unit_does(data, times):
+    t, y = data
+    once = measure(t, y, noise_variance=0.1)
+    again = measure(np.tile(t, (1, times)), y, noise_variance=0.1 * times)
+    assert binning_values(again.binning) == pytest.approx(binning_values(once.binning), abs=1e-12)
+    assert kde_values(again.kde) == pytest.approx(kde_values(once.kde), abs=1e-6)
+    assert again.kraskov.zero_radius == once.kraskov.zero_radius
+    constant = np.full((len(t), times), 0.7, dtype=t.dtype)
+    again = measure(np.hstack([constant, t]), y, noise_variance=0.1)
+    assert binning_values(again.binning) == pytest.approx(binning_values(once.binning), abs=1e-12)
+    assert kde_values(again.kde) == pytest.approx(kde_values(once.kde), abs=1e-6)
+    assert again.kraskov.zero_radius == once.kraskov.zero_radius
+
+
+@given(samples(), noises, st.sampled_from([1.5, 10.0, 1e6]))
+@common
+def test_more_noise_never_adds_information(data, s2, factor):
+    t, y = data
+    less, more = (kde.information(t, y, noise_variance=v) for v in (s2 * factor, s2))
+    assert less.xt_upper <= more.xt_upper + 1e-9
+    assert less.xt_lower <= more.xt_lower + 1e-9
+
+
+@given(samples(), st.sampled_from([0.25, 1.0]))
+@common
+def test_units_together_know_at_least_what_each_knows(data, width):
+    t, y = data
+    whole = binning.information(t, y, width=width)
+    units = [binning.information(column[:, None], y, width=width) for column in t.T]
+    assert max(u.xt for u in units) - 1e-12 <= whole.xt <= sum(u.xt for u in units) + 1e-12
+    assert max(u.ty for u in units) <= whole.ty + 1e-12
+
+
+@given(samples(), st.sampled_from([0.25, 1.0]))
+@common
+def test_binning_is_the_information_of_its_table(data, width):
+    t, y = data
+    _, symbols = np.unique(np.floor(t / width), axis=0, return_inverse=True)
+    table = np.zeros((symbols.max() + 1, y.max() + 1))
+    np.add.at(table, (symbols, y), 1 / len(t))
+    got = binning.information(t, y, width=width)
+    assert got.ty == pytest.approx(exact.discrete_mutual_information(table), abs=1e-12)
+    assert got.xt == pytest.approx(exact.discrete_entropy(table.sum(1)), abs=1e-12)
+
+
+@given(samples(least=5), st.integers(1, 3))
+@common
+def test_the_kraskov_entropy_does_not_see_the_labels(data, k):
+    t, y = data
+    alone = kraskov.entropy(t, k=k)
+    for labels in (y, np.zeros(len(t)), np.arange(len(t))):
+        got = kraskov_of(t, labels, k=k)
+        assert got.h_t == pytest.approx(alone.bits, abs=1e-6)
+        assert got.zero_radius == alone.zero_radius
+    assert kraskov.entropy(t, k=k + 1).zero_radius <= alone.zero_radius
 
 
 @given(samples())
@@ -161,6 +300,7 @@ def test_merging_classes_lowers_the_information(data):
     assert binning.information(t, merged).ty <= binning.information(t, y).ty + 1e-12
     fine, coarse = kde.information(t, y), kde.information(t, merged)
     assert coarse.ty_upper <= fine.ty_upper + 1e-6
+    assert coarse.ty_lower <= fine.ty_lower + 1e-6
 
 
 @given(st.integers(1, 60), st.integers(1, 20))

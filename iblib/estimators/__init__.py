@@ -6,6 +6,15 @@ Nothing here knows a network, a file or a plot. ``t`` is always an ``(P, d)`` re
 
 from iblib.estimators import binning, exact, kde, kraskov
 from iblib.estimators.binning import label_entropy
-from iblib.estimators.combined import Measurement, measure
+from iblib.estimators.combined import Measurement, measure, measure_parts
 
-__all__ = ["Measurement", "binning", "exact", "kde", "kraskov", "label_entropy", "measure"]
+__all__ = [
+    "Measurement",
+    "binning",
+    "exact",
+    "kde",
+    "kraskov",
+    "label_entropy",
+    "measure",
+    "measure_parts",
+]

@@ -4,6 +4,7 @@ Nothing is modified and nothing is warned about: whatever layout or byte order c
 row-major float tensor of the same values goes out.
 """
 
+import math
 import operator
 from dataclasses import dataclass
 
@@ -24,6 +25,18 @@ _TO_FLOAT64 = {torch.float64, torch.int32, torch.int64, torch.uint32, torch.uint
 
 
 @dataclass(frozen=True)
+class Points:
+    """Samples that have passed the check."""
+
+    values: torch.Tensor  # (P, d) float32 or float64, C-contiguous, finite
+    largest: float  # largest magnitude
+
+    @property
+    def n_samples(self) -> int:
+        return self.values.shape[0]
+
+
+@dataclass(frozen=True)
 class Labels:
     """Labels as contiguous codes 0..L-1, with what each code stands for."""
 
@@ -36,7 +49,7 @@ class Labels:
         return len(self.names)
 
 
-def as_points(t, name: str = "t") -> torch.Tensor:
+def as_points(t, name: str = "t") -> Points:
     """Check ``t`` and return it as a dense float tensor on its own device.
 
     Parameters
@@ -47,7 +60,8 @@ def as_points(t, name: str = "t") -> torch.Tensor:
 
     Returns
     -------
-    (P, d) float32 or float64 tensor, C-contiguous; it may share memory with ``t``.
+    Points
+        Their values may share memory with ``t``.
 
     Raises
     ------
@@ -56,9 +70,20 @@ def as_points(t, name: str = "t") -> torch.Tensor:
     ValueError
         Not two-dimensional, P = 0, d = 0, NaN or infinity (count and first index are said).
     """
-    points = _dense_tensor(t, name) if isinstance(t, torch.Tensor) else _from_numpy(t, name)
-    _require_finite(points, name)
-    return points
+    return finite_points(unchecked_points(t, name), name)
+
+
+def unchecked_points(t, name: str = "t") -> torch.Tensor:
+    """`as_points` without a look at the values: for a reader that meets each of them anyway."""
+    return _dense_tensor(t, name) if isinstance(t, torch.Tensor) else _from_numpy(t, name)
+
+
+def finite_points(values: torch.Tensor, name: str = "t") -> Points:
+    """The second half of `as_points`: one pass over the values."""
+    low, high = (float(extreme) for extreme in torch.aminmax(values))  # NaN if any value is
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise _not_finite(values, name)
+    return Points(values, max(abs(low), abs(high)))
 
 
 def _require_two_dimensions(shape, name: str) -> None:
@@ -91,17 +116,13 @@ def _from_numpy(t, name: str) -> torch.Tensor:
     return torch.from_numpy(np.require(array, dtype=target, requirements="CAW"))
 
 
-def _require_finite(points: torch.Tensor, name: str) -> None:
-    # The sum is finite only if every value is; a sum that overflows costs one exact look.
-    if torch.isfinite(points.sum()):
-        return
-    bad = ~torch.isfinite(points)
-    n_bad = int(bad.sum())
-    if n_bad:
-        first = tuple(bad.nonzero()[0].tolist())
-        raise ValueError(
-            f"{name} must be finite; got {n_bad} NaN or infinite values, the first at index {first}"
-        )
+def _not_finite(values: torch.Tensor, name: str) -> ValueError:
+    bad = ~torch.isfinite(values)
+    first = tuple(bad.nonzero()[0].tolist())
+    return ValueError(
+        f"{name} must be finite; "
+        f"got {int(bad.sum())} NaN or infinite values, the first at index {first}"
+    )
 
 
 def as_labels(y, n_samples: int | None = None, device="cpu") -> Labels:

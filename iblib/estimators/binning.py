@@ -7,12 +7,10 @@ import numpy as np
 import torch
 
 from iblib.estimators import _checks
+from iblib.estimators.symbols import Bins, counts_of, dense_codes, quantise, row_symbols, symbols_of
 
 # Compared by identity: `width` given together with `edges` is an error, its default is not.
 DEFAULT_WIDTH = float("0.07")
-_BLOCK = 2**18  # values quantised or hashed at once; what a core's cache holds
-_DENSE = 2**22  # codes up to here are counted in a table, above by sorting
-_LARGEST_CODE = 2.0**62
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def information(t, y, *, width: float = DEFAULT_WIDTH, edges=None) -> BinningInf
 
     Notes
     -----
-    Cost: O(P d) time; O(P d) memory for the integer codes. The quotient t / width is taken in
+    Cost: O(P d) time; O(P) memory on the CPU, O(P d) elsewhere. The quotient t / width is taken in
     float32 for float32 and narrower input, in float64 otherwise, as NumPy does; values are compared
     with edges in float64. Codes are integers, so -0.0 and 0.0 share a bin.
 
@@ -88,17 +86,31 @@ def information(t, y, *, width: float = DEFAULT_WIDTH, edges=None) -> BinningInf
 
     Notebook: 03
     """
-    points = _checks.as_points(t)
-    labels = _checks.as_labels(y, points.shape[0], points.device)
-    return checked_information(points, labels, width, edges)
+    values = _checks.unchecked_points(t)  # the loop that finds their bins looks at each of them
+    labels = _checks.as_labels(y, values.shape[0], values.device)
+    return checked_information(values, labels, width, edges)
 
 
-def checked_information(points, labels, width, edges) -> BinningInformation:
-    """`information` for input that has passed `_checks`."""
-    codes, clipped = _quantise(points, width, edges)
-    symbols = _row_symbols(codes)
+def checked_information(values, labels, width, edges) -> BinningInformation:
+    """`information` of a dense float tensor and labels that have passed `_checks`."""
+    symbols, clipped = row_symbols(values, _bins(width, edges))
+    return _of_symbols(symbols, clipped, labels)
+
+
+def checked_information_of_parts(parts, labels, width, edges) -> list[BinningInformation]:
+    """`checked_information` of each part and, last, of the parts side by side.
+
+    The symbol of the whole is the row of its parts' symbols.
+    """
+    found = [row_symbols(values, _bins(width, edges)) for values in parts]
+    singles = [_of_symbols(symbols, clipped, labels) for symbols, clipped in found]
+    together = symbols_of(torch.stack([symbols for symbols, _ in found], dim=1))
+    return [*singles, _of_symbols(together, sum(clipped for _, clipped in found), labels)]
+
+
+def _of_symbols(symbols, clipped: int, labels) -> BinningInformation:
     n_samples = len(symbols)
-    counts = _counts(symbols)
+    counts = counts_of(symbols)
     h_t, ty = _entropies(symbols, counts, labels.codes, labels.n_classes)
     unique_share = int((counts == 1).sum()) / n_samples
     return BinningInformation(h_t, ty, unique_share, clipped, n_samples)
@@ -137,13 +149,12 @@ def pooled_information(t, y, *, width: float = DEFAULT_WIDTH, edges=None) -> Poo
 
     Notebook: 03
     """
-    points = _checks.as_points(t)
+    points = _checks.as_points(t).values
     labels = _checks.as_labels(y, points.shape[0], points.device)
-    codes, clipped = _quantise(points, width, edges)
-    values = codes.flatten().to(torch.int64)
-    values = _dense_codes(values)
+    codes, clipped = quantise(points, _bins(width, edges))
+    values = dense_codes(codes.flatten().to(torch.int64))
     owners = labels.codes.repeat_interleave(points.shape[1])
-    h_t, ty = _entropies(values, _counts(values), owners, labels.n_classes)
+    h_t, ty = _entropies(values, counts_of(values), owners, labels.n_classes)
     return PooledInformation(h_t, ty, clipped, values.numel())
 
 
@@ -226,118 +237,24 @@ def equal_mass_edges(t, n_bins: int) -> np.ndarray:
     Shwartz-Ziv & Tishby, arXiv:1703.00810; Chelombiev et al., arXiv:1902.09037, Sec. 3.
     """
     n_bins = _checks.at_least_one("n_bins", n_bins)
-    values = _checks.as_points(t).cpu().numpy().astype(np.float64)
+    values = _checks.as_points(t).values.cpu().numpy().astype(np.float64)
     edges = np.unique(np.quantile(values, np.linspace(0.0, 1.0, n_bins + 1)))
     if len(edges) == 1:
         return np.array([edges[0], np.nextafter(edges[0], np.inf)])
     return edges
 
 
-def _quantise(points: torch.Tensor, width, edges) -> tuple[torch.Tensor, int]:
-    """Integer bin of every value, (P, d), and the number of values outside the edges."""
-    if edges is None:
-        return _floor_codes(points, _checks.positive("width", width)), 0
-    if width is not DEFAULT_WIDTH:
+def _bins(width, edges) -> Bins:
+    if edges is not None and width is not DEFAULT_WIDTH:
         raise ValueError(f"give either width or edges; got both (width={width})")
-    return _edge_codes(points, _checked_edges(edges).to(points.device))
-
-
-def _checked_edges(edges) -> torch.Tensor:
-    values = edges.detach().cpu() if isinstance(edges, torch.Tensor) else edges
-    values = np.array(values, dtype=np.float64)
-    if values.ndim != 1 or len(values) < 2:
-        raise ValueError(f"edges must be one-dimensional, at least 2; got shape {values.shape}")
-    steps_up = values[1:] > values[:-1]
-    if not (steps_up.all() and np.isfinite(values).all()):
-        raise ValueError("edges must be finite and strictly increasing; got edges that are not")
-    return torch.from_numpy(values)
-
-
-def _row_blocks(points: torch.Tensor):
-    height = max(1, _BLOCK // points.shape[1])
-    return [slice(i, i + height) for i in range(0, points.shape[0], height)]
-
-
-def _floor_codes(points: torch.Tensor, width: float) -> torch.Tensor:
-    low, high = torch.aminmax(points)
-    largest = max(abs(float(low)), abs(float(high))) / width
-    if largest >= _LARGEST_CODE:
-        return _ranked_codes(points, width)
-    dtype = torch.int32 if largest < 2.0**31 - 256 else torch.int64
-    codes = torch.empty_like(points, dtype=dtype)
-    # a tensor and not a number: devices may turn division by a number into a product, which puts
-    # values at bin edges elsewhere
-    divisor = torch.full((1,), width, dtype=points.dtype, device=points.device)
-    for block in _row_blocks(points):
-        codes[block] = torch.div(points[block], divisor).floor_()
-    return codes
-
-
-def _ranked_codes(points: torch.Tensor, width: float) -> torch.Tensor:
-    """Bins too far out for 64-bit integers, numbered in their order."""
-    quotient = torch.floor(points.to(torch.float64) / width)
-    if not torch.isfinite(quotient).all():
-        raise ValueError(f"width must keep t / width finite; got width={width}")
-    return torch.unique(quotient, return_inverse=True)[1].reshape(points.shape)
-
-
-def _edge_codes(points: torch.Tensor, edges: torch.Tensor) -> tuple[torch.Tensor, int]:
-    codes = torch.empty_like(points, dtype=torch.int32)
-    clipped = torch.zeros((), dtype=torch.int64, device=points.device)
-    last = len(edges) - 2
-    for block in _row_blocks(points):
-        values = points[block].to(torch.float64)
-        clipped += ((values < edges[0]) | (values > edges[-1])).sum()
-        inner = torch.bucketize(values, edges, right=True, out_int32=True) - 1
-        codes[block] = inner.clamp_(0, last)
-    return codes, int(clipped)
-
-
-def _row_symbols(codes: torch.Tensor) -> torch.Tensor:
-    """One number a row, (P,) int64 from 0; two rows share it if and only if all bins agree."""
-    if codes.shape[1] == 1:
-        return _dense_codes(codes[:, 0].to(torch.int64))
-    _, symbols = torch.unique(_row_hashes(codes), return_inverse=True)
-    rows = torch.arange(len(symbols), device=codes.device)
-    example = torch.zeros_like(symbols).scatter_(0, symbols, rows)[symbols]
-    moved = (example != rows).nonzero()[:, 0]  # the others are compared with themselves
-    for part in moved.split(max(1, _BLOCK // codes.shape[1])):
-        if not torch.equal(codes[part], codes[example[part]]):
-            return torch.unique(codes, dim=0, return_inverse=True)[1]
-    return symbols
-
-
-def _row_hashes(codes: torch.Tensor) -> torch.Tensor:
-    """Multilinear hash of each row modulo 2^64; a fixed seed, so that runs repeat."""
-    generator = torch.Generator().manual_seed(20170303)
-    bounds = (-(2**63), 2**63 - 1)
-    factors = torch.randint(*bounds, (codes.shape[1],), generator=generator) | 1
-    factors = factors.to(codes.device)
-    hashes = [(codes[block] * factors).sum(1) for block in _row_blocks(codes)]
-    return torch.cat(hashes)
-
-
-def _dense_codes(values: torch.Tensor) -> torch.Tensor:
-    """The same partition with codes from 0, small enough to count."""
-    low, high = torch.aminmax(values)
-    if int(high) - int(low) < _DENSE:
-        return values - low
-    return torch.unique(values, return_inverse=True)[1]
-
-
-def _counts(codes: torch.Tensor) -> torch.Tensor:
-    """How often each code occurs, in the order of the codes, without the absent ones."""
-    if int(codes.max()) < _DENSE:
-        counts = torch.bincount(codes)
-        return counts[counts > 0]
-    return torch.unique(codes, return_counts=True)[1]
+    return Bins.checked(width, edges)
 
 
 def _entropies(symbols, counts, label_codes, n_classes: int) -> tuple[float, float]:
     """H(T) and I(T;Y) = H(T) + H(Y) - H(T, Y), bits."""
     h_t = _entropy_of_counts(counts)
-    h_y = _entropy_of_counts(_counts(label_codes))
-    h_ty = _entropy_of_counts(_counts(symbols * n_classes + label_codes))
+    h_y = _entropy_of_counts(counts_of(label_codes))
+    h_ty = _entropy_of_counts(counts_of(symbols * n_classes + label_codes))
     # Exact zeros need no care: with one class h_ty has the counts of h_t in the same order and
     # h_y = 0; with one symbol it has those of h_y and h_t = 0.
     return h_t, h_t + h_y - h_ty

@@ -1,8 +1,12 @@
 """All estimators at once: one pass over the distances for the KDE and the neighbours."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
 
 from iblib.estimators import _checks, binning, kde, kraskov, pairwise
+from iblib.estimators.rows import Rows, RowStatistics, sort_rows
 
 
 @dataclass(frozen=True)
@@ -61,31 +65,97 @@ def measure(
     noise_variance = _checks.positive("noise_variance", noise_variance)
     k, epsilon = _checks.at_least_one("k", k), _checks.positive("epsilon", epsilon)
     points = _checks.as_points(t)
-    labels = _checks.as_labels(y, points.shape[0], points.device)
-    binned = binning.checked_information(points, labels, width, edges)
-    rows = pairwise.sort_rows(points, labels.codes, labels.counts)
-    sums = kde.KernelSums(rows, noise_variance)
-    if k >= rows.n_samples:
-        pairwise.sweep(rows, [sums])
-        return Measurement(binned, sums.result(), _too_few_samples(rows, k))
-    small = kraskov.small_classes(labels, k)
-    radii = kraskov.NeighbourRadii(rows, k, epsilon, n_kept=0 if small else rows.n_classes)
-    pairwise.sweep(rows, [sums, radii])
-    return Measurement(binned, sums.result(), _neighbours(radii, labels, small))
-
-
-def _too_few_samples(rows: pairwise.Rows, k: int) -> kraskov.KraskovInformation:
-    reason = f"k must be smaller than n_samples; got k={k}, n_samples={rows.n_samples}"
-    return kraskov.KraskovInformation(None, None, 0, (), reason, rows.n_samples, rows.dimension)
-
-
-def _neighbours(radii, labels, small: list[int]) -> kraskov.KraskovInformation:
-    return kraskov.KraskovInformation(
-        h_t=radii.entropy(),
-        ty=None if small else radii.information(),
-        zero_radius=radii.zero_radius(),
-        dropped=(),
-        reason=kraskov.small_reason(labels, small, radii.k) if small else None,
-        n_samples=radii.rows.n_samples,
-        dimension=radii.rows.dimension,
+    labels = _checks.as_labels(y, points.n_samples, points.values.device)
+    binned = binning.checked_information(points.values, labels, width, edges)
+    rows = sort_rows(points, labels.codes, labels.counts)
+    found = pairwise.statistics(
+        rows, kde.rates(rows, noise_variance), k if k < rows.n_samples else 0
     )
+    neighbours = _neighbours(rows, rows.dimension, found, labels, k, epsilon)
+    return Measurement(binned, kde.from_statistics(rows, found), neighbours)
+
+
+def measure_parts(
+    parts: Sequence,
+    y,
+    *,
+    width: float = binning.DEFAULT_WIDTH,
+    edges=None,
+    noise_variance: float = 0.01,
+    k: int = 2,
+    epsilon: float = 1e-16,
+) -> tuple[list[Measurement], Measurement]:
+    """`measure` of each part of a layer and of the parts side by side, for less than one by one.
+
+    The filters of a convolutional layer are parts of it. Squared distances add, so that the layer's
+    are the sums of its filters', and a layer's symbol is the row of its filters' symbols.
+
+    Parameters
+    ----------
+    parts : sequence of (P, d_i) real arrays or tensors
+        The same samples in the same order, on one device.
+    y : (P,) integer, bool or string labels
+    width, edges, noise_variance, k, epsilon
+        As in `measure`.
+
+    Returns
+    -------
+    list of Measurement, Measurement
+        Of each part; of ``concatenate(parts, axis=1)``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `measure`; also no parts, or parts of different numbers of samples.
+
+    Notes
+    -----
+    Cost: O(P^2 sum d_i) time, O(P b) memory beside one copy of the points. Distances are shared
+    between parts of 128 dimensions or more; smaller ones are measured one by one.
+
+    Notebook: 03, 04, 05
+    """
+    noise_variance = _checks.positive("noise_variance", noise_variance)
+    k, epsilon = _checks.at_least_one("k", k), _checks.positive("epsilon", epsilon)
+    points = [_checks.as_points(part, f"parts[{i}]") for i, part in enumerate(parts)]
+    n_samples = _common_length(points)
+    labels = _checks.as_labels(y, n_samples, points[0].values.device)
+    largest = max(part.largest for part in points)  # one scale for all: distances are added
+    rows = [sort_rows(replace(p, largest=largest), labels.codes, labels.counts) for p in points]
+    if not (k < n_samples and all(pairwise.can_screen(part) for part in rows)):
+        settings = {"width": width, "edges": edges, "noise_variance": noise_variance}
+        settings |= {"k": k, "epsilon": epsilon}
+        values = [part.values for part in points]
+        return [measure(t, y, **settings) for t in values], measure(
+            torch.cat(values, dim=1), y, **settings
+        )
+    binned = binning.checked_information_of_parts([p.values for p in points], labels, width, edges)
+    found = pairwise.statistics_of_parts(rows, kde.rates(rows[0], noise_variance), k)
+    dimensions = [part.dimension for part in rows]
+    *singles, whole = [
+        Measurement(
+            b, kde.from_statistics(rows[0], f), _neighbours(rows[0], d, f, labels, k, epsilon)
+        )
+        for b, d, f in zip(binned, [*dimensions, sum(dimensions)], found, strict=True)
+    ]
+    return singles, whole
+
+
+def _common_length(points: list[_checks.Points]) -> int:
+    lengths = sorted({part.n_samples for part in points})
+    if len(lengths) != 1:
+        raise ValueError(f"parts must hold the same samples; got {lengths or 'no parts'}")
+    return lengths[0]
+
+
+def _neighbours(
+    rows: Rows, dimension: int, found: RowStatistics, labels, k: int, epsilon: float
+) -> kraskov.KraskovInformation:
+    """Kraskov's values, or the reason why there are none: too few samples stop nothing else."""
+    n_samples = rows.n_samples
+    if k >= n_samples:
+        reason = f"k must be smaller than n_samples; got k={k}, n_samples={n_samples}"
+        return kraskov.KraskovInformation(None, None, 0, (), reason, n_samples, dimension)
+    small = kraskov.small_classes(labels, k)
+    reason = kraskov.small_reason(labels, small, k) if small else None
+    return kraskov.from_statistics(rows, dimension, found, k, epsilon, reason)

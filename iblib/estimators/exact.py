@@ -1,11 +1,11 @@
-"""Closed forms, in bits: the truths that estimators and notebooks are compared with."""
+"""Closed forms and integrals, in bits: the truths of estimators and notebooks."""
 
 import math
 
 import numpy as np
 from scipy.special import ndtr
 
-from iblib.estimators import _checks
+from iblib.estimators import _checks, _mixtures
 
 
 def gaussian_entropy(covariance) -> float:
@@ -147,6 +147,126 @@ def linear_information_y(
     return gaussian_mutual_information(joint + np.diag(noise), len(weights))
 
 
+def discrete_entropy(probabilities) -> float:
+    r"""Entropy of a discrete variable, in bits: :math:`-\sum p \log_2 p`.
+
+    Parameters
+    ----------
+    probabilities : array of any shape, each >= 0, of sum 1 (to 1e-9)
+
+    Returns
+    -------
+    float, 0 to log2 of the number of entries.
+
+    Raises
+    ------
+    ValueError
+        Empty, negative, not finite, or of another sum.
+
+    Notes
+    -----
+    Cost: O(n) time. Notebook: 03
+
+    References
+    ----------
+    Cover & Thomas, Eq. 2.1.
+    """
+    shares = _probabilities("probabilities", probabilities)
+    shares = shares[shares > 0]
+    return 0.0 - float(np.sum(shares * np.log2(shares)))
+
+
+def discrete_mutual_information(joint) -> float:
+    r"""I(A;B) of two discrete variables, in bits.
+
+    :math:`\sum p_{ab} \log_2 (p_{ab} / (p_a p_b))`. The binary symmetric channel of error e is the
+    table [[1 - e, e], [e, 1 - e]] / 2, with 1 - H(e) bits.
+
+    Parameters
+    ----------
+    joint : (n, m) array, each >= 0, of sum 1 (to 1e-9)
+        p(a, b), one row a value of A.
+
+    Returns
+    -------
+    float, 0 to log2(min(n, m)), right to rounding (1e-15 below 0 may happen).
+
+    Raises
+    ------
+    ValueError
+        Not two-dimensional, empty, negative, not finite, or of another sum.
+
+    Notes
+    -----
+    Cost: O(n m) time. Notebook: 03
+
+    References
+    ----------
+    Cover & Thomas, Eq. 2.28; Sec. 7.1.4 (the channel).
+    """
+    joint = _probabilities("joint", joint)
+    if joint.ndim != 2:
+        raise ValueError(f"joint must be a table p(a, b); got shape {joint.shape}")
+    product = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
+    there = joint > 0
+    return float(np.sum(joint[there] * np.log2(joint[there] / product[there])))
+
+
+def mixture_entropy(weights, means, variances) -> float:
+    r"""Differential entropy of a one-dimensional Gaussian mixture, in bits, by quadrature.
+
+    :math:`-\int p \log_2 p` with :math:`p = \sum_c w_c N(m_c, v_c)`.
+
+    Parameters
+    ----------
+    weights : (n,) array, each >= 0, of sum 1 (to 1e-9)
+    means : (n,) array, in the unit of the value
+    variances : (n,) array or one number, > 0, in its squared unit
+
+    Returns
+    -------
+    float, any sign; right to 1e-9 where deviations exceed 1e-6 of the span of the means.
+
+    Raises
+    ------
+    ValueError
+        Lengths that differ, weights that are no probabilities, a value that is not finite, a
+        variance <= 0.
+
+    Notes
+    -----
+    Cost: O(n^2) time (n = 100: 0.3 s), O(n) memory. Notebook: 04
+
+    References
+    ----------
+    Cover & Thomas, Eq. 8.1.
+    """
+    mixture = _mixture(weights, means, variances)
+    return mixture.information() + mixture.component_entropy()
+
+
+def mixture_mutual_information(weights, means, variances) -> float:
+    r"""I(C;V) of a mixture's component C and its value V, in bits, by quadrature.
+
+    :math:`\sum_c w_c \int N(v; m_c, v_c) \log_2 (N(v; m_c, v_c) / p(v))`. With n equal weights and
+    variances s^2 it is the I(X;T) of T = h(X) + N(0, s^2) that the KDE bounds hold between them.
+
+    Parameters
+    ----------
+    weights, means, variances
+        As in `mixture_entropy`; cost, accuracy and ValueErrors too.
+
+    Returns
+    -------
+    float, 0 to log2 n.
+
+    References
+    ----------
+    Cover & Thomas, Sec. 8.5; Kolchinsky & Tracey, Entropy 19 (2017) 361. Notebook: 04
+    """
+    return _mixture(weights, means, variances).information()
+
+
 def equidistant_bound(
     n_points: int, squared_distance: float, noise_variance: float, *, bound: str = "upper"
 ) -> float:
@@ -240,6 +360,17 @@ def _relu_cuts(n_bins: int, weight: float) -> np.ndarray:
     """Inner edges up to 9 standard deviations; what lies above has probability 1e-19."""
     width = 2.0 / n_bins
     return width * np.arange(1, math.ceil(9.0 * weight / width) + 1)
+
+
+def _probabilities(name: str, values) -> np.ndarray:
+    values = np.asarray(values, dtype=np.float64)
+    if not ((values >= 0).all() and abs(values.sum() - 1) < 1e-9):
+        raise ValueError(f"{name} must be probabilities of sum 1; got sum {values.sum()}")
+    return values
+
+
+def _mixture(weights, means, variances) -> _mixtures.Mixture:
+    return _mixtures.checked(_probabilities("weights", weights), means, variances)
 
 
 def _output_covariance(weights, input_covariance) -> np.ndarray:

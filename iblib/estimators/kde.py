@@ -1,16 +1,12 @@
 """Pairwise-distance bounds on I(X;T) and I(T;Y) for T = h(X) + Gaussian noise (KDE)."""
 
+import math
 from dataclasses import dataclass
 
-import torch
+import numpy as np
 
 from iblib.estimators import _checks, pairwise
-
-_FLOAT32_RATES = (2.0**-100, 2.0**100)  # outside, rate * distance needs float64's exponent
-# exp(-80) = 2e-35 vanishes beside a row's own term, 1; smaller float32 numbers are slow denormals
-_NEGLIGIBLE = -80.0
-
-_STRETCH = 256  # columns summed in the tile's own precision
+from iblib.estimators.rows import Rows, RowStatistics, sort_rows
 
 
 @dataclass(frozen=True)
@@ -73,77 +69,26 @@ def information(t, y, *, noise_variance: float = 0.01) -> KDEInformation:
     """
     noise_variance = _checks.positive("noise_variance", noise_variance)
     points = _checks.as_points(t)
-    labels = _checks.as_labels(y, points.shape[0], points.device)
-    rows = pairwise.sort_rows(points, labels.codes, labels.counts)
-    sums = KernelSums(rows, noise_variance)
-    pairwise.sweep(rows, [sums])
-    return sums.result()
+    labels = _checks.as_labels(y, points.n_samples, points.values.device)
+    rows = sort_rows(points, labels.codes, labels.counts)
+    return from_statistics(rows, pairwise.statistics(rows, rates(rows, noise_variance)))
 
 
-class KernelSums:
-    """Collects, tile by tile, each row's kernel sum over all rows and over its own class."""
-
-    def __init__(self, rows: pairwise.Rows, noise_variance: float):
-        self._rows = rows
-        unit = rows.scale * rows.scale / noise_variance
-        # The cap keeps 0 * rate = 0 where unit overflows; no nonzero distance feels it.
-        self._rates = {name: min(unit / c, 1e300) for name, c in (("upper", 2.0), ("lower", 8.0))}
-        shape = (rows.n_samples,)
-        empty = torch.empty(shape, dtype=torch.float64, device=rows.points.device)
-        self._all = {name: empty.clone() for name in self._rates}
-        self._own = {name: empty.clone() for name in self._rates}
-
-    def add(self, tile: pairwise.Tile) -> None:
-        """Take one tile."""
-        for name, rate in self._rates.items():
-            kernel = _kernel(tile.squared, rate)
-            total = _row_sums(kernel)
-            self._all[name][tile.start : tile.stop] = total
-            if self._rows.n_classes == 1:
-                self._own[name][tile.start : tile.stop] = total
-            else:
-                self._add_classes(self._own[name], tile.start, tile.stop, kernel)
-
-    def _add_classes(self, own, start: int, stop: int, kernel: torch.Tensor) -> None:
-        bounds = self._rows.bounds
-        for label, first, last in self._rows.spans(start, stop):
-            block = kernel[first - start : last - start, bounds[label] : bounds[label + 1]]
-            own[first:last] = _row_sums(block)
-
-    def result(self) -> KDEInformation:
-        """The four values, once every tile has been added."""
-        n_samples = self._rows.n_samples
-        sizes = torch.diff(torch.tensor(self._rows.bounds))
-        sizes = torch.repeat_interleave(sizes, sizes).to(self._rows.points.device)
-        xt, ty = {}, {}
-        for name in self._rates:
-            log_all = torch.log2(self._all[name] / n_samples)
-            log_own = torch.log2(self._own[name] / sizes)
-            xt[name] = 0.0 - float(log_all.mean())
-            # the difference row by row: equal terms cancel exactly, and ty <= H(Y) survives
-            ty[name] = float((log_own - log_all).mean())
-        ceiling = float(torch.log2(torch.tensor(n_samples, dtype=torch.float64)))
-        saturated = n_samples > 1 and xt["upper"] > 0.99 * ceiling
-        return KDEInformation(
-            xt["upper"], xt["lower"], ty["upper"], ty["lower"], n_samples, saturated
-        )
+def rates(rows: Rows, noise_variance: float) -> tuple[float, float]:
+    """1 / (2 s^2) and 1 / (8 s^2) in units of 1 / scale^2: upper and lower."""
+    unit = rows.scale * rows.scale / noise_variance
+    # The cap keeps 0 * rate = 0 where unit overflows; no nonzero distance feels it.
+    return min(unit / 2.0, 1e300), min(unit / 8.0, 1e300)
 
 
-def _kernel(squared: torch.Tensor, rate: float) -> torch.Tensor:
-    if not _FLOAT32_RATES[0] < rate < _FLOAT32_RATES[1]:
-        squared = squared.to(torch.float64)
-    return torch.mul(squared, -rate).clamp_(min=_NEGLIGIBLE).exp_()
-
-
-def _row_sums(kernel: torch.Tensor) -> torch.Tensor:
-    """Sum of each row, float64; float32 only within stretches of _STRETCH columns.
-
-    Summing a float32 tile straight into float64 converts every element first and takes five times
-    as long; within a stretch torch's pairwise float32 sum is right to 1e-7 of it.
-    """
-    whole = kernel.shape[1] // _STRETCH * _STRETCH
-    sums = kernel[:, whole:].sum(1, dtype=torch.float64)
-    if whole:
-        stretches = kernel[:, :whole].unflatten(1, (-1, _STRETCH)).sum(2)
-        sums += stretches.sum(1, dtype=torch.float64)
-    return sums
+def from_statistics(rows: Rows, found: RowStatistics) -> KDEInformation:
+    """The four values from each row's kernel sums at the two `rates`."""
+    starts, stops = rows.class_ranges
+    log_all = np.log2(found.sums_all[:2] / rows.n_samples)
+    log_own = np.log2(found.sums_own[:2] / (stops - starts))
+    xt_upper, xt_lower = (0.0 - float(x) for x in log_all.mean(1))
+    # the difference row by row: equal terms cancel exactly, and ty <= H(Y) survives
+    ty_upper, ty_lower = (float(x) for x in (log_own - log_all).mean(1))
+    n = rows.n_samples
+    saturated = n > 1 and xt_upper > 0.99 * math.log2(n)
+    return KDEInformation(xt_upper, xt_lower, ty_upper, ty_lower, n, saturated)

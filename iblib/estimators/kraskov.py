@@ -1,13 +1,14 @@
 """Kozachenko-Leonenko nearest-neighbour entropy H(T), and I(T;Y) from it (Kraskov)."""
 
-import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from scipy.special import digamma, gammaln
 
 from iblib.estimators import _checks, pairwise
+from iblib.estimators.rows import Rows, RowStatistics, one_group, sort_rows
 
 HIGH_DIMENSION = 10  # above this the bias of the estimate grows too fast to trust its value
 
@@ -94,12 +95,12 @@ def entropy(t, *, k: int = 2, epsilon: float = 1e-16) -> KraskovEntropy:
     Notebook: 05
     """
     points = _checks.as_points(t)
-    k = _checks.neighbour_count(k, points.shape[0])
+    k = _checks.neighbour_count(k, points.n_samples)
     epsilon = _checks.positive("epsilon", epsilon)
-    rows = pairwise.one_group(points)
-    radii = NeighbourRadii(rows, k, epsilon)
-    pairwise.sweep(rows, [radii])
-    return KraskovEntropy(radii.entropy(), radii.zero_radius(), rows.n_samples, rows.dimension)
+    rows = one_group(points)
+    radii = _radii(rows, pairwise.statistics(rows, k=k).nearest_all)
+    bits = _bits(radii, rows.dimension, k, epsilon)
+    return KraskovEntropy(bits, _zeros(radii), rows.n_samples, rows.dimension)
 
 
 def information(
@@ -143,17 +144,16 @@ def information(
     if small_class not in ("raise", "drop"):
         raise ValueError(f"small_class must be 'raise' or 'drop'; got small_class={small_class!r}")
     points = _checks.as_points(t)
-    labels = _checks.as_labels(y, points.shape[0], points.device)
-    k = _checks.neighbour_count(k, points.shape[0])
+    labels = _checks.as_labels(y, points.n_samples, points.values.device)
+    k = _checks.neighbour_count(k, points.n_samples)
     epsilon = _checks.positive("epsilon", epsilon)
     small = small_classes(labels, k)
-    if small and small_class == "raise":
+    if not small:
+        rows = sort_rows(points, labels.codes, labels.counts)
+        return _alone(rows, k, epsilon)
+    if small_class == "raise":
         raise ValueError(small_reason(labels, small, k))
-    labels = _small_last(labels, small)
-    rows = pairwise.sort_rows(points, labels.codes, labels.counts)
-    radii = NeighbourRadii(rows, k, epsilon, n_kept=labels.n_classes - len(small))
-    pairwise.sweep(rows, [radii])
-    return _reported(radii, labels, small)
+    return _without_small_classes(points, labels, small, k, epsilon)
 
 
 def small_classes(labels: _checks.Labels, k: int) -> list[int]:
@@ -169,90 +169,53 @@ def small_reason(labels: _checks.Labels, small: list[int], k: int) -> str:
     return text + (f" (and {len(small) - 1} more classes are too small)" if small[1:] else "")
 
 
-def _small_last(labels: _checks.Labels, small: list[int]) -> _checks.Labels:
-    """Recode so that the dropped classes come last: the kept rows are then one range."""
-    if not small:
-        return labels
-    order = [code for code in range(labels.n_classes) if code not in set(small)] + small
-    new_code = torch.empty(len(order), dtype=torch.int64)
-    new_code[torch.tensor(order)] = torch.arange(len(order))
-    return _checks.Labels(
-        codes=new_code.to(labels.codes.device)[labels.codes],
-        names=tuple(labels.names[code] for code in order),
-        counts=tuple(labels.counts[code] for code in order),
-    )
+def from_statistics(
+    rows: Rows, dimension: int, found: RowStatistics, k: int, epsilon: float, reason=None
+) -> KraskovInformation:
+    """Both values from each row's k-th neighbours; a ``reason`` stands in for I(T;Y).
 
-
-def _reported(radii: "NeighbourRadii", labels, small: list[int]) -> KraskovInformation:
-    n_kept = labels.n_classes - len(small)
-    return KraskovInformation(
-        h_t=radii.entropy(),
-        ty=radii.information() if n_kept else None,
-        zero_radius=radii.zero_radius(),
-        dropped=labels.names[n_kept:],
-        reason=None if n_kept else f"no class has more than k={radii.k} samples",
-        n_samples=radii.rows.n_samples,
-        dimension=radii.rows.dimension,
-    )
-
-
-class NeighbourRadii:
-    """Collects, tile by tile, each row's k-th neighbour distance: among all rows, among the rows of
-    the kept classes, and within its own class.
-
-    The first ``n_kept`` classes of ``rows`` are kept, each with more than k rows; 0 skips I(T;Y).
+    ``dimension`` is that of the rows, or of the parts whose distances were added.
     """
+    d, radii = dimension, _radii(rows, found.nearest_all)
+    h_t, ty = _bits(radii, d, k, epsilon), None
+    if reason is None:
+        own = np.split(_radii(rows, found.nearest_own), rows.bounds[1:-1])
+        within = [len(one) / rows.n_samples * _bits(one, d, k, epsilon) for one in own]
+        ty = h_t - sum(within)
+    return KraskovInformation(h_t, ty, _zeros(radii), (), reason, rows.n_samples, d)
 
-    def __init__(self, rows: pairwise.Rows, k: int, epsilon: float, n_kept: int = 0):
-        self.rows, self.k = rows, k
-        self._epsilon, self._n_kept = epsilon, n_kept
-        self._kept_rows = rows.bounds[n_kept]
-        empty = torch.empty(rows.n_samples, dtype=torch.float64, device=rows.points.device)
-        self._all, self._own = empty, empty.clone()
-        # with nothing dropped the kept rows are all rows: the same radii, not the same work twice
-        self._kept = empty if self._kept_rows == rows.n_samples else empty.clone()
 
-    def add(self, tile: pairwise.Tile) -> None:
-        """Take one tile."""
-        self._store(self._all, tile, tile.start, tile.stop, 0, self.rows.n_samples)
-        stop = min(tile.stop, self._kept_rows)
-        if stop <= tile.start:
-            return
-        if self._kept is not self._all:
-            self._store(self._kept, tile, tile.start, stop, 0, self._kept_rows)
-        bounds = self.rows.bounds
-        for label, first, last in self.rows.spans(tile.start, stop):
-            self._store(self._own, tile, first, last, bounds[label], bounds[label + 1])
+def _alone(rows: Rows, k: int, epsilon: float) -> KraskovInformation:
+    found = pairwise.statistics(rows, k=k)
+    return from_statistics(rows, rows.dimension, found, k, epsilon)
 
-    def _store(self, radii, tile, first: int, last: int, left: int, right: int) -> None:
-        if right - left == self.rows.n_samples and radii is self._own:
-            radii[first:last] = self._all[first:last]
-            return
-        squared = tile.squared[first - tile.start : last - tile.start, left:right]
-        # k + 1 smallest: the sample itself, at distance 0, is always one of them
-        nearest = torch.topk(squared, self.k + 1, dim=1, largest=False, sorted=False).values
-        radii[first:last] = nearest.amax(1).to(torch.float64).sqrt_() * self.rows.scale
 
-    def zero_radius(self) -> int:
-        """Samples whose k-th neighbour among all samples is a duplicate."""
-        return int((self._all == 0).sum())
+def _without_small_classes(points, labels, small, k: int, epsilon: float) -> KraskovInformation:
+    """H(T) of all samples, I(T;Y) of those whose class is large enough."""
+    everything = one_group(points)
+    found = _alone(everything, k, epsilon)
+    dropped = tuple(labels.names[code] for code in small)
+    kept = ~torch.isin(labels.codes, torch.tensor(small, device=labels.codes.device))
+    if not kept.any():
+        reason = f"no class has more than k={k} samples"
+        return replace(found, ty=None, dropped=dropped, reason=reason)
+    some = _checks.as_labels(labels.codes[kept], None, points.values.device)
+    rows = sort_rows(replace(points, values=points.values[kept]), some.codes, some.counts)
+    ty = _alone(rows, k, epsilon).ty
+    return replace(found, ty=ty, dropped=dropped)
 
-    def entropy(self) -> float:
-        """H(T) of all rows, bits."""
-        return self._bits(self._all)
 
-    def information(self) -> float:
-        """H(T) - sum_y p(y) H(T | Y = y) over the kept classes, bits."""
-        bounds = self.rows.bounds[: self._n_kept + 1]
-        conditional = 0.0
-        for first, last in itertools.pairwise(bounds):
-            share = (last - first) / self._kept_rows
-            conditional += share * self._bits(self._own[first:last])
-        return self._bits(self._kept[: self._kept_rows]) - conditional
+def _radii(rows: Rows, squared: np.ndarray) -> np.ndarray:
+    return np.sqrt(squared) * rows.scale
 
-    def _bits(self, radii: torch.Tensor) -> float:
-        d, n_samples = self.rows.dimension, len(radii)
-        log_ball = d / 2 * math.log(math.pi) - gammaln(d / 2 + 1)
-        mean_log_radius = float(torch.log(radii + self._epsilon).mean())
-        nats = d * mean_log_radius + log_ball + digamma(n_samples) - digamma(self.k)
-        return float(nats) / math.log(2)
+
+def _zeros(radii: np.ndarray) -> int:
+    return int((radii == 0).sum())
+
+
+def _bits(radii: np.ndarray, d: int, k: int, epsilon: float) -> float:
+    """H(T) from the k-th neighbours' distances among the samples themselves, in bits."""
+    log_ball = d / 2 * math.log(math.pi) - gammaln(d / 2 + 1)
+    mean_log_radius = np.log(radii + epsilon).mean()
+    nats = d * mean_log_radius + log_ball + digamma(len(radii)) - digamma(k)
+    return float(nats) / math.log(2)

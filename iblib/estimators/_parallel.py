@@ -1,0 +1,68 @@
+"""Compiled loops, when they are used, and the threads that run them."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import pairwise
+
+import numba
+import torch
+
+
+def compiled(*reorderings: str) -> Callable:
+    """Decorator: compile a loop with numba, without the GIL, and keep the result on disk.
+
+    Parameters
+    ----------
+    *reorderings : str
+        LLVM's fast-math flags that the loop allows. "contract" lets a product and a sum become one
+        instruction, "reassoc" lets a sum be taken in several lanes; none touches NaN or infinity.
+    """
+
+    def decorate(function: Callable) -> Callable:
+        options = {"nogil": True, "error_model": "numpy", "fastmath": set(reorderings)}
+        try:
+            return numba.njit(cache=True, **options)(function)
+        except RuntimeError:  # no writable place for the cache: compile in every process
+            return numba.njit(**options)(function)
+
+    return decorate
+
+
+_torch_only = False
+
+
+@contextmanager
+def torch_engine() -> Iterator[None]:
+    """Use torch operations on the CPU too, as on a GPU: for tests and comparisons."""
+    global _torch_only
+    before, _torch_only = _torch_only, True
+    try:
+        yield
+    finally:
+        _torch_only = before
+
+
+def runs_compiled(values: torch.Tensor) -> bool:
+    """True where compiled loops take the values; elsewhere (a GPU) torch operations do."""
+    return values.device.type == "cpu" and not _torch_only
+
+
+def in_threads(function: Callable, units: Iterable) -> list:
+    """``[function(unit) for unit in units]`` in as many threads as torch is allowed to use.
+
+    Within a thread torch itself uses one (the setting is a thread's own): units that wait for each
+    other at the end of every matrix product are slow as soon as another program wants a core.
+    """
+    units = list(units)
+    n_threads = min(torch.get_num_threads(), len(units))
+    if n_threads <= 1:
+        return [function(unit) for unit in units]
+    with ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        return list(pool.map(function, units))
+
+
+def sixteenths(n: int) -> list[slice]:
+    """0..n in up to 16 slices: enough to keep threads busy to the end."""
+    cuts = sorted({round(n * i / 16) for i in range(17)})
+    return [slice(first, last) for first, last in pairwise(cuts)]

@@ -1,0 +1,151 @@
+"""The rows that are compared, sorted by class, and what is collected for each of them."""
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from iblib.estimators import _checks
+from iblib.estimators._parallel import compiled, in_threads, runs_compiled, sixteenths
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Points as given, with the order that sorts them by class.
+
+    Everything below speaks of rows *in that order*: a class is then one range of rows, and sums
+    over a sample's own class are sums over a range.
+    """
+
+    points: torch.Tensor  # (P, d) float32 or float64, in the caller's order
+    largest: float  # largest magnitude among the points
+    order: torch.Tensor | None  # (P,) row -> index of the point; None: already sorted
+    bounds: tuple[int, ...]  # L + 1: class c holds rows bounds[c] up to bounds[c + 1]
+
+    @property
+    def n_samples(self) -> int:
+        return self.points.shape[0]
+
+    @property
+    def dimension(self) -> int:
+        return self.points.shape[1]
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.bounds) - 1
+
+    @cached_property
+    def scale(self) -> float:
+        """The power of two by which `scaled` divides: largest magnitude about 2^40.
+
+        The division is exact, and squares then fit float32 at any unit of the points. Clamped so
+        that the factor and its inverse are ordinary float64 numbers.
+        """
+        if self.largest == 0.0:
+            return 1.0
+        return 2.0 ** max(-960, min(960, math.frexp(self.largest)[1] - 40))
+
+    def scaled(self, dtype: torch.dtype, centred: bool = False) -> torch.Tensor:
+        """(P, d) copy of the points over `scale`, sorted by class; centred in float64."""
+        mean = torch.zeros(self.dimension, dtype=torch.float64, device=self.points.device)
+        copy = torch.empty_like(self.points, dtype=dtype)
+        if runs_compiled(self.points):
+            self._fill(copy.numpy(), mean.numpy(), centred)
+            return copy
+        mean = self.points.mean(0, dtype=torch.float64) if centred else mean
+        points = self.points if self.order is None else self.points[self.order]
+        return copy.copy_((points.to(torch.float64) - mean) * (1.0 / self.scale))
+
+    def as_given(self, rows: slice) -> torch.Tensor:
+        """(h, d) float64 copy of some rows over `scale`, not centred: exact but for underflow."""
+        some = self.points[rows if self.order is None else self.order[rows]]
+        return some.to(torch.float64) * (1.0 / self.scale)
+
+    def _fill(self, copy: np.ndarray, mean: np.ndarray, centred: bool) -> None:
+        points, parts = self.points.numpy(), sixteenths(self.n_samples)
+        if centred:
+            sums = in_threads(lambda rows: _column_sums(points[rows]), parts)
+            mean = sum(sums) / self.n_samples
+        in_threads(
+            lambda rows: _shift(points, self.index[rows], mean, 1.0 / self.scale, copy[rows]), parts
+        )
+
+    @cached_property
+    def class_ranges(self) -> tuple[np.ndarray, np.ndarray]:
+        """(P,) first row, and last row + 1, of each row's own class."""
+        bounds = np.asarray(self.bounds)
+        sizes = np.diff(bounds)
+        return np.repeat(bounds[:-1], sizes), np.repeat(bounds[1:], sizes)
+
+    @cached_property
+    def index(self) -> np.ndarray:
+        """(P,) row -> index of the point."""
+        return np.arange(self.n_samples) if self.order is None else self.order.cpu().numpy()
+
+    def spans(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """Classes among rows start..stop: (class, first row, last row + 1), ascending."""
+        label = bisect_right(self.bounds, start) - 1
+        while label < self.n_classes and self.bounds[label] < stop:
+            yield label, max(start, self.bounds[label]), min(stop, self.bounds[label + 1])
+            label += 1
+
+
+@dataclass(frozen=True)
+class RowStatistics:
+    """What one pass over all distances leaves of each row; NumPy, float64, rows sorted by class.
+
+    ``sums_...[r]`` is the sum of exp(-rates[r] D) over the columns, the row itself included;
+    ``nearest_...`` the squared distance to the k-th neighbour, the row itself not counted, infinite
+    where there is none. Squared distances and rates are in units of the rows' scale^2 and its
+    inverse.
+    """
+
+    sums_all: np.ndarray  # (R, P)
+    sums_own: np.ndarray  # (R, P)
+    nearest_all: np.ndarray | None  # (P,); None for k = 0
+    nearest_own: np.ndarray | None
+
+
+def sort_rows(points: _checks.Points, codes: torch.Tensor, counts: Sequence[int]) -> Rows:
+    """Sort by class.
+
+    Parameters
+    ----------
+    points : Points with (P, d) values
+    codes : (P,) int64 tensor, 0..L-1
+    counts : L class sizes, in the order of the codes
+    """
+    bounds = [0]
+    for count in counts:
+        bounds.append(bounds[-1] + count)
+    order = torch.argsort(codes, stable=True) if len(counts) > 1 else None
+    return Rows(points.values, points.largest, order, tuple(bounds))
+
+
+def one_group(points: _checks.Points) -> Rows:
+    """All rows as a single class, in their own order."""
+    return sort_rows(points, torch.empty(0), (points.values.shape[0],))
+
+
+@compiled()
+def _column_sums(points):
+    """Sum of each column, float64."""
+    sums = np.zeros(points.shape[1])
+    for row in range(len(points)):
+        values = points[row]
+        for c in range(len(values)):
+            sums[c] += values[c]
+    return sums
+
+
+@compiled()
+def _shift(points, index, mean, unit, copy):
+    """copy[i] = (points[index[i]] - mean) * unit, in float64 until it is stored."""
+    for row in range(len(index)):
+        values, target = points[index[row]], copy[row]
+        for c in range(len(values)):
+            target[c] = (np.float64(values[c]) - mean[c]) * unit

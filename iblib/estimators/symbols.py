@@ -1,0 +1,283 @@
+"""From activations to symbols: the row of a sample's bins, as one number.
+
+Rows of many integers are never sorted: each is hashed, and rows of equal hash are compared, so that
+two samples share a symbol if and only if all their bins agree. Bins are integers, so -0.0 and 0.0
+share one.
+
+On the CPU a compiled loop quantises and hashes in one pass and stores no bins; elsewhere, and where
+bins do not fit 32 bits, torch operations do.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from iblib.estimators import _checks
+from iblib.estimators._parallel import compiled, in_threads, runs_compiled, sixteenths
+
+_BLOCK = 2**18  # values quantised or hashed at once; what a core's cache holds
+_COLUMNS = 2048  # columns hashed at once: their factors stay in the first cache
+_LARGEST_CODE = 2.0**62
+_DENSE = 2**22  # codes up to here are counted in a table, above by sorting
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Bins of equal width, or between edges; one of the two is given."""
+
+    width: float | None
+    edges: torch.Tensor | None  # (n_bins + 1,) float64, strictly increasing, on the CPU
+
+    @classmethod
+    def checked(cls, width, edges) -> "Bins":
+        """Bins of the width, or ``edges`` where they are given; ValueError for bad ones."""
+        if edges is None:
+            return cls(_checks.positive("width", width), None)
+        values = edges.detach().cpu() if isinstance(edges, torch.Tensor) else edges
+        values = np.array(values, dtype=np.float64)
+        if values.ndim != 1 or len(values) < 2:
+            raise ValueError(f"edges must be one-dimensional, at least 2; got shape {values.shape}")
+        steps_up = values[1:] > values[:-1]
+        if not (steps_up.all() and np.isfinite(values).all()):
+            raise ValueError("edges must be finite and strictly increasing; got edges that are not")
+        return cls(None, torch.from_numpy(values))
+
+    @property
+    def are_equal(self) -> bool:
+        """True where a bin's number can be had from its place: equal steps, but for rounding."""
+        if self.edges is None:
+            return True
+        edges = self.edges.numpy()
+        steps = np.diff(edges)
+        line = np.linspace(edges[0], edges[-1], len(edges))
+        return bool(np.abs(edges - line).max() < 0.01 * steps.min())
+
+
+def row_symbols(values: torch.Tensor, bins: Bins) -> tuple[torch.Tensor, int]:
+    """Symbols (P,) int64 from 0, and the number of values outside the edges.
+
+    Raises
+    ------
+    ValueError
+        NaN or infinity among the values.
+    """
+    values = _divisible(values, bins)
+    if runs_compiled(values) and bins.are_equal:
+        found = _compiled_symbols(values.numpy(), bins)
+        if found is not None:
+            return found
+    _checks.finite_points(values)
+    codes, clipped = quantise(values, bins)
+    return symbols_of(codes), clipped
+
+
+def quantise(values: torch.Tensor, bins: Bins) -> tuple[torch.Tensor, int]:
+    """Integer bin of every (finite) value, (P, d), and the number of values outside the edges."""
+    if bins.edges is None:
+        return _floor_codes(_divisible(values, bins), bins.width), 0
+    return _edge_codes(values, bins.edges.to(values.device))
+
+
+def symbols_of(codes: torch.Tensor) -> torch.Tensor:
+    """One number a row of integers, (P,) int64 from 0, equal if and only if the rows are."""
+    if codes.shape[1] == 1:
+        return dense_codes(codes[:, 0].to(torch.int64))
+    _, symbols = torch.unique(_row_hashes(codes), return_inverse=True)
+    moved, example = _examples(symbols)
+    for part in moved.split(max(1, _BLOCK // codes.shape[1])):
+        if not torch.equal(codes[part], codes[example[part]]):
+            return torch.unique(codes, dim=0, return_inverse=True)[1]
+    return symbols
+
+
+def dense_codes(values: torch.Tensor) -> torch.Tensor:
+    """The same partition with codes from 0, small enough to count."""
+    low, high = torch.aminmax(values)
+    if int(high) - int(low) < _DENSE:
+        return values - low
+    return torch.unique(values, return_inverse=True)[1]
+
+
+def counts_of(codes: torch.Tensor) -> torch.Tensor:
+    """How often each code occurs, in the order of the codes, without the absent ones."""
+    if int(codes.max()) < _DENSE:
+        counts = torch.bincount(codes)
+        return counts[counts > 0]
+    return torch.unique(codes, return_counts=True)[1]
+
+
+def _divisible(values: torch.Tensor, bins: Bins) -> torch.Tensor:
+    """float64 for widths that float32 does not hold."""
+    limits = torch.finfo(values.dtype)
+    return values if limits.tiny <= (bins.width or 1.0) <= limits.max else values.double()
+
+
+def _examples(symbols: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows to be compared, and for every row one of the same hash; the others are it themselves."""
+    rows = torch.arange(len(symbols), device=symbols.device)
+    example = torch.zeros_like(symbols).scatter_(0, symbols, rows)[symbols]
+    return (example != rows).nonzero()[:, 0], example
+
+
+# --- torch ----------------------------------------------------------------------------------------
+
+
+def _row_blocks(points: torch.Tensor):
+    height = max(1, _BLOCK // points.shape[1])
+    return [slice(i, i + height) for i in range(0, points.shape[0], height)]
+
+
+def _floor_codes(points: torch.Tensor, width: float) -> torch.Tensor:
+    low, high = torch.aminmax(points)
+    largest = max(abs(float(low)), abs(float(high))) / width
+    if largest >= _LARGEST_CODE:
+        return _ranked_codes(points, width)
+    dtype = torch.int32 if largest < 2.0**31 - 256 else torch.int64
+    codes = torch.empty_like(points, dtype=dtype)
+    # a tensor and not a number: devices may turn division by a number into a product, which puts
+    # values at bin edges elsewhere
+    divisor = torch.full((1,), width, dtype=points.dtype, device=points.device)
+    for block in _row_blocks(points):
+        codes[block] = torch.div(points[block], divisor).floor_()
+    return codes
+
+
+def _ranked_codes(points: torch.Tensor, width: float) -> torch.Tensor:
+    """Bins too far out for 64-bit integers, numbered in their order."""
+    quotient = torch.floor(points.to(torch.float64) / width)
+    if not torch.isfinite(quotient).all():
+        raise ValueError(f"width must keep t / width finite; got width={width}")
+    return torch.unique(quotient, return_inverse=True)[1].reshape(points.shape)
+
+
+def _edge_codes(points: torch.Tensor, edges: torch.Tensor) -> tuple[torch.Tensor, int]:
+    codes = torch.empty_like(points, dtype=torch.int32)
+    clipped = torch.zeros((), dtype=torch.int64, device=points.device)
+    last = len(edges) - 2
+    for block in _row_blocks(points):
+        values = points[block].to(torch.float64)
+        clipped += ((values < edges[0]) | (values > edges[-1])).sum()
+        inner = torch.bucketize(values, edges, right=True, out_int32=True) - 1
+        codes[block] = inner.clamp_(0, last)
+    return codes, int(clipped)
+
+
+def _row_hashes(codes: torch.Tensor) -> torch.Tensor:
+    """Multilinear hash of each row modulo 2^64."""
+    factors = torch.from_numpy(_factors(codes.shape[1]).astype(np.int64)).to(codes.device)
+    return torch.cat([(codes[block] * factors).sum(1) for block in _row_blocks(codes)])
+
+
+def _factors(dimension: int) -> np.ndarray:
+    """Odd 32-bit factors, one a column; a fixed seed, so that runs repeat."""
+    factors = np.random.default_rng(20170303).integers(2**32, size=dimension, dtype=np.uint32)
+    return factors | np.uint32(1)
+
+
+# --- compiled -------------------------------------------------------------------------------------
+
+
+def _compiled_symbols(values: np.ndarray, bins: Bins) -> tuple[torch.Tensor, int] | None:
+    """`row_symbols` in one pass; None where a value is not finite or its bin beyond 32 bits."""
+    edges = np.empty(0) if bins.edges is None else bins.edges.numpy()
+    width = values.dtype.type(bins.width or 1.0)
+    hashes, factors = np.zeros(len(values), np.uint64), _factors(values.shape[1])
+
+    def visit(rows: slice) -> int:
+        return _hash_rows(values[rows], width, edges, factors, hashes[rows])
+
+    clipped = in_threads(visit, sixteenths(len(values)))
+    if min(clipped) < 0:
+        return None
+    symbols = torch.from_numpy(np.unique(hashes, return_inverse=True)[1])
+    moved, example = _examples(symbols)
+    pairs = np.stack([moved.numpy(), example[moved].numpy()], axis=1)
+    if not _agree(values, width, edges, pairs):
+        return None
+    return symbols, sum(clipped)
+
+
+@compiled()
+def _floor(part, width, codes):
+    """Bins of equal width; False where one is not a 32-bit integer (or not a number)."""
+    outside = 0
+    for c in range(len(part)):
+        quotient = np.floor(part[c] / width)
+        outside += not abs(quotient) < 1073741824.0
+        codes[c] = np.int32(quotient)
+    return outside == 0
+
+
+@compiled()
+def _place(part, edges, codes):
+    """Bins between edges of equal steps, and the number of values outside, or -1 for no number.
+
+    The place of a value is guessed and moved by at most one step: edges decide, not arithmetic.
+    """
+    last = len(edges) - 2
+    low, high = edges[0], edges[last + 1]
+    per_unit = (last + 1) / (high - low)
+    outside, bad = 0, 0
+    for c in range(len(part)):
+        value = np.float64(part[c])
+        outside += not (low <= value <= high)
+        bad += not abs(value) < np.inf
+        value = min(max(value, low), high)
+        place = min(max(np.int64((value - low) * per_unit), 0), last)
+        place -= value < edges[place] and place > 0
+        place += value >= edges[place + 1] and place < last
+        codes[c] = place
+    return -1 if bad else outside
+
+
+@compiled()
+def _codes_of(part, width, edges, codes):
+    """Bins of some values; how many are outside the edges, or -1 where this is not possible."""
+    if len(edges):
+        return _place(part, edges, codes)
+    return 0 if _floor(part, width, codes) else -1
+
+
+@compiled()
+def _hash(codes, factors):
+    total = np.uint64(0)
+    for c in range(len(codes)):
+        total += np.uint64(np.uint32(codes[c])) * np.uint64(factors[c])
+    return total
+
+
+@compiled()
+def _hash_rows(values, width, edges, factors, hashes):
+    """Multilinear hash of each row's bins modulo 2^64; values outside the edges, or -1."""
+    dimension = values.shape[1]
+    codes = np.empty(min(dimension, _COLUMNS), np.int32)
+    clipped = 0
+    for first in range(0, dimension, _COLUMNS):
+        last = min(first + _COLUMNS, dimension)
+        for row in range(len(values)):
+            part = codes[: last - first]
+            outside = _codes_of(values[row][first:last], width, edges, part)
+            if outside < 0:
+                return -1
+            clipped += outside
+            hashes[row] += _hash(part, factors[first:last])
+    return clipped
+
+
+@compiled()
+def _agree(values, width, edges, pairs):
+    """True where both rows of each pair have the same bins."""
+    dimension = values.shape[1]
+    left = np.empty(min(dimension, _COLUMNS), np.int32)
+    right = np.empty_like(left)
+    for pair in range(len(pairs)):
+        for first in range(0, dimension, _COLUMNS):
+            a = values[pairs[pair, 0]][first : first + _COLUMNS]
+            b = values[pairs[pair, 1]][first : first + _COLUMNS]
+            _codes_of(a, width, edges, left)
+            _codes_of(b, width, edges, right)
+            for c in range(len(a)):
+                if left[c] != right[c]:
+                    return False
+    return True
