@@ -13,7 +13,7 @@ from iblib import files
 from iblib.activations import layers_to_measure, measurement_rows, record
 from iblib.config import TABLE_FORMAT, Bins, MeasureConfig, key_of
 from iblib.datasets.base import Dataset
-from iblib.estimators import binning, label_entropy, measure
+from iblib.estimators import Measurement, binning, label_entropy, measure, measure_parts
 from iblib.training.runs import Run
 from iblib.views import View, views_of
 
@@ -101,7 +101,7 @@ def _measure_epochs(
     rows: list[dict] = []
     title = f"measuring {run.config.model} {run.config.activation}"
     for epoch in tqdm(epochs, title, leave=False, disable=None if progress else True):
-        for member, layer, view in replay.views(epoch):
+        for member, layer, views in replay.layers(epoch):
             about = {
                 "run": run.key,
                 "dataset": dataset.name,
@@ -112,7 +112,8 @@ def _measure_epochs(
                 "epoch": epoch,
                 "layer": layer,
             }
-            rows += _rows(view, y, config, ranges.get((member, layer, view.name)), about)
+            limits = {view.name: ranges.get((member, layer, view.name)) for view in views}
+            rows += _layer_rows(views, y, config, limits, about)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -141,26 +142,26 @@ class _Replay:
     config: MeasureConfig
     device: str
 
-    def views(self, epoch: int) -> Iterator[tuple[int, str, View]]:
-        """(member, layer, view) of one epoch, one layer of activations in memory at a time."""
+    def layers(self, epoch: int) -> Iterator[tuple[int, str, list[View]]]:
+        """(member, layer, its views) of one epoch, one layer of activations in memory at a time."""
         for member in range(self.run.config.n_seeds):
             network = self.run.network(epoch, member).to(self.device)
             layers = layers_to_measure(network, self.config)
             for layer, t in record(network, self.x, layers):
-                for view in self._of(t):
-                    yield member, layer, view
-
-    def _of(self, t: np.ndarray) -> Iterator[View]:
-        return views_of(t, self.config.views, n_components=self.config.n_components)
+                yield member, layer, _views(t, self.config)
 
     def ranges(self, epochs: Sequence[int]) -> dict[tuple[int, str, str], tuple[float, float]]:
         """Smallest and largest value of each (member, layer, view) over all epochs and channels."""
         found: dict[tuple[int, str, str], tuple[float, float]] = {}
         for epoch in epochs:
-            for member, layer, view in self.views(epoch):
-                key = (member, layer, view.name)
-                low, high = found.get(key, (np.inf, -np.inf))
-                found[key] = min(low, float(view.values.min())), max(high, float(view.values.max()))
+            for member, layer, views in self.layers(epoch):
+                for view in views:
+                    key = (member, layer, view.name)
+                    low, high = found.get(key, (np.inf, -np.inf))
+                    found[key] = (
+                        min(low, float(view.values.min())),
+                        max(high, float(view.values.max())),
+                    )
         return found
 
 
@@ -205,9 +206,47 @@ def measure_model(
 
 def _measure_once(network, x, y, config: MeasureConfig, about: Mapping) -> Iterator[dict]:
     for layer, t in record(network, x, layers_to_measure(network, config)):
-        for view in views_of(t, config.views, n_components=config.n_components):
-            limits = float(view.values.min()), float(view.values.max())
-            yield from _rows(view, y, config, limits, {**about, "layer": layer})
+        views = _views(t, config)
+        limits = {v.name: (float(v.values.min()), float(v.values.max())) for v in views}
+        yield from _layer_rows(views, y, config, limits, {**about, "layer": layer})
+
+
+def _views(t: np.ndarray, config: MeasureConfig) -> list[View]:
+    return list(views_of(t, config.views, n_components=config.n_components))
+
+
+def _layer_rows(
+    views: list[View],
+    y: np.ndarray,
+    config: MeasureConfig,
+    limits: Mapping[str, tuple[float, float] | None],
+    about: Mapping[str, Any],
+) -> list[dict]:
+    """All rows of one layer; its filters and the layer itself share their distances."""
+    options = {"noise_variance": config.noise_variance, "k": config.k}
+    settings = [_first_bins(view, config, limits[view.name]) for view in views]
+    places = {name: [i for i, v in enumerate(views) if v.name == name] for name in config.views}
+    filters, layer = places.get("filter", []), places.get("layer", [])
+    found: dict[int, Measurement] = {}
+    if filters and layer and all(_same(settings[i], settings[layer[0]]) for i in filters):
+        parts = [views[i].values for i in filters]
+        singles, whole = measure_parts(parts, y, **options, **settings[layer[0]])
+        found = {layer[0]: whole, **dict(zip(filters, singles, strict=True))}
+    rows = []
+    for i, view in enumerate(views):
+        result = found.get(i) or measure(view.values, y, **options, **settings[i])
+        rows += _rows(view, y, config, limits[view.name], result, about)
+    return rows
+
+
+def _first_bins(view: View, config: MeasureConfig, run_range) -> dict:
+    """Bins of the pass that measures everything else too; a pooled histogram comes after it."""
+    first = config.bins[0]
+    return {} if first.kind == "pooled" else _bins_argument(first, view.values, run_range)
+
+
+def _same(one: dict, other: dict) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(one[k], other[k]) for k in one)
 
 
 def _rows(
@@ -215,9 +254,10 @@ def _rows(
     y: np.ndarray,
     config: MeasureConfig,
     run_range: tuple[float, float] | None,
+    result: Measurement,
     about: Mapping[str, Any],
 ) -> list[dict]:
-    """All rows of one view: the three estimators in one pass, then the other binnings."""
+    """All rows of one view: the estimators of the one pass, then the other binnings."""
     t, first = view.values, config.bins[0]
     common = {
         **about,
@@ -233,11 +273,8 @@ def _rows(
         "status": "ok",
     }
     if first.kind == "pooled":
-        result = measure(t, y, noise_variance=config.noise_variance, k=config.k)
         rows = _pooled_rows(first, t, y, common)
     else:
-        bins = _bins_argument(first, t, run_range)
-        result = measure(t, y, noise_variance=config.noise_variance, k=config.k, **bins)
         rows = _binning_rows(first, result.binning, common)
     for bins in config.bins[1:]:
         if bins.kind == "pooled":

@@ -89,6 +89,11 @@ def clusters_in_clusters(rng, n, d):
     return collapsed(rng, n, d, 1.0) + NORM * directions(rng, 3, d)[np.arange(n) % 3]
 
 
+def common_level(rng, n, d):
+    """Rows that differ in one number added to all units: block means keep their whole distance."""
+    return rng.normal(size=(1, d)) + rng.normal(size=(n, 1)) / np.sqrt(d)
+
+
 def column_scales(rng, n, d):
     """Units of very different size: 1e-6 to 1e3."""
     return rng.normal(size=(n, d)) * np.logspace(-6, 3, d) / np.sqrt(d)
@@ -146,6 +151,7 @@ PATTERNS = {
         clusters_on_a_pattern,
         clusters_far_apart,
         clusters_in_clusters,
+        common_level,
         column_scales,
         outlier,
     )

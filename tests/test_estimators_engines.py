@@ -9,13 +9,15 @@ from iblib.estimators import (
     _checks,
     binning,
     blocks,
+    certified,
+    float32,
     kde,
     kraskov,
     measure,
     measure_parts,
     pairwise,
     products,
-    screened,
+    projected,
     symbols,
 )
 from iblib.estimators._parallel import torch_engine
@@ -73,13 +75,13 @@ def test_products_are_taken_of_centred_rows():
 
 
 def test_small_distances_are_taken_in_the_dtype_of_the_policy():
-    def working(t, rates=()):
-        return pairwise._direct_dtype(sorted_rows(t), rates)
+    def working(t, rate=None):
+        return pairwise._direct_dtype(sorted_rows(t), rate)
 
     t = torch.ones(4, 16)
     assert working(t) is np.float32
     assert working(t.double()) is np.float64
-    assert working(t, rates=(2.0**120,)) is np.float64
+    assert working(t, rate=2.0**120) is np.float64
     t[0, 0] = 1e-30  # its square, beside 1, is no float32
     assert working(t) is np.float64
     assert working(torch.zeros(4, 2)) is np.float32
@@ -127,9 +129,9 @@ def test_block_borders(n, d):
     y = np.minimum(np.arange(n) // 3, 60)
     rows = sorted_rows(t, y)
     unit = rows.scale**2
-    found = pairwise.statistics(rows, (0.5 * unit, 0.125 * unit), 2)
+    found = pairwise.statistics(rows, 0.125 * unit, 2)
     with torch_engine():
-        expected = pairwise.statistics(rows, (0.5 * unit, 0.125 * unit), 2)
+        expected = pairwise.statistics(rows, 0.125 * unit, 2)
     assert_same(found, expected, rtol=3e-6)
 
 
@@ -138,9 +140,9 @@ def test_block_borders(n, d):
 def test_blocked_is_whole(d, block):
     t, y = np.random.default_rng(0).normal(size=(150, d)), np.arange(150) % 4
     rows = sorted_rows(t, y)
-    rates = (rows.scale**2,)
-    expected = blocks.statistics(rows, np.float64, rates, 2, is_direct=d <= 16)
-    found = blocks.statistics(rows, np.float64, rates, 2, is_direct=d <= 16, block=block)
+    rate = rows.scale**2
+    expected = blocks.statistics(rows, np.float64, rate, 2, is_direct=d <= 16)
+    found = blocks.statistics(rows, np.float64, rate, 2, is_direct=d <= 16, block=block)
     assert_same(found, expected, rtol=1e-12)
 
 
@@ -201,10 +203,10 @@ def spy(monkeypatch, module, name):
 def test_projection_leaves_out_only_the_negligible(monkeypatch, kind, exact):
     t, y = layer(kind)
     rows = sorted_rows(t, y)
-    rates = kde.rates(rows, 0.01)
-    expected = products.statistics([rows], rates, 0)
+    rate = kde.rate(rows, 0.01)
+    expected = products.statistics([rows], rate, 0)
     tiles = spy(monkeypatch, products, "add_tiles")
-    assert_same(screened.projected(rows, rates), expected, rtol=3e-10)
+    assert_same(projected.statistics(rows, rate), expected, rtol=3e-10)
     assert len(tiles) == exact
 
 
@@ -220,13 +222,13 @@ def test_projection_never_lengthens_a_distance(offset):
     t, y = layer("pairs")
     t = t + np.float32(offset)
     rows = sorted_rows(t, y)
-    projection, limit = screened._project(rows, reach := 1.0)
+    projection, limit = projected._project(rows, reach := 1.0)
     assert limit >= reach
     ordered = t[rows.index].astype(np.float64) / rows.scale
     truth = ((ordered[:, None] - ordered[None]) ** 2).sum(2)
-    projected = ((projection[:, None] - projection[None]) ** 2).sum(2)
+    shorter = ((projection[:, None] - projection[None]) ** 2).sum(2)
     slack = np.sqrt(limit) - np.sqrt(reach)
-    assert (np.sqrt(projected) <= np.sqrt(truth) + slack).all()
+    assert (np.sqrt(shorter) <= np.sqrt(truth) + slack).all()
 
 
 @pytest.mark.parametrize("kind", ["far", "pairs", "collapsed"])
@@ -234,7 +236,7 @@ def test_projection_never_lengthens_a_distance(offset):
 def test_float32_products_keep_their_bound(kind, offset):
     t, _ = layer(kind, d=3000, n=256)
     rows = sorted_rows(t + np.float32(offset))
-    factor = screened._Float32Products(rows)
+    factor = float32.Float32Products(rows)
     everything = slice(0, 256)
     exact = products.ExactTiles([rows]).tile(everything, everything).numpy()
     error = np.abs(factor.tile(everything, everything).numpy() - exact)
@@ -242,14 +244,14 @@ def test_float32_products_keep_their_bound(kind, offset):
 
 
 @pytest.mark.parametrize(("kind", "falls_back"), [("far", 0), ("pairs", 0), ("collapsed", 1)])
-@pytest.mark.parametrize("rates", [(), (2.0, 0.5)])
-def test_candidates_are_certified_or_dropped(monkeypatch, kind, falls_back, rates):
+@pytest.mark.parametrize("rate", [None, 12.5])
+def test_candidates_are_certified_or_dropped(monkeypatch, kind, falls_back, rate):
     t, y = layer(kind)
     rows = sorted_rows(t + np.float32(100), y)
-    rates = [rate / 0.04 * rows.scale**2 for rate in rates]
-    expected = products.statistics([rows], rates, 3)
+    rate = rate and rate * rows.scale**2
+    expected = products.statistics([rows], rate, 3)
     exact = spy(monkeypatch, products, "statistics")
-    found = screened.certified([rows], rates, 3)[0]
+    found = certified.statistics([rows], rate, 3)[0]
     assert_same(found, expected, rtol=1e-7)
     assert len(exact) == falls_back
 
@@ -257,32 +259,32 @@ def test_candidates_are_certified_or_dropped(monkeypatch, kind, falls_back, rate
 def test_uncertain_rows_are_searched_again(monkeypatch):
     t, y = layer("far")
     rows = sorted_rows(t, y)
-    expected = products.statistics([rows], (), 2)
-    searched = spy(monkeypatch, screened._Screen, "_search")
-    original = screened._Float32Products.__init__
+    expected = products.statistics([rows], None, 2)
+    searched = spy(monkeypatch, certified._Screen, "_search")
+    original = float32.Float32Products.__init__
 
     def doubtful(self, rows):
         original(self, rows)
         self.errors[::60] = 1e30  # five rows whose candidates cannot be trusted
 
-    monkeypatch.setattr(screened._Float32Products, "__init__", doubtful)
-    assert_same(screened.certified([rows], (), 2)[0], expected, rtol=1e-9)
+    monkeypatch.setattr(float32.Float32Products, "__init__", doubtful)
+    assert_same(certified.statistics([rows], None, 2)[0], expected, rtol=1e-9)
     assert len(searched) == 2 * 5
 
 
 def test_nothing_is_certified_when_nothing_can_be(monkeypatch):
     t, y = layer("far")
     rows = sorted_rows(t, y)
-    expected = products.statistics([rows], (), 2)
+    expected = products.statistics([rows], None, 2)
     exact = spy(monkeypatch, products, "statistics")
-    original = screened._Float32Products.__init__
+    original = float32.Float32Products.__init__
 
     def hopeless(self, rows):
         original(self, rows)
         self.errors[:] = 1e30
 
-    monkeypatch.setattr(screened._Float32Products, "__init__", hopeless)
-    assert_same(screened.certified([rows], (), 2)[0], expected, rtol=1e-12)
+    monkeypatch.setattr(float32.Float32Products, "__init__", hopeless)
+    assert_same(certified.statistics([rows], None, 2)[0], expected, rtol=1e-12)
     assert len(exact) == 1
 
 
@@ -337,9 +339,7 @@ def test_values_on_bin_edges_follow_division_not_multiplication_by_the_inverse()
     assert (floors != np.floor(t * np.float32(1 / 0.07))).any()
     found, _ = symbols.row_symbols(torch.from_numpy(t), symbols.Bins.checked(0.07, None))
     _, expected = np.unique(floors, return_inverse=True)
-    assert len(np.unique(np.stack([found.numpy(), expected.ravel()]), axis=1).T) == len(
-        np.unique(expected)
-    )
+    assert len(np.unique(np.stack([found, expected.ravel()]), axis=1).T) == len(np.unique(expected))
 
 
 @pytest.mark.usefixtures("engine")

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from iblib.estimators._parallel import compiled, in_threads, runs_compiled, sixteenths
+
 _EXACT_IN_FLOAT32 = {
     torch.float16,
     torch.bfloat16,
@@ -21,6 +23,7 @@ _EXACT_IN_FLOAT32 = {
     torch.int16,
     torch.uint16,
 }
+_ONE_THREAD = 2**16  # values that are looked at sooner than threads are woken
 _TO_FLOAT64 = {torch.float64, torch.int32, torch.int64, torch.uint32, torch.uint64}
 
 
@@ -80,10 +83,27 @@ def unchecked_points(t, name: str = "t") -> torch.Tensor:
 
 def finite_points(values: torch.Tensor, name: str = "t") -> Points:
     """The second half of `as_points`: one pass over the values."""
-    low, high = (float(extreme) for extreme in torch.aminmax(values))  # NaN if any value is
-    if not (math.isfinite(low) and math.isfinite(high)):
+    if runs_compiled(values):
+        flat = values.numpy().reshape(-1)
+        bits = flat.view(np.int32 if flat.dtype == np.float32 else np.int64)
+        parts = sixteenths(len(bits)) if len(bits) > _ONE_THREAD else [slice(None)]
+        bits_of_largest = max(in_threads(lambda part: _largest_magnitude(bits[part]), parts))
+        largest = float(np.array(bits_of_largest, bits.dtype).view(flat.dtype))
+    else:
+        largest = float(values.abs().max())
+    if not math.isfinite(largest):
         raise _not_finite(values, name)
-    return Points(values, max(abs(low), abs(high)))
+    return Points(values, largest)
+
+
+@compiled()
+def _largest_magnitude(bits):
+    """Without their sign floats compare as their bits do, infinity above all numbers, NaN above."""
+    magnitude = bits.dtype.type(~(bits.dtype.type(1) << (8 * bits.itemsize - 1)))
+    largest = bits.dtype.type(0)
+    for i in range(len(bits)):
+        largest = max(largest, bits[i] & magnitude)
+    return largest
 
 
 def _require_two_dimensions(shape, name: str) -> None:

@@ -1,8 +1,10 @@
 """Compiled loops, when they are used, and the threads that run them."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import pairwise
 
 import numba
@@ -17,6 +19,9 @@ def compiled(*reorderings: str) -> Callable:
     *reorderings : str
         LLVM's fast-math flags that the loop allows. "contract" lets a product and a sum become one
         instruction, "reassoc" lets a sum be taken in several lanes; none touches NaN or infinity.
+
+    The stored result is renewed when the function's own file changes: compiled functions therefore
+    call only compiled functions of their own file.
     """
 
     def decorate(function: Callable) -> Callable:
@@ -58,8 +63,20 @@ def in_threads(function: Callable, units: Iterable) -> list:
     n_threads = min(torch.get_num_threads(), len(units))
     if n_threads <= 1:
         return [function(unit) for unit in units]
-    with ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        return list(pool.map(function, units))
+    queue = iter(enumerate(units))  # its steps are atomic: each thread takes the next unit
+
+    def work() -> list[tuple]:
+        return [(place, function(unit)) for place, unit in queue]
+
+    workers = [_pool(torch.get_num_threads(), os.getpid()).submit(work) for _ in range(n_threads)]
+    found = dict(pair for worker in workers for pair in worker.result())
+    return [found[place] for place in range(len(units))]
+
+
+@lru_cache(maxsize=1)
+def _pool(n_threads: int, process: int) -> ThreadPoolExecutor:
+    """Threads that stay; ``process`` is in the key because a fork inherits the pool, not them."""
+    return ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,))
 
 
 def sixteenths(n: int) -> list[slice]:

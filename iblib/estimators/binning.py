@@ -104,14 +104,14 @@ def checked_information_of_parts(parts, labels, width, edges) -> list[BinningInf
     """
     found = [row_symbols(values, _bins(width, edges)) for values in parts]
     singles = [_of_symbols(symbols, clipped, labels) for symbols, clipped in found]
-    together = symbols_of(torch.stack([symbols for symbols, _ in found], dim=1))
+    together = symbols_of(torch.from_numpy(np.stack([symbols for symbols, _ in found], axis=1)))
     return [*singles, _of_symbols(together, sum(clipped for _, clipped in found), labels)]
 
 
 def _of_symbols(symbols, clipped: int, labels) -> BinningInformation:
     n_samples = len(symbols)
     counts = counts_of(symbols)
-    h_t, ty = _entropies(symbols, counts, labels.codes, labels.n_classes)
+    h_t, ty = _entropies(symbols, counts, labels.codes.cpu().numpy(), labels.n_classes)
     unique_share = int((counts == 1).sum()) / n_samples
     return BinningInformation(h_t, ty, unique_share, clipped, n_samples)
 
@@ -152,10 +152,10 @@ def pooled_information(t, y, *, width: float = DEFAULT_WIDTH, edges=None) -> Poo
     points = _checks.as_points(t).values
     labels = _checks.as_labels(y, points.shape[0], points.device)
     codes, clipped = quantise(points, _bins(width, edges))
-    values = dense_codes(codes.flatten().to(torch.int64))
-    owners = labels.codes.repeat_interleave(points.shape[1])
+    values = dense_codes(codes.flatten().cpu().numpy())
+    owners = np.repeat(labels.codes.cpu().numpy(), points.shape[1])
     h_t, ty = _entropies(values, counts_of(values), owners, labels.n_classes)
-    return PooledInformation(h_t, ty, clipped, values.numel())
+    return PooledInformation(h_t, ty, clipped, values.size)
 
 
 def label_entropy(y) -> float:
@@ -179,7 +179,7 @@ def label_entropy(y) -> float:
     Cost: O(P log P) time. Notebook: 03
     """
     labels = _checks.as_labels(y)
-    return _entropy_of_counts(torch.tensor(labels.counts))
+    return _entropy_of_counts(np.array(labels.counts))
 
 
 def uniform_edges(low: float, high: float, n_bins: int) -> np.ndarray:
@@ -260,6 +260,6 @@ def _entropies(symbols, counts, label_codes, n_classes: int) -> tuple[float, flo
     return h_t, h_t + h_y - h_ty
 
 
-def _entropy_of_counts(counts: torch.Tensor) -> float:
-    shares = counts.to(torch.float64) / counts.sum()
-    return 0.0 - float((shares * torch.log2(shares)).sum())
+def _entropy_of_counts(counts: np.ndarray) -> float:
+    shares = counts / counts.sum()
+    return 0.0 - float((shares * np.log2(shares)).sum())

@@ -69,7 +69,7 @@ def measure(
     binned = binning.checked_information(points.values, labels, width, edges)
     rows = sort_rows(points, labels.codes, labels.counts)
     found = pairwise.statistics(
-        rows, kde.rates(rows, noise_variance), k if k < rows.n_samples else 0
+        rows, kde.rate(rows, noise_variance), k if k < rows.n_samples else 0
     )
     neighbours = _neighbours(rows, rows.dimension, found, labels, k, epsilon)
     return Measurement(binned, kde.from_statistics(rows, found), neighbours)
@@ -130,7 +130,7 @@ def measure_parts(
             torch.cat(values, dim=1), y, **settings
         )
     binned = binning.checked_information_of_parts([p.values for p in points], labels, width, edges)
-    found = pairwise.statistics_of_parts(rows, kde.rates(rows[0], noise_variance), k)
+    found = pairwise.statistics_of_parts(rows, kde.rate(rows[0], noise_variance), k)
     dimensions = [part.dimension for part in rows]
     *singles, whole = [
         Measurement(

@@ -71,21 +71,20 @@ def information(t, y, *, noise_variance: float = 0.01) -> KDEInformation:
     points = _checks.as_points(t)
     labels = _checks.as_labels(y, points.n_samples, points.values.device)
     rows = sort_rows(points, labels.codes, labels.counts)
-    return from_statistics(rows, pairwise.statistics(rows, rates(rows, noise_variance)))
+    return from_statistics(rows, pairwise.statistics(rows, rate(rows, noise_variance)))
 
 
-def rates(rows: Rows, noise_variance: float) -> tuple[float, float]:
-    """1 / (2 s^2) and 1 / (8 s^2) in units of 1 / scale^2: upper and lower."""
-    unit = rows.scale * rows.scale / noise_variance
-    # The cap keeps 0 * rate = 0 where unit overflows; no nonzero distance feels it.
-    return min(unit / 2.0, 1e300), min(unit / 8.0, 1e300)
+def rate(rows: Rows, noise_variance: float) -> float:
+    """1 / (8 s^2) in units of 1 / scale^2: the lower bound's kernel; the upper's has 4 times it."""
+    # The cap keeps 0 * rate = 0 where the unit overflows; no nonzero distance feels it.
+    return min(rows.scale * rows.scale / noise_variance / 8.0, 1e300)
 
 
 def from_statistics(rows: Rows, found: RowStatistics) -> KDEInformation:
-    """The four values from each row's kernel sums at the two `rates`."""
+    """The four values from each row's kernel sums, narrow (upper) and wide (lower)."""
     starts, stops = rows.class_ranges
-    log_all = np.log2(found.sums_all[:2] / rows.n_samples)
-    log_own = np.log2(found.sums_own[:2] / (stops - starts))
+    log_all = np.log2(found.sums_all / rows.n_samples)
+    log_own = np.log2(found.sums_own / (stops - starts))
     xt_upper, xt_lower = (0.0 - float(x) for x in log_all.mean(1))
     # the difference row by row: equal terms cancel exactly, and ty <= H(Y) survives
     ty_upper, ty_lower = (float(x) for x in (log_own - log_all).mean(1))

@@ -8,8 +8,8 @@ Precision policy
 - d <= 16, float64 or wide integer input, or float32 whose nonzero magnitudes span more than 2^79
   (their squares would leave the range of float32): the same differences in float64.
 - d > 16: float64 products of the centred rows, the cancelled ones computed again (`products`);
-  float32 products and projections only as a screen with a proven bound (`screened`). Relative error
-  about 1e-8 or better.
+  float32 products and projections only with a proven bound (`projected`, `certified`). Relative
+  error about 1e-8 or better; in kernels, where float32 is proven to be enough, 7e-5 bits.
 - Always: a row is exactly 0 from itself and from its equals, nothing is negative; points are scaled
   by a power of two (exact), so that H(aT) and I(aT) keep their digits at any scale.
 
@@ -24,7 +24,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from iblib.estimators import blocks, direct, products, screened
+from iblib.estimators import blocks, certified, direct, products, projected
 from iblib.estimators._parallel import runs_compiled
 from iblib.estimators.rows import Rows, RowStatistics
 
@@ -35,58 +35,57 @@ _FLOAT32_SPAN = 2.0**79
 _FLOAT32_RATES = (2.0**-100, 2.0**100)  # outside, rate * distance needs float64's exponent
 
 
-def statistics(rows: Rows, rates: Sequence[float] = (), k: int = 0) -> RowStatistics:
-    """Kernel sums at each rate and k-th neighbours, among all rows and among each row's class.
+def statistics(rows: Rows, rate: float | None = None, k: int = 0) -> RowStatistics:
+    """Kernel sums and k-th neighbours, among all rows and among each row's own class.
 
     Parameters
     ----------
     rows : Rows
-    rates : sequence of float, > 0
-        A pair at squared distance D (in units of scale^2) adds exp(-rate D).
+    rate : float, >= 0, optional
+        A pair at squared distance D (in units of scale^2) adds exp(-rate D) to the wide sums and
+        exp(-4 rate D) to the narrow ones; without it there are none.
     k : int
         Which neighbour; 0 for none.
 
     Cost: O(P^2 d) time, each pair once; O(P) memory beside a copy of the points.
     """
     is_direct = rows.dimension <= DIRECT_DIMENSION
-    dtype = _direct_dtype(rows, rates) if is_direct else np.float64
+    dtype = _direct_dtype(rows, rate) if is_direct else np.float64
     if not runs_compiled(rows.points):
-        return blocks.statistics(rows, dtype, rates, k, is_direct)
+        return blocks.statistics(rows, dtype, rate, k, is_direct)
     if is_direct:
-        return direct.statistics(rows, dtype, rates, k)
+        return direct.statistics(rows, dtype, rate, k)
     if not can_screen(rows):
-        return products.statistics([rows], rates, k)
+        return products.statistics([rows], rate, k)
     if k:
-        return screened.certified([rows], rates, k)[0]
-    return screened.projected(rows, rates)
+        return certified.statistics([rows], rate, k)[0]
+    return projected.statistics(rows, rate)
 
 
-def statistics_of_parts(
-    parts: Sequence[Rows], rates: Sequence[float], k: int
-) -> list[RowStatistics]:
+def statistics_of_parts(parts: Sequence[Rows], rate: float, k: int) -> list[RowStatistics]:
     """`statistics` of each part and, last, of the parts side by side.
 
     The parts have the same order of rows and the same scale, and `can_screen` is true of each.
     """
-    found = screened.certified(parts, rates, k)
+    found = certified.statistics(parts, rate, k)
     return found if len(parts) > 1 else found * 2
 
 
 def can_screen(rows: Rows) -> bool:
-    """True where the proofs of `screened` are worth their cost, and can be had."""
+    """True where the proofs of `certified` are worth their cost, and can be had."""
     large = rows.dimension >= SCREENED_DIMENSION and rows.n_samples >= _SCREENED_SAMPLES
     return large and runs_compiled(rows.points)
 
 
-def _direct_dtype(rows: Rows, rates: Sequence[float]) -> type:
+def _direct_dtype(rows: Rows, rate: float | None) -> type:
     low, high = _FLOAT32_RATES
-    in_range = all(low < rate < high for rate in rates)
+    in_range = rate is None or low < rate < high
     if rows.points.dtype == torch.float32 and in_range and _fits_float32(rows):
         return np.float32
     return np.float64
 
 
 def _fits_float32(rows: Rows) -> bool:
-    magnitude = rows.points.abs()
-    smallest = float(torch.where(magnitude > 0, magnitude, torch.inf).min())
-    return rows.largest < smallest * _FLOAT32_SPAN
+    magnitude = np.abs(rows.points.cpu().numpy())
+    smallest = np.min(magnitude, initial=np.inf, where=magnitude > 0)
+    return rows.largest < float(smallest) * _FLOAT32_SPAN

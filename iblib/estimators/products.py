@@ -53,25 +53,24 @@ class ExactTiles:
         return squared
 
 
-def statistics(parts: Sequence[Rows], rates, k: int) -> RowStatistics:
+def statistics(parts: Sequence[Rows], rate: float | None, k: int) -> RowStatistics:
     """Statistics of many-dimensional rows; of several parts, those of the parts side by side.
 
     Cost: O(P^2 d) time, each pair once; O(P) memory beside a float64 copy of the points.
     """
     rows = parts[0]
-    accumulators = direct.Accumulators(rows.n_samples, rates, k)
-    add_tiles(parts, tile_pairs(rows.n_samples), accumulators)
+    accumulators = direct.Accumulators(rows.n_samples, rate, k)
+    add_tiles(ExactTiles(parts), rows, tile_pairs(rows.n_samples), accumulators)
     return accumulators.statistics()
 
 
-def add_tiles(parts: Sequence[Rows], pairs, accumulators: direct.Accumulators) -> None:
-    """Compute the tiles of ``pairs`` and add them."""
-    tiles = ExactTiles(parts)
+def add_tiles(tiles, rows: Rows, pairs, accumulators: direct.Accumulators) -> None:
+    """Compute the tiles of ``pairs``, of float64 or less, and add them."""
 
     def visit(group: int) -> None:
         for i, j in pairs[group :: len(accumulators)]:
-            tile = tiles.tile(i, j).numpy()
-            direct.add_tile(tile, i.start, j.start, parts[0], accumulators, group)
+            tile = tiles.tile(i, j).to(torch.float64).numpy()
+            direct.add_tile(tile, i.start, j.start, rows, accumulators, group)
 
     in_threads(visit, range(len(accumulators)))
 

@@ -98,14 +98,14 @@ class Rows:
 class RowStatistics:
     """What one pass over all distances leaves of each row; NumPy, float64, rows sorted by class.
 
-    ``sums_...[r]`` is the sum of exp(-rates[r] D) over the columns, the row itself included;
-    ``nearest_...`` the squared distance to the k-th neighbour, the row itself not counted, infinite
-    where there is none. Squared distances and rates are in units of the rows' scale^2 and its
-    inverse.
+    ``sums_...`` are the sums of exp(-4 rate D) and of exp(-rate D) over the columns, the row itself
+    included; ``nearest_...`` the squared distance to the k-th neighbour, the row itself not
+    counted, infinite where there is none. Squared distances D are in units of the rows' scale^2,
+    the rate in its inverse.
     """
 
-    sums_all: np.ndarray  # (R, P)
-    sums_own: np.ndarray  # (R, P)
+    sums_all: np.ndarray  # (2, P)
+    sums_own: np.ndarray  # (2, P)
     nearest_all: np.ndarray | None  # (P,); None for k = 0
     nearest_own: np.ndarray | None
 
@@ -122,7 +122,9 @@ def sort_rows(points: _checks.Points, codes: torch.Tensor, counts: Sequence[int]
     bounds = [0]
     for count in counts:
         bounds.append(bounds[-1] + count)
-    order = torch.argsort(codes, stable=True) if len(counts) > 1 else None
+    order = None
+    if len(counts) > 1:
+        order = torch.from_numpy(np.argsort(codes.cpu().numpy(), kind="stable")).to(codes.device)
     return Rows(points.values, points.largest, order, tuple(bounds))
 
 

@@ -54,7 +54,7 @@ class Bins:
         return bool(np.abs(edges - line).max() < 0.01 * steps.min())
 
 
-def row_symbols(values: torch.Tensor, bins: Bins) -> tuple[torch.Tensor, int]:
+def row_symbols(values: torch.Tensor, bins: Bins) -> tuple[np.ndarray, int]:
     """Symbols (P,) int64 from 0, and the number of values outside the edges.
 
     Raises
@@ -79,32 +79,43 @@ def quantise(values: torch.Tensor, bins: Bins) -> tuple[torch.Tensor, int]:
     return _edge_codes(values, bins.edges.to(values.device))
 
 
-def symbols_of(codes: torch.Tensor) -> torch.Tensor:
+def symbols_of(codes: torch.Tensor) -> np.ndarray:
     """One number a row of integers, (P,) int64 from 0, equal if and only if the rows are."""
     if codes.shape[1] == 1:
-        return dense_codes(codes[:, 0].to(torch.int64))
-    _, symbols = torch.unique(_row_hashes(codes), return_inverse=True)
-    moved, example = _examples(symbols)
-    for part in moved.split(max(1, _BLOCK // codes.shape[1])):
-        if not torch.equal(codes[part], codes[example[part]]):
-            return torch.unique(codes, dim=0, return_inverse=True)[1]
+        return dense_codes(codes[:, 0].cpu().numpy())
+    symbols = np.unique(_row_hashes(codes).cpu().numpy(), return_inverse=True)[1]
+    moved, example = (torch.from_numpy(rows).to(codes.device) for rows in _doubles(symbols))
+    height = max(1, _BLOCK // codes.shape[1])
+    for rows, others in zip(moved.split(height), example.split(height), strict=True):
+        if not torch.equal(codes[rows], codes[others]):
+            return torch.unique(codes, dim=0, return_inverse=True)[1].cpu().numpy()
     return symbols
 
 
-def dense_codes(values: torch.Tensor) -> torch.Tensor:
-    """The same partition with codes from 0, small enough to count."""
-    low, high = torch.aminmax(values)
-    if int(high) - int(low) < _DENSE:
+def dense_codes(values: np.ndarray) -> np.ndarray:
+    """The same partition with int64 codes from 0, small enough to count."""
+    values = values.astype(np.int64)
+    low = values.min()
+    if int(values.max()) - int(low) < _DENSE:
         return values - low
-    return torch.unique(values, return_inverse=True)[1]
+    return np.unique(values, return_inverse=True)[1]
 
 
-def counts_of(codes: torch.Tensor) -> torch.Tensor:
+def counts_of(codes: np.ndarray) -> np.ndarray:
     """How often each code occurs, in the order of the codes, without the absent ones."""
-    if int(codes.max()) < _DENSE:
-        counts = torch.bincount(codes)
+    if codes.max() < _DENSE:
+        counts = np.bincount(codes)
         return counts[counts > 0]
-    return torch.unique(codes, return_counts=True)[1]
+    return np.unique(codes, return_counts=True)[1]
+
+
+def _doubles(symbols: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows whose symbol stands for another row too, and that row."""
+    rows = np.arange(len(symbols))
+    example = np.zeros_like(symbols)
+    example[symbols] = rows
+    doubles = np.flatnonzero(example[symbols] != rows)
+    return doubles, example[symbols[doubles]]
 
 
 def _divisible(values: torch.Tensor, bins: Bins) -> torch.Tensor:
@@ -178,7 +189,7 @@ def _factors(dimension: int) -> np.ndarray:
 # --- compiled -------------------------------------------------------------------------------------
 
 
-def _compiled_symbols(values: np.ndarray, bins: Bins) -> tuple[torch.Tensor, int] | None:
+def _compiled_symbols(values: np.ndarray, bins: Bins) -> tuple[np.ndarray, int] | None:
     """`row_symbols` in one pass; None where a value is not finite or its bin beyond 32 bits."""
     edges = np.empty(0) if bins.edges is None else bins.edges.numpy()
     width = values.dtype.type(bins.width or 1.0)
@@ -190,10 +201,8 @@ def _compiled_symbols(values: np.ndarray, bins: Bins) -> tuple[torch.Tensor, int
     clipped = in_threads(visit, sixteenths(len(values)))
     if min(clipped) < 0:
         return None
-    symbols = torch.from_numpy(np.unique(hashes, return_inverse=True)[1])
-    moved, example = _examples(symbols)
-    pairs = np.stack([moved.numpy(), example[moved].numpy()], axis=1)
-    if not _agree(values, width, edges, pairs):
+    symbols = np.unique(hashes, return_inverse=True)[1]
+    if not _agree(values, width, edges, np.stack(_doubles(symbols), axis=1)):
         return None
     return symbols, sum(clipped)
 
