@@ -5,9 +5,11 @@ import io
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.readme import CSV, renewed
 from iblib.__main__ import cli
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +31,12 @@ def test_links_lead_somewhere():
     assert targets
     for target in targets:
         assert target.startswith("http") or (ROOT / target).exists(), target
+
+
+def test_speeds_are_those_of_the_stored_benchmark():
+    # python -m benchmarks.readme
+    assert renewed(README, pd.read_csv(CSV)) == README
+    assert "| KDE |" in README
 
 
 def test_every_notebook_is_in_the_index():

@@ -261,5 +261,8 @@ def _entropies(symbols, counts, label_codes, n_classes: int) -> tuple[float, flo
 
 
 def _entropy_of_counts(counts: np.ndarray) -> float:
-    shares = counts / counts.sum()
-    return 0.0 - float((shares * np.log2(shares)).sum())
+    """Equal counts are one term: most symbols of a wide layer occur once."""
+    how_often = np.bincount(counts)
+    sizes = np.flatnonzero(how_often)
+    shares = sizes / counts.sum()
+    return 0.0 - float((how_often[sizes] * shares * np.log2(shares)).sum())

@@ -11,8 +11,8 @@ from iblib.estimators.rows import Rows
 
 NEGLIGIBLE = 1e-10  # of a row's sum of kernels, which is at least 1
 FEW = 1 / 16  # share of near pairs up to which they are computed one by one
-_ENOUGH = 5e-5  # largest error of a kernel's exponent: 7e-5 bits
-_STRETCH = 256  # coordinates of one product: bounds its rounding, whatever the order of its sums
+_ENOUGH = 2e-4  # largest error of a kernel's exponent: 3e-4 bits
+_STRETCH = 128  # coordinates of one product: bounds its rounding, whatever the order of its sums
 
 
 def reach_of(n_samples: int, rate: float) -> float:
@@ -28,11 +28,11 @@ class Float32Products:
         points, parts = self._points.numpy(), sixteenths(rows.n_samples)
         norms = np.concatenate(in_threads(lambda part: _squared_norms(points[part]), parts))
         self._norms = torch.from_numpy(norms.astype(np.float32))
-        # A product of n terms summed in any order is off by at most n 2^-24 |a| |b|; the sums over
-        # the stretches, the norms and the rounding of the centred points add a few units more.
-        # Centring itself, in float64, moves each point by `shift` at most.
+        # A product of n terms summed in any order is off by at most n 2^-24 |a| |b|; adding the
+        # stretches rounds sums that stay below 2 (|a|^2 + |b|^2); the norms and the rounding of the
+        # centred points add a few units more. Centring, in float64, moves a point by `shift`.
         stretches = -(-rows.dimension // _STRETCH)
-        units = min(_STRETCH, rows.dimension) + 4 * stretches + 16
+        units = min(_STRETCH, rows.dimension) + 2 * stretches + 16
         both = norms + norms.max()
         shift = math.sqrt(rows.dimension) * 2.0**-51 * rows.largest / rows.scale
         # (P,) the largest of each row
@@ -50,7 +50,7 @@ class Float32Products:
 
 
 def is_enough(parts: Sequence[Rows], rate: float | None, errors: np.ndarray) -> bool:
-    """True where the points are float32, and kernels of such distances right to 7e-5 bits."""
+    """True where the points are float32, and kernels of such distances right to 3e-4 bits."""
     if rate is None or any(rows.points.dtype != torch.float32 for rows in parts):
         return False
     return 4.0 * rate * float(errors.max()) < _ENOUGH

@@ -9,7 +9,7 @@ Precision policy
   (their squares would leave the range of float32): the same differences in float64.
 - d > 16: float64 products of the centred rows, the cancelled ones computed again (`products`);
   float32 products and projections only with a proven bound (`projected`, `certified`). Relative
-  error about 1e-8 or better; in kernels, where float32 is proven to be enough, 7e-5 bits.
+  error about 1e-8 or better; in kernels, where float32 is proven to be enough, 3e-4 bits.
 - Always: a row is exactly 0 from itself and from its equals, nothing is negative; points are scaled
   by a power of two (exact), so that H(aT) and I(aT) keep their digits at any scale.
 

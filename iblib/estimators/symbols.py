@@ -9,6 +9,7 @@ bins do not fit 32 bits, torch operations do.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from iblib.estimators._parallel import compiled, in_threads, runs_compiled, sixt
 _BLOCK = 2**18  # values quantised or hashed at once; what a core's cache holds
 _COLUMNS = 2048  # columns hashed at once: their factors stay in the first cache
 _LARGEST_CODE = 2.0**62
+_ONE_THREAD = 2**17  # values that are hashed sooner than threads are woken
 _DENSE = 2**22  # codes up to here are counted in a table, above by sorting
 
 
@@ -180,6 +182,7 @@ def _row_hashes(codes: torch.Tensor) -> torch.Tensor:
     return torch.cat([(codes[block] * factors).sum(1) for block in _row_blocks(codes)])
 
 
+@lru_cache(maxsize=8)
 def _factors(dimension: int) -> np.ndarray:
     """Odd 32-bit factors, one a column; a fixed seed, so that runs repeat."""
     factors = np.random.default_rng(20170303).integers(2**32, size=dimension, dtype=np.uint32)
@@ -198,13 +201,12 @@ def _compiled_symbols(values: np.ndarray, bins: Bins) -> tuple[np.ndarray, int] 
     def visit(rows: slice) -> int:
         return _hash_rows(values[rows], width, edges, factors, hashes[rows])
 
-    clipped = in_threads(visit, sixteenths(len(values)))
+    parts = sixteenths(len(values)) if values.size > _ONE_THREAD else [slice(None)]
+    clipped = in_threads(visit, parts)
     if min(clipped) < 0:
         return None
-    symbols = np.unique(hashes, return_inverse=True)[1]
-    if not _agree(values, width, edges, np.stack(_doubles(symbols), axis=1)):
-        return None
-    return symbols, sum(clipped)
+    symbols = _number(hashes, values, width, edges)
+    return None if symbols is None else (symbols, sum(clipped))
 
 
 @compiled()
@@ -275,18 +277,44 @@ def _hash_rows(values, width, edges, factors, hashes):
 
 
 @compiled()
-def _agree(values, width, edges, pairs):
-    """True where both rows of each pair have the same bins."""
-    dimension = values.shape[1]
-    left = np.empty(min(dimension, _COLUMNS), np.int32)
+def _number(hashes, values, width, edges):
+    """A number for each different hash, in order of appearance; None where rows of a hash differ.
+
+    An open table of twice the size or more; the lowest bits of a sum of odd products are no good
+    address, so that they are mixed first.
+    """
+    size = 1
+    while size < 2 * len(hashes):
+        size *= 2
+    owner = np.full(size, -1)  # a row that has the place's hash
+    symbols = np.empty(len(hashes), np.int64)
+    left = np.empty(min(values.shape[1], _COLUMNS), np.int32)
     right = np.empty_like(left)
-    for pair in range(len(pairs)):
-        for first in range(0, dimension, _COLUMNS):
-            a = values[pairs[pair, 0]][first : first + _COLUMNS]
-            b = values[pairs[pair, 1]][first : first + _COLUMNS]
-            _codes_of(a, width, edges, left)
-            _codes_of(b, width, edges, right)
-            for c in range(len(a)):
-                if left[c] != right[c]:
-                    return False
+    n_symbols = 0
+    for row in range(len(hashes)):
+        mixed = hashes[row] * np.uint64(0x9E3779B97F4A7C15)
+        place = np.int64(mixed >> np.uint64(20)) & (size - 1)
+        while owner[place] >= 0 and hashes[owner[place]] != hashes[row]:
+            place = (place + 1) & (size - 1)
+        if owner[place] < 0:
+            owner[place] = row
+            symbols[row] = n_symbols
+            n_symbols += 1
+        elif _agree(values[row], values[owner[place]], width, edges, left, right):
+            symbols[row] = symbols[owner[place]]
+        else:
+            return None
+    return symbols
+
+
+@compiled()
+def _agree(one, other, width, edges, left, right):
+    """True where two rows have the same bins."""
+    for first in range(0, len(one), _COLUMNS):
+        a, b = one[first : first + _COLUMNS], other[first : first + _COLUMNS]
+        _codes_of(a, width, edges, left)
+        _codes_of(b, width, edges, right)
+        for c in range(len(a)):
+            if left[c] != right[c]:
+                return False
     return True
