@@ -65,7 +65,8 @@ def _digits(value: float) -> str:
 
 
 def _error(row: pd.Series) -> str:
-    return "" if pd.isna(row["error_bits"]) else f"{row['error_bits']:.0e}"
+    error = row["error_bits"]
+    return "" if pd.isna(error) else f"{error:.0e}" if error else "0"
 
 
 def renewed(text: str, table: pd.DataFrame) -> str:

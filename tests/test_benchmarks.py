@@ -52,7 +52,7 @@ def test_arrays_repeat_and_clusters_are_within_the_noise():
 
 def record(row, seconds, values=(), status="ok"):
     times = dict(enumerate(seconds))
-    return Record(row, "1.0", status, times, dict(values), 1.0)
+    return Record(row, "1.0", status, times, 1.0, dict(values))
 
 
 def small_work(*goals, picks=()):

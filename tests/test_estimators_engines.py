@@ -3,62 +3,21 @@
 import numpy as np
 import pytest
 import torch
+from estimators_layers import N, assert_same, layer, sorted_rows, spy
 from scipy.spatial import cKDTree
 
 from iblib.estimators import (
-    _checks,
-    binning,
     blocks,
     certified,
     float32,
     kde,
     kraskov,
     measure,
-    measure_parts,
     pairwise,
     products,
     projected,
-    symbols,
 )
 from iblib.estimators._parallel import torch_engine
-from iblib.estimators.rows import one_group, sort_rows
-
-N = 300
-
-
-def sorted_rows(t, y=None):
-    points = _checks.as_points(t)
-    if y is None:
-        return one_group(points)
-    labels = _checks.as_labels(y, len(t))
-    return sort_rows(points, labels.codes, labels.counts)
-
-
-def layer(kind, d=200, n=N, seed=0):
-    """Activations (n, d) float32 and 3 labels: all far apart, near in pairs, or collapsed."""
-    rng = np.random.default_rng(seed)
-    y = rng.integers(0, 3, n)
-    if kind == "far":
-        t = rng.normal(size=(n, d)) * 3
-    elif kind == "pairs":
-        t = rng.normal(size=(n, d)) * 3
-        t[1::2] = t[::2] + 0.02 * rng.normal(size=(n // 2, d)) / np.sqrt(d / 10)
-        t[-3:] = t[0]
-    else:
-        pattern = np.sign(rng.normal(size=d)) + 0.5 * rng.normal(size=(3, d))[y]
-        t = pattern + rng.normal(size=(n, d)) * np.sqrt(0.02 / d)
-    return t.astype(np.float32), y
-
-
-def numbers(found):
-    lists = (found.sums_all, found.sums_own, found.nearest_all, found.nearest_own)
-    return [one for one in lists if one is not None]
-
-
-def assert_same(found, expected, rtol=1e-9):
-    for one, other in zip(numbers(found), numbers(expected), strict=True):
-        np.testing.assert_allclose(one, other, rtol=rtol)
-
 
 # --- rows -----------------------------------------------------------------------------------------
 
@@ -187,18 +146,6 @@ def test_both_ways_of_recomputing_cancelled_pairs(monkeypatch, pairs, scale):
 # --- proofs ---------------------------------------------------------------------------------------
 
 
-def spy(monkeypatch, module, name):
-    calls = []
-    original = getattr(module, name)
-
-    def counted(*args, **kwargs):
-        calls.append(args)
-        return original(*args, **kwargs)
-
-    monkeypatch.setattr(module, name, counted)
-    return calls
-
-
 @pytest.mark.parametrize(("kind", "exact"), [("far", 0), ("pairs", 0), ("collapsed", 1)])
 def test_projection_leaves_out_only_the_negligible(monkeypatch, kind, exact):
     t, y = layer(kind)
@@ -288,96 +235,40 @@ def test_nothing_is_certified_when_nothing_can_be(monkeypatch):
     assert len(exact) == 1
 
 
-# --- parts ----------------------------------------------------------------------------------------
+def test_products_of_fewer_digits_are_not_trusted(monkeypatch):
+    # as after torch.set_float32_matmul_precision("medium") on some CPUs
+    t, y = layer("collapsed")
+    expected = measure(t, y)
+
+    def coarse(self, i, j):
+        few_digits = self._points.to(torch.bfloat16).to(torch.float32)
+        products = few_digits[i] @ few_digits[j].T
+        return (self._norms[i, None] + self._norms[None, j] - 2 * products).clamp_(min=0.0)
+
+    monkeypatch.setattr(float32.Float32Products, "tile", coarse)
+    exact = spy(monkeypatch, products, "statistics")
+    got = measure(t, y)
+    assert len(exact) == 1
+    assert got.kraskov.h_t == pytest.approx(expected.kraskov.h_t, abs=1e-6)
+    assert got.kde.xt_upper == pytest.approx(expected.kde.xt_upper, abs=1e-5)
+    assert kde.information(t, y).xt_upper == pytest.approx(expected.kde.xt_upper, abs=1e-5)
+
+
+def test_dead_rows_need_no_second_search(monkeypatch):
+    t, y = layer("far")
+    t[:40] = 0.0
+    searched = spy(monkeypatch, certified._Screen, "_search")
+    assert kraskov.information(t, y).zero_radius == 40
+    assert searched == []
 
 
 @pytest.mark.usefixtures("engine")
-@pytest.mark.parametrize("dimensions", [(200, 150, 130), (3, 5), (200, 4), (256,)])
-@pytest.mark.parametrize("kind", ["far", "pairs", "collapsed"])
-def test_parts_are_measured_as_if_alone_and_as_a_whole(dimensions, kind):
-    parts = [layer(kind, d=d, seed=d)[0] for d in dimensions]
-    y = layer(kind)[1]
-    parts[0][:, ::2] = 0.0
-    singles, whole = measure_parts(parts, y, width=0.5, noise_variance=0.1, k=3)
-    expected = [measure(t, y, width=0.5, noise_variance=0.1, k=3) for t in parts]
-    expected.append(measure(np.concatenate(parts, 1), y, width=0.5, noise_variance=0.1, k=3))
-    for got, one in zip([*singles, whole], expected, strict=True):
-        assert got.binning == one.binning
-        assert got.kde.xt_upper == pytest.approx(one.kde.xt_upper, abs=1e-8)
-        assert got.kde.ty_lower == pytest.approx(one.kde.ty_lower, abs=1e-8)
-        assert got.kraskov.h_t == pytest.approx(one.kraskov.h_t, abs=1e-5)
-        assert got.kraskov.ty == pytest.approx(one.kraskov.ty, abs=1e-5)
-        assert got.kraskov.dimension == one.kraskov.dimension
-        assert got.kraskov.zero_radius == one.kraskov.zero_radius
-
-
-def test_a_dead_part_is_counted():
-    parts = [np.zeros((N, 200), np.float32), layer("far")[0]]
-    singles, whole = measure_parts(parts, layer("far")[1])
-    assert singles[0].binning.xt == singles[0].kde.xt_upper == 0.0
-    assert singles[0].kraskov.zero_radius == N
-    assert whole.kraskov.zero_radius == 0
-    assert whole.binning == singles[1].binning
-
-
-def test_bad_parts():
-    with pytest.raises(ValueError, match="parts must hold the same samples; got no parts"):
-        measure_parts([], [])
-    with pytest.raises(ValueError, match=r"same samples; got \[3, 4\]"):
-        measure_parts([np.zeros((3, 1)), np.zeros((4, 1))], [0, 1, 2])
-    with pytest.raises(ValueError, match=r"parts\[1\] must be finite"):
-        measure_parts([np.zeros((3, 1)), np.full((3, 1), np.nan)], [0, 1, 2])
-
-
-# --- symbols --------------------------------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("engine")
-def test_values_on_bin_edges_follow_division_not_multiplication_by_the_inverse():
-    t = (np.arange(-3000, 3000, dtype=np.float32) * np.float32(0.07))[:, None]
-    floors = np.floor(t / 0.07)
-    assert (floors != np.floor(t * np.float32(1 / 0.07))).any()
-    found, _ = symbols.row_symbols(torch.from_numpy(t), symbols.Bins.checked(0.07, None))
-    _, expected = np.unique(floors, return_inverse=True)
-    assert len(np.unique(np.stack([found, expected.ravel()]), axis=1).T) == len(np.unique(expected))
-
-
-@pytest.mark.usefixtures("engine")
-@pytest.mark.parametrize("edges", [[-1, -0.5, 0, 0.5, 1], [-1, -0.9, 0, 0.5, 1]])
-def test_a_bin_holds_its_lower_edge_and_the_last_one_both(edges):
-    t = torch.tensor([[-1.0], [edges[1]], [0.0], [0.5], [1.0], [0.99]])
-    found, clipped = symbols.row_symbols(t, symbols.Bins.checked(0.07, edges))
-    assert len(set(found[:4].tolist())) == 4
-    assert found[3] == found[4] == found[5]
-    assert clipped == 0
-
-
-@pytest.mark.parametrize("low", [-1.0, 0.1, 1e6])
-@pytest.mark.parametrize("n_bins", [1, 2, 30, 1000])
-def test_places_between_edges_are_those_of_a_search(low, n_bins):
-    edges = np.linspace(low, low + 2.0, n_bins + 1)
-    some = np.random.default_rng(0).uniform(low - 0.1, low + 2.1, 5000)
-    t = np.concatenate([some, edges, np.nextafter(edges, np.inf), np.nextafter(edges, -np.inf)])
-    codes = np.empty(len(t), np.int32)
-    outside = symbols._place(t, edges, codes)
-    expected = np.clip(np.searchsorted(edges, t, side="right") - 1, 0, n_bins - 1)
-    np.testing.assert_array_equal(codes, expected)
-    assert outside == ((t < edges[0]) | (t > edges[-1])).sum()
-
-
-def test_a_hash_collision_changes_nothing(monkeypatch):
-    t, y = layer("far", d=20)
-    expected = binning.information(t, y, width=5.0)
-    assert expected.xt > 0
-    monkeypatch.setattr(symbols, "_factors", lambda d: np.zeros(d, np.uint32))
-    assert binning.information(t, y, width=5.0) == expected
-    with torch_engine():
-        assert binning.information(t, y, width=5.0) == expected
-
-
-def test_hash_blocks_do_not_matter(monkeypatch):
-    t, y = layer("far", d=5000)
-    expected = binning.information(t, y, width=0.3)
-    monkeypatch.setattr(symbols, "_BLOCK", 7)
-    with torch_engine():
-        assert binning.information(t, y, width=0.3) == expected
+@pytest.mark.parametrize("d", [3, 20, 200])
+@pytest.mark.parametrize("magnitude", [1e307, 1e-300])
+def test_sums_that_would_leave_the_numbers(d, magnitude):
+    t, y = np.random.default_rng(d).uniform(-1, 1, size=(N, d)), np.arange(N) % 2
+    expected = kraskov.entropy(t, epsilon=1e-320)
+    got = kraskov.entropy(t * magnitude, epsilon=1e-320)
+    assert got.bits == pytest.approx(expected.bits + d * np.log2(magnitude), abs=1e-6 * d)
+    close = measure(t * magnitude, y, width=magnitude, noise_variance=1e300).kde
+    assert np.isfinite([close.xt_upper, close.ty_upper]).all()

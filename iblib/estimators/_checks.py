@@ -24,7 +24,6 @@ _EXACT_IN_FLOAT32 = {
     torch.uint16,
 }
 _COUNTED = 2**16  # integer labels within a range up to this are counted in a table
-_ONE_THREAD = 2**16  # values that are looked at sooner than threads are woken
 _TO_FLOAT64 = {torch.float64, torch.int32, torch.int64, torch.uint32, torch.uint64}
 
 
@@ -87,7 +86,7 @@ def finite_points(values: torch.Tensor, name: str = "t") -> Points:
     if runs_compiled(values):
         flat = values.numpy().reshape(-1)
         bits = flat.view(np.int32 if flat.dtype == np.float32 else np.int64)
-        parts = sixteenths(len(bits)) if len(bits) > _ONE_THREAD else [slice(None)]
+        parts = sixteenths(len(bits), len(bits))
         bits_of_largest = max(in_threads(lambda part: _largest_magnitude(bits[part]), parts))
         largest = float(np.array(bits_of_largest, bits.dtype).view(flat.dtype))
     else:

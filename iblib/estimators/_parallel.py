@@ -34,6 +34,7 @@ def compiled(*reorderings: str) -> Callable:
     return decorate
 
 
+_WORTH_THREADS = 2**21  # fewer values are read through sooner than threads are woken
 _torch_only = False
 
 
@@ -56,8 +57,8 @@ def runs_compiled(values: torch.Tensor) -> bool:
 def in_threads(function: Callable, units: Iterable) -> list:
     """``[function(unit) for unit in units]`` in as many threads as torch is allowed to use.
 
-    Within a thread torch itself uses one (the setting is a thread's own): units that wait for each
-    other at the end of every matrix product are slow as soon as another program wants a core.
+    Within a thread torch itself uses one: units that wait for each other at the end of every matrix
+    product are slow as soon as another program wants a core.
     """
     units = list(units)
     n_threads = min(torch.get_num_threads(), len(units))
@@ -70,6 +71,8 @@ def in_threads(function: Callable, units: Iterable) -> list:
 
     workers = [_pool(torch.get_num_threads(), os.getpid()).submit(work) for _ in range(n_threads)]
     found = dict(pair for worker in workers for pair in worker.result())
+    # A thread's setting is its own, but also the default of threads that come later.
+    torch.set_num_threads(torch.get_num_threads())
     return [found[place] for place in range(len(units))]
 
 
@@ -79,7 +82,8 @@ def _pool(n_threads: int, process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,))
 
 
-def sixteenths(n: int) -> list[slice]:
-    """0..n in up to 16 slices: enough to keep threads busy to the end."""
-    cuts = sorted({round(n * i / 16) for i in range(17)})
+def sixteenths(n_rows: int, n_values: int = _WORTH_THREADS) -> list[slice]:
+    """The rows in up to 16 slices, enough to keep threads busy to the end; one for few values."""
+    n_slices = 16 if n_values >= _WORTH_THREADS else 1
+    cuts = sorted({round(n_rows * i / n_slices) for i in range(n_slices + 1)})
     return [slice(first, last) for first, last in pairwise(cuts)]

@@ -2,13 +2,13 @@
 
 float32 products keep a few more than k candidates of each row. Their distances are computed again,
 exactly, and the k-th is *certified*: it is smaller than every distance outside can be. The same
-products prove which pairs are too far to count for the kernels, or are themselves exact enough for
-them. Where a proof fails for many pairs
-(classes collapsed into tight clusters, far apart), exact tiles are computed instead: a wrong guess
-costs time, never digits.
+products prove which pairs are too far to count for the kernels, or are exact enough for them.
+Where a proof fails for many pairs (classes collapsed into tight clusters, far apart), all tiles are
+computed exactly instead: a wrong guess costs time, never digits.
 """
 
 import math
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,6 +26,7 @@ from iblib.estimators.float32 import (
 from iblib.estimators.rows import Rows, RowStatistics
 
 _SPARE = 3  # candidates beyond k
+_ALL = 1  # beside direct.OWN: here the second list is of all rows, not of the other classes
 _RETRIES = 1 / 32  # share of rows that may be searched again in full
 
 
@@ -40,8 +41,8 @@ def statistics(parts: Sequence[Rows], rate: float | None, k: int) -> list[RowSta
     """
     factors = [Float32Products(part) for part in parts]
     screens = [_Screen([part], rate, k, f.errors) for part, f in zip(parts, factors, strict=True)]
-    if len(parts) > 1:  # each sum rounds once more
-        errors = (1 + 2.0**-8) * sum(factor.errors for factor in factors)
+    if len(parts) > 1:  # every sum rounds: 2 units for each part, of more than 128
+        errors = (1 + len(parts) * 2.0**-6) * sum(factor.errors for factor in factors)
         screens.append(_Screen(parts, rate, k, errors))
     pairs = products.tile_pairs(parts[0].n_samples)
 
@@ -70,23 +71,28 @@ class _Screen:
         self._is_enough = is_enough(parts, rate, errors)
         if not (rate is None or self._is_enough):
             self._accumulators.sums[0, direct.OWN] = 1.0  # a row's own kernel
-        shape = (direct.N_GROUPS, 2, n, k + _SPARE)  # own class, all
-        self._values = np.full(shape, np.inf, np.float32)
-        self._columns = np.full(shape, -1, np.int32)
+        self._lists: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self.failed = False
+
+    def _candidates(self) -> tuple[np.ndarray, np.ndarray]:
+        """This thread's nearest distances and their columns, each (2, P, m): own class, all."""
+        thread = threading.get_ident()
+        if thread not in self._lists:
+            shape = (2, self._parts[0].n_samples, self._k + _SPARE)
+            lists = np.full(shape, np.inf, np.float32), np.full(shape, -1, np.int32)
+            self._lists[thread] = lists
+        return self._lists[thread]
 
     def add(self, group: int, i0: int, j0: int, tile: np.ndarray) -> None:
         """Take float32 squared distances of rows i0.. to columns j0.., j0 <= i0."""
         if self.failed:
             return
         starts, stops = self._parts[0].class_ranges
-        lists = self._values[group], self._columns[group]
+        lists = self._candidates()
         _offer(tile, i0, j0, starts, stops, *lists)
         if i0 > j0:
             _offer(tile.T.copy(), j0, i0, starts, stops, *lists)
-        elif self._is_hopeless(
-            lists[0][:, i0 : i0 + len(tile), -1].max(0), slice(i0, i0 + len(tile))
-        ):
+        elif self._is_hopeless(tile, slice(i0, i0 + len(tile))):
             self.failed = True
         if self.failed or self._rate is None:
             return
@@ -104,9 +110,11 @@ class _Screen:
         accumulators = self._accumulators
         add_pairs(pairs, squared, starts, stops, accumulators.exponent, accumulators.sums[group])
 
-    def _is_hopeless(self, furthest: np.ndarray, rows: slice) -> bool:
-        """True where candidates are nearer than the error already: they only come nearer."""
-        return np.count_nonzero(furthest < self._errors[rows]) > self._most_uncertain
+    def _is_hopeless(self, square: np.ndarray, rows: slice) -> bool:
+        """True where the candidates on the diagonal are nearer than the error: more come nearer."""
+        m = min(self._k + _SPARE, len(square) - 1)
+        furthest = np.partition(square, m, axis=1)[:, m]
+        return np.count_nonzero(furthest < self._errors[rows]) > 8 + len(square) * _RETRIES
 
     @property
     def _most_uncertain(self) -> int:
@@ -133,14 +141,14 @@ class _Screen:
         """(2, P) exact k-th distances that none outside the candidates can undercut."""
         n, k = self._parts[0].n_samples, self._k
         nearest, n_uncertain = [], 0
-        for kind in (0, 1):
+        for kind in (direct.OWN, _ALL):
             columns, furthest = self._best(kind)
 
             def exact(rows: slice, columns=columns) -> np.ndarray:
                 return self._exact(np.arange(rows.start, rows.stop)[:, None], columns[rows])
 
             kth = _kth(np.concatenate(in_threads(exact, sixteenths(n))), k)
-            uncertain = np.flatnonzero(kth > furthest - self._errors)
+            uncertain = np.flatnonzero((kth > furthest - self._errors) & (kth > 0))
             n_uncertain += len(uncertain)
             if n_uncertain > self._most_uncertain:
                 return None
@@ -150,8 +158,9 @@ class _Screen:
 
     def _best(self, kind: int) -> tuple[np.ndarray, np.ndarray]:
         """The nearest columns (P, m), and the distance beyond which columns were left out."""
-        values = np.concatenate(self._values[:, kind], axis=1)
-        columns = np.concatenate(self._columns[:, kind], axis=1)
+        lists = list(self._lists.values())
+        values = np.concatenate([values[kind] for values, _ in lists], axis=1)
+        columns = np.concatenate([columns[kind] for _, columns in lists], axis=1)
         m = self._k + _SPARE
         best = np.argpartition(values, m - 1, axis=1)[:, :m]
         return (

@@ -58,7 +58,7 @@ def measure(
 
     Notes
     -----
-    Cost: O(P^2 d) time, O(P b) memory, the distances computed once.
+    Cost: O(P^2 d) time, O(P) memory beside a copy of the points; the distances computed once.
 
     Notebook: 03, 04, 05
     """
@@ -110,7 +110,7 @@ def measure_parts(
 
     Notes
     -----
-    Cost: O(P^2 sum d_i) time, O(P b) memory beside one copy of the points. Distances are shared
+    Cost: O(P^2 sum d_i) time, O(P) memory beside one copy of the points. Distances are shared
     between parts of 128 dimensions or more; smaller ones are measured one by one.
 
     Notebook: 03, 04, 05

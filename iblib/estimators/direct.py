@@ -61,7 +61,8 @@ class Accumulators:
 
     def statistics(self) -> RowStatistics:
         """Own, and own + others, of each row."""
-        own, other = self.sums.sum(0)
+        has_kernels = self.exponent <= 0
+        own, other = self.sums.sum(0) if has_kernels else self.sums[0]
         if not self.k:
             return RowStatistics(own + other, own, None, None)
         found = np.stack([one.view(self._dtype) for one in self._nearest.values()])
@@ -313,7 +314,7 @@ def _visit(points, tile, i0, i1, j0, j1, ti, tj, mirrored, exponent, k, sums, ne
         else:
             _squared_distances(block, points[i], squared)
         _use_row(squared, i, j0, mirrored, exponent, k, sums, nearest, column_sums, spare, lanes)
-        if (i - i0) % _FLUSH == _FLUSH - 1 or i == i1 - 1:
+        if exponent <= 0 and ((i - i0) % _FLUSH == _FLUSH - 1 or i == i1 - 1):
             for r in range(2):
                 _move(column_sums[r], sums[r][j0:j1])
 

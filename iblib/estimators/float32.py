@@ -28,15 +28,23 @@ class Float32Products:
         points, parts = self._points.numpy(), sixteenths(rows.n_samples)
         norms = np.concatenate(in_threads(lambda part: _squared_norms(points[part]), parts))
         self._norms = torch.from_numpy(norms.astype(np.float32))
-        # A product of n terms summed in any order is off by at most n 2^-24 |a| |b|; adding the
-        # stretches rounds sums that stay below 2 (|a|^2 + |b|^2); the norms and the rounding of the
-        # centred points add a few units more. Centring, in float64, moves a point by `shift`.
+        # n terms added to a sum, in any order, are off by at most n 2^-24 times the sum of their
+        # magnitudes and its own, each below |a|^2 + |b|^2; adding the stretches rounds as often as
+        # there are; norms and centred points are rounded once (the mean is one number for all rows,
+        # so that centring itself errs by 2^-53 of the result). The last term is for underflow.
         stretches = -(-rows.dimension // _STRETCH)
-        units = min(_STRETCH, rows.dimension) + 2 * stretches + 16
-        both = norms + norms.max()
-        shift = math.sqrt(rows.dimension) * 2.0**-51 * rows.largest / rows.scale
-        # (P,) the largest of each row
-        self.errors = units * 2.0**-24 * both + 4 * shift * (np.sqrt(2 * both) + shift)
+        units = 2 * min(_STRETCH, rows.dimension) + 2 * stretches + 16
+        self.errors = units * 2.0**-24 * (norms + norms.max())  # (P,) the largest of each row
+        self.errors += rows.dimension * 2.0**-120 * bool(norms.max() > 0)
+        if not self._is_float32():
+            self.errors[:] = np.inf
+
+    def _is_float32(self) -> bool:
+        """False where torch multiplies float32 with fewer digits, as it may be told to."""
+        few = slice(0, min(32, len(self._points)))
+        exact = self._points[few].to(torch.float64)
+        squared = (exact[:, None] - exact[None]).square().sum(2).numpy()
+        return bool((abs(self.tile(few, few).numpy() - squared) <= self.errors[few, None]).all())
 
     def tile(self, i: slice, j: slice) -> torch.Tensor:
         """(h, w), clipped at 0, and 0 from a row to itself."""

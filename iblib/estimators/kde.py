@@ -56,9 +56,10 @@ def information(t, y, *, noise_variance: float = 0.01) -> KDEInformation:
 
     Notes
     -----
-    Cost: O(P^2 d) time, O(P b) memory. Distances follow the policy in `pairwise`; sums over
-    samples are float64. For float32 input with d <= 16 the kernel values carry 7 digits, their
-    sums and the bits about 8.
+    Cost: O(P^2 d) time, O(P) memory beside a copy of the points. Distances follow the policy in
+    `pairwise`; sums over samples are float64. For float32 input with d <= 16 the kernel values
+    carry 7 digits, their sums and the bits about 8; with d >= 128 and all samples within the noise
+    of each other, xt is proven right to 3e-4 bits and ty to 6e-4 (found: 1e-8).
 
     References
     ----------

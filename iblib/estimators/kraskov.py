@@ -83,9 +83,10 @@ def entropy(t, *, k: int = 2, epsilon: float = 1e-16) -> KraskovEntropy:
 
     Notes
     -----
-    Cost: O(P^2 d) time, O(P b) memory; distances follow the policy in `pairwise`, the mean is
-    float64. The bias grows with d: N(0, I) with P = 2000, k = 2 is right to 0.15 nats up to d = 5
-    and 0.9 nats too high at d = 20. For that reason ``high_dimension`` flags d > 10.
+    Cost: O(P^2 d) time, O(P) memory beside a copy of the points; distances follow the policy in
+    `pairwise`, the mean is float64. The bias grows with d: N(0, I) with P = 2000, k = 2 is right to
+    0.15 nats up to d = 5 and 0.9 nats too high at d = 20. For that reason ``high_dimension`` flags
+    d > 10.
 
     References
     ----------
@@ -133,7 +134,8 @@ def information(
 
     Notes
     -----
-    Cost: O(P^2 d) time, O(P b) memory; the class terms come from the same distances.
+    Cost: O(P^2 d) time, O(P) memory beside a copy of the points; the class terms come from the same
+    distances.
 
     References
     ----------

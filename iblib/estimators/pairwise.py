@@ -9,9 +9,10 @@ Precision policy
   (their squares would leave the range of float32): the same differences in float64.
 - d > 16: float64 products of the centred rows, the cancelled ones computed again (`products`);
   float32 products and projections only with a proven bound (`projected`, `certified`). Relative
-  error about 1e-8 or better; in kernels, where float32 is proven to be enough, 3e-4 bits.
-- Always: a row is exactly 0 from itself and from its equals, nothing is negative; points are scaled
-  by a power of two (exact), so that H(aT) and I(aT) keep their digits at any scale.
+  error about 1e-8 or better; in kernels, where float32 is proven to be enough, 3e-4 bits in
+  I(X;T), 6e-4 in I(T;Y).
+- Always: a row is exactly 0 from itself and, for neighbours, from its equals; nothing is negative;
+  points are scaled by a power of two (exact), so that H(aT) and I(aT) keep their digits.
 
 Engines
 -------
@@ -68,7 +69,7 @@ def statistics_of_parts(parts: Sequence[Rows], rate: float, k: int) -> list[RowS
     The parts have the same order of rows and the same scale, and `can_screen` is true of each.
     """
     found = certified.statistics(parts, rate, k)
-    return found if len(parts) > 1 else found * 2
+    return found if len(parts) > 1 else found * 2  # of one part, both are the same
 
 
 def can_screen(rows: Rows) -> bool:

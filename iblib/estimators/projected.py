@@ -37,7 +37,7 @@ def statistics(rows: Rows, rate: float) -> RowStatistics:
             if near is None:
                 dense.append((i, j))
                 continue
-            exact = _squared_distances(points, rows.index, near, 1.0 / rows.scale, limit)
+            exact = _distances_up_to(points, rows.index, near, 1.0 / rows.scale, limit)
             sums = accumulators.sums[group]
             add_pairs(near, exact, starts, stops, accumulators.exponent, sums)
         return dense
@@ -81,8 +81,8 @@ def _block_means(points, index, cuts, unit, projection):
             part = values[cuts[block] : cuts[block + 1]]
             total = 0.0
             for c in range(len(part)):
-                total += np.float64(part[c])
-            projection[row, block] = total * unit / math.sqrt(len(part))
+                total += np.float64(part[c]) * unit
+            projection[row, block] = total / math.sqrt(len(part))
 
 
 @compiled("contract")
@@ -116,7 +116,7 @@ def _projected_distances(columns, row, squared):
 
 
 @compiled("reassoc", "contract")
-def _squared_distances(points, index, pairs, unit, enough):
+def _distances_up_to(points, index, pairs, unit, enough):
     """|a - b|^2 of each pair in float64, or any part of it that is more than ``enough``."""
     squared = np.zeros(len(pairs))
     for n in range(len(pairs)):

@@ -42,12 +42,12 @@ class Rows:
     def scale(self) -> float:
         """The power of two by which `scaled` divides: largest magnitude about 2^40.
 
-        The division is exact, and squares then fit float32 at any unit of the points. Clamped so
-        that the factor and its inverse are ordinary float64 numbers.
+        The division is exact, and squares then fit float32 at any unit of the points. Clamped below
+        so that the factor's inverse is an ordinary float64 number.
         """
         if self.largest == 0.0:
             return 1.0
-        return 2.0 ** max(-960, min(960, math.frexp(self.largest)[1] - 40))
+        return 2.0 ** max(-960, math.frexp(self.largest)[1] - 40)
 
     def scaled(self, dtype: torch.dtype, centred: bool = False) -> torch.Tensor:
         """(P, d) copy of the points over `scale`, sorted by class; centred in float64."""
@@ -56,9 +56,8 @@ class Rows:
         if runs_compiled(self.points):
             self._fill(copy.numpy(), mean.numpy(), centred)
             return copy
-        mean = self.points.mean(0, dtype=torch.float64) if centred else mean
-        points = self.points if self.order is None else self.points[self.order]
-        return copy.copy_((points.to(torch.float64) - mean) * (1.0 / self.scale))
+        points = self.as_given(slice(None))
+        return copy.copy_(points - points.mean(0) if centred else points)
 
     def as_given(self, rows: slice) -> torch.Tensor:
         """(h, d) float64 copy of some rows over `scale`, not centred: exact but for underflow."""
@@ -68,7 +67,7 @@ class Rows:
     def _fill(self, copy: np.ndarray, mean: np.ndarray, centred: bool) -> None:
         points, parts = self.points.numpy(), sixteenths(self.n_samples)
         if centred:
-            sums = in_threads(lambda rows: _column_sums(points[rows]), parts)
+            sums = in_threads(lambda rows: _column_sums(points[rows], 1.0 / self.scale), parts)
             mean = sum(sums) / self.n_samples
         in_threads(
             lambda rows: _shift(points, self.index[rows], mean, 1.0 / self.scale, copy[rows]), parts
@@ -134,20 +133,20 @@ def one_group(points: _checks.Points) -> Rows:
 
 
 @compiled()
-def _column_sums(points):
-    """Sum of each column, float64."""
+def _column_sums(points, unit):
+    """Sum of each column times the unit, float64."""
     sums = np.zeros(points.shape[1])
     for row in range(len(points)):
         values = points[row]
         for c in range(len(values)):
-            sums[c] += values[c]
+            sums[c] += values[c] * unit
     return sums
 
 
 @compiled()
 def _shift(points, index, mean, unit, copy):
-    """copy[i] = (points[index[i]] - mean) * unit, in float64 until it is stored."""
+    """copy[i] = points[index[i]] * unit - mean, in float64 until it is stored."""
     for row in range(len(index)):
         values, target = points[index[row]], copy[row]
         for c in range(len(values)):
-            target[c] = (np.float64(values[c]) - mean[c]) * unit
+            target[c] = np.float64(values[c]) * unit - mean[c]

@@ -20,7 +20,6 @@ from iblib.estimators._parallel import compiled, in_threads, runs_compiled, sixt
 _BLOCK = 2**18  # values quantised or hashed at once; what a core's cache holds
 _COLUMNS = 2048  # columns hashed at once: their factors stay in the first cache
 _LARGEST_CODE = 2.0**62
-_ONE_THREAD = 2**17  # values that are hashed sooner than threads are woken
 _DENSE = 2**22  # codes up to here are counted in a table, above by sorting
 
 
@@ -51,9 +50,11 @@ class Bins:
         if self.edges is None:
             return True
         edges = self.edges.numpy()
-        steps = np.diff(edges)
-        line = np.linspace(edges[0], edges[-1], len(edges))
-        return bool(np.abs(edges - line).max() < 0.01 * steps.min())
+        with np.errstate(over="ignore", invalid="ignore"):  # too wide for a difference: a search
+            steps = np.diff(edges)
+            off_line = np.abs(edges - np.linspace(edges[0], edges[-1], len(edges))).max()
+            per_unit = len(steps) / max(float(edges[-1] - edges[0]), 1e-300)
+        return bool(off_line < 0.01 * steps.min()) and per_unit < 1e300
 
 
 def row_symbols(values: torch.Tensor, bins: Bins) -> tuple[np.ndarray, int]:
@@ -126,13 +127,6 @@ def _divisible(values: torch.Tensor, bins: Bins) -> torch.Tensor:
     return values if limits.tiny <= (bins.width or 1.0) <= limits.max else values.double()
 
 
-def _examples(symbols: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows to be compared, and for every row one of the same hash; the others are it themselves."""
-    rows = torch.arange(len(symbols), device=symbols.device)
-    example = torch.zeros_like(symbols).scatter_(0, symbols, rows)[symbols]
-    return (example != rows).nonzero()[:, 0], example
-
-
 # --- torch ----------------------------------------------------------------------------------------
 
 
@@ -201,8 +195,7 @@ def _compiled_symbols(values: np.ndarray, bins: Bins) -> tuple[np.ndarray, int] 
     def visit(rows: slice) -> int:
         return _hash_rows(values[rows], width, edges, factors, hashes[rows])
 
-    parts = sixteenths(len(values)) if values.size > _ONE_THREAD else [slice(None)]
-    clipped = in_threads(visit, parts)
+    clipped = in_threads(visit, sixteenths(len(values), values.size))
     if min(clipped) < 0:
         return None
     symbols = _number(hashes, values, width, edges)

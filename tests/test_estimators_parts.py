@@ -1,0 +1,112 @@
+"""Parts of a layer measured together, and the symbols that binning makes of rows."""
+
+import numpy as np
+import pytest
+import torch
+from estimators_layers import N, layer, spy
+
+from iblib.estimators import binning, measure, measure_parts, products, symbols
+from iblib.estimators._parallel import torch_engine
+
+# --- parts ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("dimensions", [(200, 150, 130), (3, 5), (200, 4), (256,)])
+@pytest.mark.parametrize("kind", ["far", "pairs", "collapsed"])
+def test_parts_are_measured_as_if_alone_and_as_a_whole(dimensions, kind):
+    parts = [layer(kind, d=d, seed=d)[0] for d in dimensions]
+    y = layer(kind)[1]
+    parts[0][:, ::2] = 0.0
+    singles, whole = measure_parts(parts, y, width=0.5, noise_variance=0.1, k=3)
+    expected = [measure(t, y, width=0.5, noise_variance=0.1, k=3) for t in parts]
+    expected.append(measure(np.concatenate(parts, 1), y, width=0.5, noise_variance=0.1, k=3))
+    for got, one in zip([*singles, whole], expected, strict=True):
+        assert got.binning == one.binning
+        assert got.kde.xt_upper == pytest.approx(one.kde.xt_upper, abs=1e-8)
+        assert got.kde.ty_lower == pytest.approx(one.kde.ty_lower, abs=1e-8)
+        assert got.kraskov.h_t == pytest.approx(one.kraskov.h_t, abs=1e-5)
+        assert got.kraskov.ty == pytest.approx(one.kraskov.ty, abs=1e-5)
+        assert got.kraskov.dimension == one.kraskov.dimension
+        assert got.kraskov.zero_radius == one.kraskov.zero_radius
+
+
+def test_a_dead_part_is_counted(monkeypatch):
+    exact = spy(monkeypatch, products, "statistics")
+    parts = [np.zeros((N, 200), np.float32), layer("far")[0]]
+    singles, whole = measure_parts(parts, layer("far")[1])
+    assert singles[0].binning.xt == singles[0].kde.xt_upper == 0.0
+    assert singles[0].kraskov.zero_radius == N
+    assert exact == []
+    assert whole.kraskov.zero_radius == 0
+    assert whole.binning == singles[1].binning
+
+
+def test_bad_parts():
+    with pytest.raises(ValueError, match="parts must hold the same samples; got no parts"):
+        measure_parts([], [])
+    with pytest.raises(ValueError, match=r"same samples; got \[3, 4\]"):
+        measure_parts([np.zeros((3, 1)), np.zeros((4, 1))], [0, 1, 2])
+    with pytest.raises(ValueError, match=r"parts\[1\] must be finite"):
+        measure_parts([np.zeros((3, 1)), np.full((3, 1), np.nan)], [0, 1, 2])
+
+
+# --- symbols --------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("engine")
+def test_values_on_bin_edges_follow_division_not_multiplication_by_the_inverse():
+    t = (np.arange(-3000, 3000, dtype=np.float32) * np.float32(0.07))[:, None]
+    floors = np.floor(t / 0.07)
+    assert (floors != np.floor(t * np.float32(1 / 0.07))).any()
+    found, _ = symbols.row_symbols(torch.from_numpy(t), symbols.Bins.checked(0.07, None))
+    _, expected = np.unique(floors, return_inverse=True)
+    assert len(np.unique(np.stack([found, expected.ravel()]), axis=1).T) == len(np.unique(expected))
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("edges", [[-1, -0.5, 0, 0.5, 1], [-1, -0.9, 0, 0.5, 1]])
+def test_a_bin_holds_its_lower_edge_and_the_last_one_both(edges):
+    t = torch.tensor([[-1.0], [edges[1]], [0.0], [0.5], [1.0], [0.99]])
+    found, clipped = symbols.row_symbols(t, symbols.Bins.checked(0.07, edges))
+    assert len(set(found[:4].tolist())) == 4
+    assert found[3] == found[4] == found[5]
+    assert clipped == 0
+
+
+@pytest.mark.parametrize("low", [-1.0, 0.1, 1e6])
+@pytest.mark.parametrize("n_bins", [1, 2, 30, 1000])
+def test_places_between_edges_are_those_of_a_search(low, n_bins):
+    edges = np.linspace(low, low + 2.0, n_bins + 1)
+    some = np.random.default_rng(0).uniform(low - 0.1, low + 2.1, 5000)
+    t = np.concatenate([some, edges, np.nextafter(edges, np.inf), np.nextafter(edges, -np.inf)])
+    codes = np.empty(len(t), np.int32)
+    outside = symbols._place(t, edges, codes)
+    expected = np.clip(np.searchsorted(edges, t, side="right") - 1, 0, n_bins - 1)
+    np.testing.assert_array_equal(codes, expected)
+    assert outside == ((t < edges[0]) | (t > edges[-1])).sum()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("edges", [[0, 1e-310, 2e-310, 3e-310], [-1e308, 0, 5e307, 1e308]])
+def test_edges_whose_steps_leave_the_numbers(edges):
+    t = np.repeat(np.array(edges[:-1]), 5)[:, None]
+    assert binning.information(t, np.arange(15) % 2, edges=edges).xt == pytest.approx(np.log2(3))
+
+
+def test_a_hash_collision_changes_nothing(monkeypatch):
+    t, y = layer("far", d=20)
+    expected = binning.information(t, y, width=5.0)
+    assert expected.xt > 0
+    monkeypatch.setattr(symbols, "_factors", lambda d: np.zeros(d, np.uint32))
+    assert binning.information(t, y, width=5.0) == expected
+    with torch_engine():
+        assert binning.information(t, y, width=5.0) == expected
+
+
+def test_hash_blocks_do_not_matter(monkeypatch):
+    t, y = layer("far", d=5000)
+    expected = binning.information(t, y, width=0.3)
+    monkeypatch.setattr(symbols, "_BLOCK", 7)
+    with torch_engine():
+        assert binning.information(t, y, width=0.3) == expected
