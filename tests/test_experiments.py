@@ -10,6 +10,7 @@ import pytest
 from iblib.config import PROFILES, ConfigError
 from iblib.experiments import StaleResultError, open_session
 from iblib.experiments import session as session_module
+from iblib.files import write_json
 
 
 @pytest.fixture
@@ -95,6 +96,22 @@ def test_only_the_home_report_writes_into_the_checkout():
     for other in (open_session(profile="smoke"), open_session(dataset="fma_small")):
         assert not other.is_home
         assert other.paths.base.parent == home.paths.base / "report"
+
+
+def test_quoted_numbers_are_guarded_where_they_were_computed(tmp_path, monkeypatch):
+    quoted = {"cpu_capability": "A", "threads": 2, "packages": {"torch": "1"}}
+    made = {"environment": quoted | {"cpu_capability": "B"}}
+    results = tmp_path / "results"
+    for folder in (results, tmp_path / "notebooks"):
+        folder.mkdir()
+    monkeypatch.setenv("IBLIB_ROOT", str(tmp_path))
+    write_json(tmp_path / "notebooks" / "text-environment.json", {"environment": quoted})
+    assert not session_module.is_where_text_was_written(results, recompute=True)
+    write_json(results / "class-shares.csv.json", made)
+    assert not session_module.is_where_text_was_written(results, recompute=False)
+    write_json(results / "class-shares.csv.json", {"environment": quoted | {"python": "3.12"}})
+    assert session_module.is_where_text_was_written(results, recompute=False)
+    assert open_session().is_home
 
 
 def test_run_specs_cover_every_network_and_batch_mode():

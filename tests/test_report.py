@@ -15,7 +15,7 @@ from small_notebooks import PARAMETERS, write_notebook
 
 from iblib.config import ConfigError
 from iblib.paths import OutputPaths
-from iblib.report import ReportError, runner
+from iblib.report import ReportError, execution, runner
 from iblib.report.execution import execute
 from iblib.report.html import Formulas, heading, write_html
 from iblib.report.readme import BEGIN, END, update_readme
@@ -28,6 +28,12 @@ HOME = {
     "recompute": True,
     "device": "cpu",
 }
+
+
+@pytest.fixture(autouse=True)
+def _where_the_text_was_written(monkeypatch):
+    """These tests are about running notebooks, on whatever machine."""
+    monkeypatch.setattr(execution, "is_where_text_was_written", lambda *_: True)
 
 
 def test_executed_notebook_has_the_committed_form(tmp_path):
@@ -77,6 +83,16 @@ def test_a_copy_says_whose_numbers_its_text_quotes(tmp_path, profile, is_copy):
     heading = nbformat.read(tmp_path / "copy.ipynb", 4).cells[0].source
     assert ("> **A copy**" in heading) is is_copy
     assert heading.startswith("# A small notebook")
+
+
+def test_another_kind_of_machine_is_said_once_and_taken_back(tmp_path, monkeypatch):
+    path = write_notebook(tmp_path / "small.ipynb", "1 + 1")
+    for same, n_notes in ((False, 1), (False, 1), (True, 0)):
+        monkeypatch.setattr(execution, "is_where_text_was_written", lambda *_, same=same: same)
+        execute(path, path, {})
+        heading = nbformat.read(path, 4).cells[0].source
+        assert heading.count("> **Computed on another kind of machine**") == n_notes
+        assert heading.startswith("# A small notebook")
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from iblib.datasets.synthetic import GENERATOR_FORMAT
 from iblib.experiments import audio, small_nets, verdicts
 from iblib.experiments.specs import RunSpec, audio_runs, linear_run, saxe_runs
 from iblib.information_plane import read_table, write_table
-from iblib.paths import OutputPaths, is_home, output_paths
+from iblib.paths import OutputPaths, is_home, output_paths, root
 from iblib.sweep import check_device
 from iblib.training import environment
 
@@ -60,6 +60,31 @@ class StaleResultError(FileNotFoundError):
     """A result is missing or was made for other settings; the message holds the command."""
 
 
+def is_where_text_was_written(results: Path, recompute: bool) -> bool:
+    """Whether results come from the kind of CPU, torch and threads that the notebooks' text quotes.
+
+    Elsewhere sums round differently, and training ends at other, equally good, weights.
+
+    Parameters
+    ----------
+    results : Path
+        Folder of the stored results.
+    recompute : bool
+        Results are made here and now.
+    """
+    text, made = root() / "notebooks" / "text-environment.json", results / "class-shares.csv.json"
+    if not text.is_file():
+        return True
+    stored = None if recompute or not made.is_file() else files.read_json(made)
+    here = stored["environment"] if stored else environment()
+    return _what_decides(here) == _what_decides(files.read_json(text)["environment"])
+
+
+def _what_decides(environment: dict) -> tuple:
+    packages = environment["packages"]
+    return environment["cpu_capability"], environment["threads"], packages["torch"]
+
+
 @dataclass(frozen=True)
 class Session:
     """Settings of one notebook run and the way to its data, tables and figures.
@@ -85,8 +110,13 @@ class Session:
 
     @property
     def is_home(self) -> bool:
-        """Whether this is the committed report (profile ``report``, data ``synthetic``)."""
-        return is_home(self.profile.name, self.dataset)
+        """Whether the numbers quoted in the text are this session's: the asserts that guard them.
+
+        So it is in the committed report (profile ``report``, data ``synthetic``), unless it was
+        recomputed where training takes another path.
+        """
+        at_home = is_home(self.profile.name, self.dataset)
+        return at_home and is_where_text_was_written(self.paths.results, self.recompute)
 
     @property
     def data_settings(self) -> dict:

@@ -16,7 +16,8 @@ from nbstripout import strip_output
 from papermill.exceptions import PapermillExecutionError
 
 from iblib import files
-from iblib.paths import HOME, is_home
+from iblib.experiments.session import is_where_text_was_written
+from iblib.paths import HOME, is_home, root
 from iblib.report import ReportError
 from iblib.report.parameters import changed, tags, write_values
 
@@ -67,7 +68,8 @@ def execute(source: Path, target: Path, parameters: dict[str, Any]) -> float:
             raise ReportError(problems[0])
     except ReportError as error:
         raise ReportError(f"{source.name}: {error}") from error.__cause__
-    clean(executed, {k: v for k, v in parameters.items() if k != "recompute"})
+    recomputed = bool(parameters.get("recompute", False))
+    clean(executed, {k: v for k, v in parameters.items() if k != "recompute"}, recomputed)
     files.write_atomic(target, nbformat.writes(executed) + "\n")
     return time.monotonic() - start
 
@@ -88,7 +90,7 @@ def output_problems(notebook: NotebookNode) -> list[str]:
     return problems
 
 
-def clean(notebook: NotebookNode, values: dict[str, Any]) -> None:
+def clean(notebook: NotebookNode, values: dict[str, Any], recomputed: bool = False) -> None:
     """Make an executed notebook look as if it had been run by hand, top to bottom, once.
 
     The injected cell goes and its values move into the parameters cell; runs are numbered 1..n;
@@ -99,7 +101,14 @@ def clean(notebook: NotebookNode, values: dict[str, Any]) -> None:
     write_values(notebook, changed(notebook, values))
     made_by = values.get("profile", HOME[0]), values.get("dataset", HOME[1])
     if not is_home(*made_by):
-        _say_whose_numbers(notebook, *made_by)
+        profile, dataset = made_by
+        _say_whose_numbers(
+            notebook, f"**A copy**, computed with profile `{profile}` on `{dataset}`"
+        )
+    elif not is_where_text_was_written(root() / "results", recomputed):
+        _say_whose_numbers(notebook, "**Computed on another kind of machine** than the text")
+    else:
+        _say_whose_numbers(notebook, "")
     for number, cell in _numbered(notebook):
         cell.execution_count = number
         for output in cell.outputs:
@@ -113,17 +122,20 @@ def clean(notebook: NotebookNode, values: dict[str, Any]) -> None:
     notebook.metadata = nbformat.from_dict(metadata)
 
 
-def _say_whose_numbers(notebook: NotebookNode, profile: str, dataset: str) -> None:
-    """Below a copy's title: its text was written for the committed report, its outputs were not."""
+_NOTE = (
+    "outputs, tables and figures are its own, but the numbers quoted in the text (Answer, "
+    "Readings, Limits) are those of the committed report."
+)
+
+
+def _say_whose_numbers(notebook: NotebookNode, how: str) -> None:
+    """Below the title, where outputs are not those that the text was written for; else nothing."""
     first = notebook.cells[0]
     if first.cell_type == "markdown" and first.source.startswith("# "):
-        title, _, text = first.source.partition("\n")
-        note = (
-            f"> **A copy**, computed with profile `{profile}` on `{dataset}`: "
-            "outputs, tables and figures are its own, but the numbers quoted in the text (Answer, "
-            "Readings, Limits) are those of the committed report."
-        )
-        first.source = f"{title}\n\n{note}\n{text}"
+        title, *paragraphs = first.source.split("\n\n")
+        paragraphs = [text for text in paragraphs if not text.endswith(_NOTE)]
+        note = [f"> {how}: {_NOTE}"] if how else []
+        first.source = "\n\n".join([title, *note, *paragraphs])
 
 
 def _run(source: Path, notebook: NotebookNode, values: dict[str, Any]) -> NotebookNode:
