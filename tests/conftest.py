@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
+from iblib.estimators import _parallel
 from iblib.estimators._parallel import torch_engine
 from iblib.plotting import panels
 
@@ -43,3 +44,10 @@ def engine(request):
     """Selects what the estimators compute with; tests of their values run on each."""
     with torch_engine() if request.param == "torch" else nullcontext():
         yield request.param
+
+
+@pytest.fixture(autouse=True)
+def _engine_of_ones_own(request, monkeypatch):
+    """A module's engine, which outlasts its tests, is not that of a test that asks for none."""
+    if "engine" not in request.fixturenames:
+        monkeypatch.setattr(_parallel, "_torch_only", False)
