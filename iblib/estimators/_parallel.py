@@ -61,7 +61,8 @@ def in_threads(function: Callable, units: Iterable) -> list:
     product are slow as soon as another program wants a core.
     """
     units = list(units)
-    n_threads = min(torch.get_num_threads(), len(units))
+    allowed = torch.get_num_threads()
+    n_threads = min(allowed, len(units))
     if n_threads <= 1:
         return [function(unit) for unit in units]
     queue = iter(enumerate(units))  # its steps are atomic: each thread takes the next unit
@@ -69,10 +70,10 @@ def in_threads(function: Callable, units: Iterable) -> list:
     def work() -> list[tuple]:
         return [(place, function(unit)) for place, unit in queue]
 
-    workers = [_pool(torch.get_num_threads(), os.getpid()).submit(work) for _ in range(n_threads)]
+    workers = [_pool(allowed, os.getpid()).submit(work) for _ in range(n_threads)]
     found = dict(pair for worker in workers for pair in worker.result())
     # A thread's setting is its own, but also the default of threads that come later.
-    torch.set_num_threads(torch.get_num_threads())
+    torch.set_num_threads(allowed)
     return [found[place] for place in range(len(units))]
 
 

@@ -102,7 +102,8 @@ def checked_information_of_parts(parts, labels, width, edges) -> list[BinningInf
 
     The symbol of the whole is the row of its parts' symbols.
     """
-    found = [row_symbols(values, _bins(width, edges)) for values in parts]
+    bins = _bins(width, edges)
+    found = [row_symbols(values, bins) for values in parts]
     singles = [_of_symbols(symbols, clipped, labels) for symbols, clipped in found]
     together = symbols_of(torch.from_numpy(np.stack([symbols for symbols, _ in found], axis=1)))
     return [*singles, _of_symbols(together, sum(clipped for _, clipped in found), labels)]

@@ -27,7 +27,7 @@ from iblib.estimators.rows import Rows, RowStatistics
 
 _SPARE = 3  # candidates beyond k
 _ALL = 1  # beside direct.OWN: here the second list is of all rows, not of the other classes
-_RETRIES = 1 / 32  # share of rows that may be searched again in full
+_RETRIES = 1 / 32  # share of rows, beside 8, that may be searched again in full
 
 
 def statistics(parts: Sequence[Rows], rate: float | None, k: int) -> list[RowStatistics]:
@@ -114,11 +114,7 @@ class _Screen:
         """True where the candidates on the diagonal are nearer than the error: more come nearer."""
         m = min(self._k + _SPARE, len(square) - 1)
         furthest = np.partition(square, m, axis=1)[:, m]
-        return np.count_nonzero(furthest < self._errors[rows]) > 8 + len(square) * _RETRIES
-
-    @property
-    def _most_uncertain(self) -> int:
-        return 8 + int(self._parts[0].n_samples * _RETRIES)
+        return np.count_nonzero(furthest < self._errors[rows]) > _most_uncertain(len(square))
 
     def statistics(self) -> RowStatistics:
         """By the candidates, or, where a proof has failed, by exact tiles."""
@@ -150,7 +146,7 @@ class _Screen:
             kth = _kth(np.concatenate(in_threads(exact, sixteenths(n))), k)
             uncertain = np.flatnonzero((kth > furthest - self._errors) & (kth > 0))
             n_uncertain += len(uncertain)
-            if n_uncertain > self._most_uncertain:
+            if n_uncertain > _most_uncertain(n):
                 return None
             kth[uncertain] = in_threads(lambda row, kind=kind: self._search(row, kind), uncertain)
             nearest.append(kth)
@@ -169,12 +165,17 @@ class _Screen:
         )
 
     def _search(self, row: int, kind: int) -> float:
-        """The k-th distance of one row among its own class (0) or all (1), by all differences."""
+        """The k-th distance of one row among its own class or all, by all differences."""
         starts, stops = self._parts[0].class_ranges
-        first, last = (starts[row], stops[row]) if kind == 0 else (0, len(starts))
+        first, last = (starts[row], stops[row]) if kind == direct.OWN else (0, len(starts))
         columns = np.arange(first, last)
         squared = self._exact(np.full((1, 1), row), columns[columns != row][None, :])
         return float(_kth(squared, self._k)[0])
+
+
+def _most_uncertain(n_rows: int) -> float:
+    """How many of some rows may be searched again before exact tiles are the shorter way."""
+    return 8 + n_rows * _RETRIES
 
 
 def _kth(squared: np.ndarray, k: int) -> np.ndarray:

@@ -66,13 +66,7 @@ def measure(
     k, epsilon = _checks.at_least_one("k", k), _checks.positive("epsilon", epsilon)
     points = _checks.as_points(t)
     labels = _checks.as_labels(y, points.n_samples, points.values.device)
-    binned = binning.checked_information(points.values, labels, width, edges)
-    rows = sort_rows(points, labels.codes, labels.counts)
-    found = pairwise.statistics(
-        rows, kde.rate(rows, noise_variance), k if k < rows.n_samples else 0
-    )
-    neighbours = _neighbours(rows, rows.dimension, found, labels, k, epsilon)
-    return Measurement(binned, kde.from_statistics(rows, found), neighbours)
+    return _measured(points, labels, width, edges, noise_variance, k, epsilon)
 
 
 def measure_parts(
@@ -123,12 +117,12 @@ def measure_parts(
     largest = max(part.largest for part in points)  # one scale for all: distances are added
     rows = [sort_rows(replace(p, largest=largest), labels.codes, labels.counts) for p in points]
     if not (k < n_samples and all(pairwise.can_screen(part) for part in rows)):
-        settings = {"width": width, "edges": edges, "noise_variance": noise_variance}
-        settings |= {"k": k, "epsilon": epsilon}
-        values = [part.values for part in points]
-        return [measure(t, y, **settings) for t in values], measure(
-            torch.cat(values, dim=1), y, **settings
-        )
+        together = _checks.Points(torch.cat([part.values for part in points], dim=1), largest)
+        *singles, whole = [
+            _measured(one, labels, width, edges, noise_variance, k, epsilon)
+            for one in (*points, together)
+        ]
+        return singles, whole
     binned = binning.checked_information_of_parts([p.values for p in points], labels, width, edges)
     found = pairwise.statistics_of_parts(rows, kde.rate(rows[0], noise_variance), k)
     dimensions = [part.dimension for part in rows]
@@ -139,6 +133,17 @@ def measure_parts(
         for b, d, f in zip(binned, [*dimensions, sum(dimensions)], found, strict=True)
     ]
     return singles, whole
+
+
+def _measured(points, labels, width, edges, noise_variance, k: int, epsilon) -> Measurement:
+    """`measure` of what has passed `_checks`."""
+    binned = binning.checked_information(points.values, labels, width, edges)
+    rows = sort_rows(points, labels.codes, labels.counts)
+    found = pairwise.statistics(
+        rows, kde.rate(rows, noise_variance), k if k < rows.n_samples else 0
+    )
+    neighbours = _neighbours(rows, rows.dimension, found, labels, k, epsilon)
+    return Measurement(binned, kde.from_statistics(rows, found), neighbours)
 
 
 def _common_length(points: list[_checks.Points]) -> int:

@@ -51,10 +51,9 @@ class Rows:
 
     def scaled(self, dtype: torch.dtype, centred: bool = False) -> torch.Tensor:
         """(P, d) copy of the points over `scale`, sorted by class; centred in float64."""
-        mean = torch.zeros(self.dimension, dtype=torch.float64, device=self.points.device)
         copy = torch.empty_like(self.points, dtype=dtype)
         if runs_compiled(self.points):
-            self._fill(copy.numpy(), mean.numpy(), centred)
+            self._fill(copy.numpy(), centred)
             return copy
         points = self.as_given(slice(None))
         return copy.copy_(points - points.mean(0) if centred else points)
@@ -64,14 +63,13 @@ class Rows:
         some = self.points[rows if self.order is None else self.order[rows]]
         return some.to(torch.float64) * (1.0 / self.scale)
 
-    def _fill(self, copy: np.ndarray, mean: np.ndarray, centred: bool) -> None:
-        points, parts = self.points.numpy(), sixteenths(self.n_samples)
+    def _fill(self, copy: np.ndarray, centred: bool) -> None:
+        points, parts, unit = self.points.numpy(), sixteenths(self.n_samples), 1.0 / self.scale
+        mean = np.zeros(self.dimension)
         if centred:
-            sums = in_threads(lambda rows: _column_sums(points[rows], 1.0 / self.scale), parts)
+            sums = in_threads(lambda rows: _column_sums(points[rows], unit), parts)
             mean = sum(sums) / self.n_samples
-        in_threads(
-            lambda rows: _shift(points, self.index[rows], mean, 1.0 / self.scale, copy[rows]), parts
-        )
+        in_threads(lambda rows: _shift(points, self.index[rows], mean, unit, copy[rows]), parts)
 
     @cached_property
     def class_ranges(self) -> tuple[np.ndarray, np.ndarray]:
