@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 # Raised by one whenever the code changes what equal settings compute.
-RUN_FORMAT = 1
+RUN_FORMAT = 2
 TABLE_FORMAT = 2
 
 OPTIMIZERS = ("sgd", "adam")
@@ -104,6 +104,12 @@ class RunConfig:
         return "SGD" if self.batch_size else "BGD"
 
     @property
+    def name(self) -> str:
+        """The model, with its widths where they are not its own defaults; a table's ``model``."""
+        widths = self.options.get("sizes") or self.options.get("filters") or ()
+        return " ".join([self.model, *filter(None, ["-".join(map(str, widths))])])
+
+    @property
     def stored_epochs(self) -> list[int]:
         """Epochs whose weights are stored, 0 included."""
         return log_epochs(self.epochs, self.n_points)
@@ -130,6 +136,8 @@ class Bins:
     - ``run``: ``value`` equal bins between the extremes over all units and all epochs of a run
       (of each member of an ensemble);
     - ``epoch``: the same, refitted at every epoch (an artefact, kept to be shown);
+    - ``net_input``: ``value`` bins that are equal in a tanh unit's net input, from -50 to 50 (edges
+      ``tanh(linspace(-50, 50, value + 1))``, those that float64 can tell apart);
     - ``equal_mass``: ``value`` bins of equal mass over the layer's values of each epoch;
     - ``pooled``: all values of the view in one histogram of width ``value``; not I(X;T).
     """
@@ -139,7 +147,7 @@ class Bins:
     low: float = -1.0
     high: float = 1.0
 
-    KINDS = ("width", "bounds", "run", "epoch", "equal_mass", "pooled")
+    KINDS = ("width", "bounds", "run", "epoch", "net_input", "equal_mass", "pooled")
 
     def __post_init__(self):
         if self.kind not in self.KINDS:
@@ -151,6 +159,7 @@ class Bins:
     def estimator(self) -> str:
         """Name in a table's ``estimator`` column."""
         special = {"epoch": "binning_refit", "equal_mass": "binning_mass", "pooled": "pooled"}
+        special["net_input"] = "binning_net_input"
         return special.get(self.kind, "binning")
 
     @property
@@ -180,6 +189,11 @@ class MeasureConfig:
         The first is ``measure``'s own; the others follow.
     noise_variance : float
         KDE's noise variance (squared units of the activation).
+    more_noise : tuple of float
+        Further noise variances, for a sweep.
+    relative_noise : tuple of float
+        Further noise, as deviations relative to the activation's own: the variance is the square
+        of this share times the mean variance of T's units (0 variance: nothing is measured).
     k : int
         Kraskov's neighbour.
     n_components : int
@@ -194,6 +208,8 @@ class MeasureConfig:
     n_points: int = 0
     bins: tuple[Bins, ...] = (Bins("width", 0.07),)
     noise_variance: float = 0.01
+    more_noise: tuple[float, ...] = ()
+    relative_noise: tuple[float, ...] = ()
     k: int = 2
     n_components: int = 3
 
@@ -202,6 +218,8 @@ class MeasureConfig:
             raise ConfigError("bins must name at least one convention")
         if self.n_samples < 0 or self.n_points < 0:
             raise ConfigError("n_samples and n_points must not be negative (0 is all)")
+        if not all(v > 0 for v in (self.noise_variance, *self.more_noise, *self.relative_noise)):
+            raise ConfigError("noise_variance, more_noise and relative_noise must be positive")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain settings, for keys and files."""
@@ -222,10 +240,12 @@ class Profile:
     """How much a report computes. ``smoke``: CI; ``report``: the committed one; ``full``: FMA.
 
     ``cnn_``, ``resnet_``, ``mlp_`` and ``linear_`` settings are of SimpleCNN, MiniResNet, Saxe's
-    network and the linear network: epochs, seeds, and stored epochs (``points``). ``bgd_epochs``
-    and ``mlp_bgd_epochs`` are full-batch epochs, one update each (13 of them are as many updates as
-    one of Saxe's mini-batch epochs); ``n_samples`` the measured clips; ``clips_per_genre`` the size
-    of the synthetic set.
+    network and the linear network: epochs, seeds, and stored epochs (``points``). ``_bgd_`` is full
+    batch: an epoch is one update there (13 of them are as many as one of Saxe's mini-batch epochs).
+    ``cnn_widths_epochs`` is of SimpleCNN with its widths reversed; ``mlp_other_seeds`` of softsign,
+    softplus and the reversed widths; ``mlp_few_epochs`` of training on 30 % of the patterns (5
+    updates an epoch instead of 13). ``n_samples``: measured clips; ``clips_per_genre``: size of the
+    synthetic set.
     """
 
     name: str
@@ -235,14 +255,19 @@ class Profile:
     cnn_epochs: int
     cnn_seeds: int
     cnn_points: int
-    bgd_epochs: int
+    cnn_bgd_epochs: int
+    cnn_bgd_seeds: int
+    cnn_widths_epochs: int
     resnet_epochs: int
+    resnet_seeds: int
     resnet_points: int
     mlp_epochs: int
     mlp_seeds: int
+    mlp_other_seeds: int
     mlp_points: int
     mlp_bgd_epochs: int
     mlp_bgd_seeds: int
+    mlp_few_epochs: int
     linear_epochs: int
     linear_seeds: int
 
@@ -256,16 +281,21 @@ PROFILES = {
             batch_size=32,
             n_samples=64,
             cnn_epochs=6,
-            cnn_seeds=1,
+            cnn_seeds=2,
             cnn_points=5,
-            bgd_epochs=12,
+            cnn_bgd_epochs=12,
+            cnn_bgd_seeds=1,
+            cnn_widths_epochs=2,
             resnet_epochs=2,
+            resnet_seeds=1,
             resnet_points=2,
             mlp_epochs=40,
             mlp_seeds=2,
+            mlp_other_seeds=1,
             mlp_points=5,
             mlp_bgd_epochs=100,
             mlp_bgd_seeds=2,
+            mlp_few_epochs=60,
             linear_epochs=100,
             linear_seeds=1,
         ),
@@ -273,20 +303,25 @@ PROFILES = {
             name="report",
             clips_per_genre=80,
             batch_size=32,
-            n_samples=320,
+            n_samples=512,
             cnn_epochs=40,
-            cnn_seeds=2,
-            cnn_points=12,
-            bgd_epochs=200,
-            resnet_epochs=10,
+            cnn_seeds=3,
+            cnn_points=16,
+            cnn_bgd_epochs=100,
+            cnn_bgd_seeds=2,
+            cnn_widths_epochs=12,
+            resnet_epochs=6,
+            resnet_seeds=2,
             resnet_points=6,
             mlp_epochs=1500,
-            mlp_seeds=4,
-            mlp_points=16,
-            mlp_bgd_epochs=19500,
-            mlp_bgd_seeds=2,
-            linear_epochs=1000,
-            linear_seeds=3,
+            mlp_seeds=10,
+            mlp_other_seeds=3,
+            mlp_points=46,
+            mlp_bgd_epochs=9750,
+            mlp_bgd_seeds=3,
+            mlp_few_epochs=3900,
+            linear_epochs=600,
+            linear_seeds=5,
         ),
         Profile(
             name="full",
@@ -296,16 +331,21 @@ PROFILES = {
             cnn_epochs=100,
             cnn_seeds=5,
             cnn_points=30,
-            bgd_epochs=2000,
+            cnn_bgd_epochs=2000,
+            cnn_bgd_seeds=3,
+            cnn_widths_epochs=100,
             resnet_epochs=100,
+            resnet_seeds=3,
             resnet_points=24,
             mlp_epochs=8000,
-            mlp_seeds=10,
+            mlp_seeds=50,
+            mlp_other_seeds=50,
             mlp_points=60,
             mlp_bgd_epochs=104000,
             mlp_bgd_seeds=4,
+            mlp_few_epochs=20800,
             linear_epochs=4000,
-            linear_seeds=10,
+            linear_seeds=20,
         ),
     )
 }

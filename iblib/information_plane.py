@@ -1,7 +1,7 @@
 """The information plane: runs x epochs x layers x views x estimators -> one tidy table, in bits."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from iblib import files
 from iblib.activations import layers_to_measure, measurement_rows, record
 from iblib.config import TABLE_FORMAT, Bins, MeasureConfig, key_of
 from iblib.datasets.base import Dataset
-from iblib.estimators import Measurement, binning, label_entropy, measure, measure_parts
+from iblib.estimators import Measurement, binning, kde, label_entropy, measure, measure_parts
 from iblib.training.runs import Run
 from iblib.views import View, views_of
 
@@ -105,7 +105,7 @@ def _measure_epochs(
             about = {
                 "run": run.key,
                 "dataset": dataset.name,
-                "model": run.config.model,
+                "model": run.config.name,
                 "activation": run.config.activation,
                 "batch_mode": run.config.batch_mode,
                 "seed": run.config.seed + member,
@@ -141,6 +141,7 @@ class _Replay:
     x: np.ndarray
     config: MeasureConfig
     device: str
+    components: dict[tuple[int, int, str], list[View]] = field(default_factory=dict)
 
     def layers(self, epoch: int) -> Iterator[tuple[int, str, list[View]]]:
         """(member, layer, its views) of one epoch, one layer of activations in memory at a time."""
@@ -148,7 +149,17 @@ class _Replay:
             network = self.run.network(epoch, member).to(self.device)
             layers = layers_to_measure(network, self.config)
             for layer, t in record(network, self.x, layers):
-                yield member, layer, _views(t, self.config)
+                yield member, layer, self._views((epoch, member, layer), t)
+
+    def _views(self, key: tuple[int, int, str], t: np.ndarray) -> list[View]:
+        """Views of one layer; its principal components, dear and small, are found once."""
+        names = [name for name in self.config.views if name != "pca" or key not in self.components]
+        views = {v: [] for v in self.config.views}
+        for view in views_of(t, names, n_components=self.config.n_components):
+            views[view.name].append(view)
+        if "pca" in views:
+            views["pca"] = self.components.setdefault(key, views["pca"])
+        return [view for found in views.values() for view in found]
 
     def ranges(self, epochs: Sequence[int]) -> dict[tuple[int, str, str], tuple[float, float]]:
         """Smallest and largest value of each (member, layer, view) over all epochs and channels."""
@@ -283,6 +294,7 @@ def _rows(
             found = binning.information(t, y, **_bins_argument(bins, t, run_range))
             rows += _binning_rows(bins, found, common)
     rows += _kde_rows(config.noise_variance, result.kde, common)
+    rows += _noise_sweep_rows(config, t, y, common)
     return rows + _kraskov_rows(config.k, result.kraskov, common)
 
 
@@ -291,6 +303,8 @@ def _bins_argument(bins: Bins, t: np.ndarray, run_range: tuple[float, float] | N
     if bins.kind == "width":
         return {"width": bins.value}
     n_bins = int(bins.value)
+    if bins.kind == "net_input":
+        return {"edges": np.unique(np.tanh(np.linspace(-50.0, 50.0, n_bins + 1)))}
     if bins.kind == "equal_mass":
         return {"edges": binning.equal_mass_edges(t, n_bins)}
     low, high = bins.low, bins.high
@@ -330,12 +344,27 @@ def _pooled_rows(bins: Bins, t: np.ndarray, y: np.ndarray, common: dict) -> list
     )
 
 
-def _kde_rows(noise_variance: float, found, common: dict) -> list[dict]:
+def _noise_sweep_rows(config: MeasureConfig, t: np.ndarray, y: np.ndarray, common) -> list[dict]:
+    """KDE at further noise variances, absolute and relative to the activation's own."""
+    rows = []
+    for variance in config.more_noise:
+        rows += _kde_rows(variance, kde.information(t, y, noise_variance=variance), common)
+    spread = float(t.var(axis=0, dtype=np.float64).mean()) if config.relative_noise else 0.0
+    if spread > 0:  # equal rows have no scale that noise could be relative to
+        for share in config.relative_noise:
+            found = kde.information(t, y, noise_variance=share**2 * spread)
+            rows += _kde_rows(share, found, common, "kde_relative", "relative_noise")
+    return rows
+
+
+def _kde_rows(
+    value: float, found, common: dict, estimator: str = "kde", parameter: str = "noise_variance"
+) -> list[dict]:
     return _estimate(
         common | {"saturated": found.saturated},
-        "kde",
-        "noise_variance",
-        noise_variance,
+        estimator,
+        parameter,
+        value,
         I_XT_upper=found.xt_upper,
         I_XT_lower=found.xt_lower,
         I_TY_upper=found.ty_upper,

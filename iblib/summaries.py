@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 # What tells one curve over epochs from another in a plane table.
 CURVE = [
@@ -117,6 +118,69 @@ def final_accuracy(history: pd.DataFrame) -> pd.DataFrame:
         row["test_spread"] = np.ptp(splits.get_group("test"))
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def accuracy_by_seed(history: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy of every trained network at its last epoch.
+
+    Returns
+    -------
+    DataFrame
+        Columns run, seed, those of the setting, ``dataset``, the splits (shares in [0, 1]), and
+        ``gap`` = training - test.
+    """
+    last = history[history["epoch"] == history.groupby("run")["epoch"].transform("max")]
+    keys = ["run", "seed", "dataset", *SETTING]
+    found = last.pivot_table(index=keys, columns="split", values="accuracy", sort=False)
+    found["gap"] = found["training"] - found["test"]
+    return found.reset_index().rename_axis(columns=None)
+
+
+def rank_correlation(
+    table: pd.DataFrame,
+    x: str,
+    y: str,
+    *,
+    groups: list[str],
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Spearman's correlation of two columns with a 95 % interval.
+
+    The interval is a percentile bootstrap over whole groups: seeds of one setting are alike, so
+    that resampling them one by one would make the interval too short.
+
+    Parameters
+    ----------
+    table : DataFrame
+    x, y : str
+        Columns.
+    groups : list of str
+        Columns that tell the settings apart.
+    n_resamples, seed : int
+
+    Returns
+    -------
+    dict
+        ``correlation``, ``low``, ``high`` in [-1, 1], ``n`` rows, ``n_groups``.
+    """
+    parts = [part[[x, y]].to_numpy(float) for _, part in table.groupby(groups, sort=False)]
+    random = np.random.default_rng(seed)
+    drawn = [
+        _spearman(np.concatenate([parts[i] for i in random.integers(len(parts), size=len(parts))]))
+        for _ in range(n_resamples)
+    ]
+    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    found = _spearman(np.concatenate(parts))
+    numbers = {"correlation": found, "low": float(low), "high": float(high)}
+    return numbers | {"n": len(table), "n_groups": len(parts)}
+
+
+def _spearman(pairs: np.ndarray) -> float:
+    ranks = np.apply_along_axis(rankdata, 0, pairs)
+    if np.ptp(ranks, axis=0).min() == 0:
+        return np.nan  # one column is constant
+    return float(np.corrcoef(ranks, rowvar=False)[0, 1])
 
 
 def with_updates(table: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:

@@ -222,7 +222,7 @@ def _with_run(history: pd.DataFrame, run, dataset: Dataset) -> pd.DataFrame:
     about = {
         "run": run.key,
         "dataset": dataset.name,
-        "model": config.model,
+        "model": config.name,
         "activation": config.activation,
         "batch_mode": config.batch_mode,
         "seed": config.seed + history["member"],

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import eigh
 
 VIEWS = ("layer", "filter", "filter_mean", "spatial_mean", "pca")
 
@@ -98,10 +99,16 @@ def principal_components(t: np.ndarray, n_components: int) -> np.ndarray:
     t = (t - t.mean(axis=0, dtype=np.float64).astype(dtype)).astype(dtype, copy=False)
     n = min(n_components, *t.shape)
     if t.shape[1] <= t.shape[0]:
-        scores = t @ np.linalg.eigh(t.T @ t)[1][:, ::-1][:, :n]
+        scores = t @ _leading(t.T @ t, n)[1]
     else:
-        variances, vectors = np.linalg.eigh((t @ t.T).astype(np.float64))
-        order = np.argsort(variances)[::-1][:n]
-        scores = vectors[:, order] * np.sqrt(np.maximum(variances[order], 0))
+        variances, vectors = _leading((t @ t.T).astype(np.float64), n)
+        scores = vectors * np.sqrt(np.maximum(variances, 0))
     largest = np.abs(scores).argmax(axis=0)
     return scores * np.where(scores[largest, np.arange(n)] < 0, -1.0, 1.0)
+
+
+def _leading(matrix: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """The n largest eigenvalues of a symmetric matrix, falling, and their vectors as columns."""
+    size = len(matrix)
+    values, vectors = eigh(matrix, subset_by_index=[size - n, size - 1])
+    return values[::-1], vectors[:, ::-1]

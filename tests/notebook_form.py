@@ -7,7 +7,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from iblib.report import ReportError
-from iblib.report.execution import KERNELSPEC, output_problems
+from iblib.report.execution import KERNELSPEC, answer_of, output_problems
 from iblib.report.parameters import declared
 
 PARAMETERS = ("profile", "dataset", "data_dir", "out_dir", "recompute", "device")
@@ -32,6 +32,7 @@ def form_problems(path: Path) -> list[str]:
         *_order(notebook),
         *_metadata(notebook),
         *_sources(notebook),
+        *_answer(notebook),
         *_size(path, notebook),
         *_links(path, notebook),
     ]
@@ -101,6 +102,13 @@ def _sources(notebook: NotebookNode) -> list[str]:
             if re.search(pattern, cell.source, re.M):
                 problems.append(f"cell {number} holds {what}")
     return problems
+
+
+def _answer(notebook: NotebookNode) -> list[str]:
+    """The answer below the title is the one that the notebook's own cell made."""
+    made = answer_of(notebook)
+    shown = made in notebook.cells[0].source.split("\n\n")
+    return [] if shown or not made else ["the Answer is not that of the cell tagged answer"]
 
 
 def _size(path: Path, notebook: NotebookNode) -> list[str]:

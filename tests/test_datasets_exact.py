@@ -157,3 +157,21 @@ def test_small_classes_are_in_every_set_or_an_error():
         splits.stratified(np.array(["a"] * 9 + ["b"] * 2))
     with pytest.raises(DataError, match="3 artists"):
         splits.stratified(np.array(["a"] * 9), groups=np.repeat([0, 1, 1], 3))
+
+
+def test_few_training_patterns_are_some_of_the_usual_ones():
+    usual = datasets.load("binary_patterns")
+    few = datasets.load("binary_patterns", training_share=0.3)
+    assert few.name == "binary_patterns_30"
+    assert few.fingerprint != usual.fingerprint
+    assert len(few.rows("training")) == round(0.3 * 4096)
+    assert set(few.rows("training")) < set(usual.rows("training"))
+    assert set(few.rows("validation")) == set(usual.rows("validation"))
+    share = [data.labels[data.rows("training")].mean() for data in (usual, few)]
+    assert share[0] == pytest.approx(share[1], abs=1e-3)
+
+
+@pytest.mark.parametrize("share", [0, -0.1, 0.9])
+def test_impossible_training_shares_are_refused(share):
+    with pytest.raises(DataError, match="training_share must be in"):
+        datasets.load("binary_patterns", training_share=share)

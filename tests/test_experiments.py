@@ -17,9 +17,11 @@ from iblib.files import write_json
 def tiny(tmp_path, monkeypatch):
     """A session whose results are made by functions of this test."""
     makers = {
-        "table.csv": session_module._Maker(lambda s: pd.DataFrame({"bits": [1.5, 2.0]}), "audio"),
-        "arrays.npz": session_module._Maker(lambda s: {"a": np.arange(3)}, "saxe runs"),
-        "clip.mp3": session_module._Maker(lambda s: b"sound", "audio"),
+        "table.csv": session_module._Maker(
+            lambda s: pd.DataFrame({"bits": [1.5, 2.0]}), ("audio",)
+        ),
+        "arrays.npz": session_module._Maker(lambda s: {"a": np.arange(3)}, ("saxe runs",)),
+        "clip.mp3": session_module._Maker(lambda s: b"sound", ("audio",)),
     }
     monkeypatch.setattr(session_module, "_MAKERS", makers)
     monkeypatch.setattr(

@@ -216,3 +216,63 @@ def test_thinning_keeps_both_ends():
 def test_illegal_measurements_are_refused(make):
     with pytest.raises(ConfigError):
         make()
+
+
+def test_noise_sweeps_are_the_estimator_at_those_variances(measured):
+    run, data, _ = measured
+    sweep = dataclasses.replace(MEASURE, more_noise=(0.1, 1.0), relative_noise=(0.5,))
+    table = measure_run(run, data, sweep)
+    x, y = data.take(measurement_rows(data.rows("training"), 50))
+    network = run.network(run.epochs[-1])
+    t = dict(record(network, x, {"hidden3": "activation.2"}))["hidden3"]
+    where = {"epoch": run.epochs[-1], "layer": "hidden3", "view": "layer"}
+    for value in (0.02, 0.1, 1.0):
+        about = {"estimator": "kde", "value": value, "quantity": "I_XT_lower"}
+        found = kde.information(t, y, noise_variance=value).xt_lower
+        assert only(table, **where, **about) == pytest.approx(found, rel=1e-6)
+    about = {"estimator": "kde_relative", "parameter": "relative_noise", "quantity": "I_TY_upper"}
+    spread = t.var(axis=0, dtype=float).mean()
+    found = kde.information(t, y, noise_variance=0.25 * spread).ty_upper
+    assert only(table, **where, **about) == pytest.approx(found, rel=1e-6)
+
+
+def test_relative_noise_does_not_see_the_scale():
+    """cT has the I(X;T) of T when the noise grows with it; with fixed noise it has not."""
+
+    class Scaled(nn.Module):
+        def __init__(self, factor):
+            super().__init__()
+            self.layer = nn.Identity()
+            self.factor = factor
+
+        def forward(self, x):
+            return self.layer(self.factor * x)
+
+    x = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
+    config = MeasureConfig(relative_noise=(0.3,))
+    tables = [iblib.measure_model(Scaled(c), x, x[:, 0] > 0, config=config) for c in (1.0, 8.0)]
+    for estimator, same in (("kde_relative", True), ("kde", False)):
+        bits = [only(t, estimator=estimator, quantity="I_XT_upper") for t in tables]
+        assert (bits[0] == pytest.approx(bits[1], rel=1e-5)) == same
+
+
+def test_constant_activations_have_no_relative_noise():
+    x = np.zeros((6, 2), np.float32)
+    config = MeasureConfig(relative_noise=(0.3,))
+    table = iblib.measure_model(nn.Sequential(nn.Identity()), x, [0, 1] * 3, config=config)
+    assert "kde_relative" not in set(table["estimator"])
+
+
+def test_bins_of_the_net_input_undo_the_saturation():
+    """Equal bins of tanh(x) put large x together; bins that are equal in x keep them apart."""
+    x = np.linspace(3, 8, 40, dtype=np.float32)[:, None]
+    config = MeasureConfig(bins=(Bins("bounds", 30), Bins("net_input", 1000)))
+    table = iblib.measure_model(nn.Sequential(nn.Tanh()), x, [0, 1] * 20, config=config)
+    assert only(table, estimator="binning", quantity="I_XT") == 0
+    assert only(table, estimator="binning_net_input", quantity="I_XT") > 5
+
+
+def test_a_network_is_called_by_its_widths_where_they_are_unusual():
+    assert RunConfig("mlp").name == "mlp"
+    assert RunConfig("mlp", options={"sizes": [12, 3, 2]}).name == "mlp 12-3-2"
+    assert RunConfig("simple_cnn", options={"filters": [2, 4]}).name == "simple_cnn 2-4"

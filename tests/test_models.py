@@ -125,3 +125,23 @@ def test_summary_leaves_the_network_as_it_was():
     models.summary(network, (1, 128, 64))
     assert network.training
     assert not any(m._forward_hooks for m in network.modules())
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "softplus"])
+def test_many_networks_at_once_are_each_of_them(activation):
+    networks = [models.build("mlp", activation, seed=s) for s in range(3)]
+    stack = {
+        name: torch.stack([network.state_dict()[name] for network in networks])
+        for name in networks[0].state_dict()
+    }
+    x = torch.randn(3, 5, 12, generator=torch.Generator().manual_seed(0))
+    together = networks[0].forward_many(stack, x)
+    for i, network in enumerate(networks):
+        torch.testing.assert_close(together[i], network(x[i]))
+
+
+def test_gain_scales_the_first_weights():
+    full, small = (models.build("mlp", seed=0, gain=gain) for gain in (1.0, 0.25))
+    torch.testing.assert_close(small.linear[0].weight, full.linear[0].weight / 4)
+    with pytest.raises(ValueError, match="gain must be positive"):
+        models.build("mlp", gain=0)

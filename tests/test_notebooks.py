@@ -19,7 +19,7 @@ def test_form(path):
 
 
 def test_they_are_numbered_without_a_gap():
-    assert [path.name[:3] for path in NOTEBOOKS] == [f"{n:02d}-" for n in range(11)]
+    assert [path.name[:3] for path in NOTEBOOKS] == [f"{n:02d}-" for n in range(15)]
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,12 @@ def _dead_link(notebook):
     notebook.cells[0].source += "\n[next](01-none.ipynb)"
 
 
+def _old_answer(notebook):
+    made = nbformat.v4.new_output("display_data", {"text/markdown": "**Answer.** 3 bits."})
+    notebook.cells[2].outputs.append(made)
+    notebook.cells[2].metadata["tags"] = ["answer"]
+
+
 SPOILED = {
     "no outputs, no count": (_strip_outputs, "cell 2 .* was not run"),
     "no outputs": (_strip_outputs_only, "cell 2 shows nothing"),
@@ -98,6 +104,7 @@ SPOILED = {
     "star": (_source("from numpy import *"), "star import"),
     "class": (_source("class Net:\n    pass"), "class definition"),
     "absolute": (_source("open('/usr/share/x')"), "absolute path"),
+    "old answer": (_old_answer, "the Answer is not that of the cell"),
     "dead link": (_dead_link, "01-none.ipynb leads nowhere"),
 }
 

@@ -95,6 +95,46 @@ def test_another_kind_of_machine_is_said_once_and_taken_back(tmp_path, monkeypat
         assert heading.startswith("# A small notebook")
 
 
+def with_answer(path: Path, source: str) -> Path:
+    """A notebook whose cell tagged ``answer`` is the last."""
+    write_notebook(path, source)
+    notebook = nbformat.read(path, 4)
+    notebook.cells[0].source = "# Title\n\n**Question.** what?\n\n**Answer.** old\n\nReads a."
+    notebook.cells[-1].metadata["tags"] = ["answer"]
+    nbformat.write(notebook, path)
+    return path
+
+
+ANSWER = "from iblib.experiments.text import answer\nanswer(f'it falls by {1 + 1} bits')"
+
+
+@pytest.mark.parametrize("profile", ["report", "smoke"])
+def test_the_answer_a_cell_makes_goes_below_the_title(tmp_path, profile):
+    path = with_answer(tmp_path / "00-a.ipynb", ANSWER)
+    for _ in range(2):
+        execute(path, path, {"profile": profile})
+    paragraphs = nbformat.read(path, 4).cells[0].source.split("\n\n")
+    answers = [text for text in paragraphs if text.startswith("**Answer.**")]
+    assert answers == ["**Answer.** it falls by 2 bits"]
+    notes = [text for text in paragraphs if text.startswith("> **A copy**")]
+    assert len(notes) == (profile == "smoke")
+    assert all("so are the numbers in Answer" in note for note in notes)
+    assert form_problems(path) == []
+
+
+def test_an_answer_of_its_own_is_right_on_any_machine(tmp_path, monkeypatch):
+    monkeypatch.setattr(execution, "is_where_text_was_written", lambda *_: False)
+    path = with_answer(tmp_path / "00-a.ipynb", ANSWER)
+    execute(path, path, {})
+    assert ">" not in nbformat.read(path, 4).cells[0].source
+
+
+def test_a_cell_that_should_answer_and_does_not_is_an_error(tmp_path):
+    path = with_answer(tmp_path / "00-a.ipynb", "1 + 1")
+    with pytest.raises(ReportError, match="must show one paragraph of Markdown"):
+        execute(path, path, {})
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [

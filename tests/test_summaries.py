@@ -122,3 +122,56 @@ def test_select_names_what_is_missing():
         summaries.select(table, epcoh=1)
     with pytest.raises(ValueError, match="no row has"):
         summaries.select(table, epoch=7)
+
+
+def history_rows(accuracy: dict, *, run="a", seed=0, **about) -> pd.DataFrame:
+    """One row per split and epoch; ``accuracy`` maps split -> values at epochs 0, 1, ..."""
+    common = {"run": run, "seed": seed, "dataset": "d", "model": "mlp", "activation": "tanh"}
+    common |= {"batch_mode": "SGD", **about}
+    return pd.DataFrame(
+        [
+            {**common, "split": split, "epoch": epoch, "accuracy": value}
+            for split, values in accuracy.items()
+            for epoch, value in enumerate(values)
+        ]
+    )
+
+
+def test_accuracy_by_seed_is_that_of_the_last_epoch():
+    table = pd.concat(
+        [
+            history_rows({"training": [0.5, 0.9], "validation": [0.5, 0.7], "test": [0.5, 0.8]}),
+            history_rows({"training": [0.6], "validation": [0.6], "test": [0.4]}, run="b", seed=3),
+        ]
+    )
+    found = summaries.accuracy_by_seed(table).set_index(["run", "seed"])
+    assert found["gap"].to_dict() == pytest.approx({("a", 0): 0.1, ("b", 3): 0.2})
+    assert found.loc[("a", 0), "test"] == 0.8
+
+
+def test_rank_correlation_of_a_rule_and_of_chance():
+    random = np.random.default_rng(0)
+    x = random.normal(size=60)
+    table = pd.DataFrame({"x": x, "y": np.exp(x), "other": random.normal(size=60)})
+    table["group"] = np.arange(60) // 3
+    rule = summaries.rank_correlation(table, "x", "y", groups=["group"])
+    assert (rule["correlation"], rule["low"], rule["high"]) == pytest.approx((1, 1, 1))
+    assert (rule["n"], rule["n_groups"]) == (60, 20)
+    chance = summaries.rank_correlation(table, "x", "other", groups=["group"])
+    assert chance["low"] < 0 < chance["high"]
+    assert chance["low"] < chance["correlation"] < chance["high"]
+
+
+def test_alike_rows_make_the_interval_wide():
+    """Copies of a row are no further evidence: whole groups are drawn."""
+    random = np.random.default_rng(1)
+    few = pd.DataFrame({"x": random.normal(size=8), "y": random.normal(size=8), "g": range(8)})
+    many = pd.concat([few] * 10, ignore_index=True)
+    width = {
+        name: found["high"] - found["low"]
+        for name, found in (
+            ("few", summaries.rank_correlation(few, "x", "y", groups=["g"])),
+            ("many", summaries.rank_correlation(many, "x", "y", groups=["g"])),
+        )
+    }
+    assert width["many"] == pytest.approx(width["few"], rel=0.25)

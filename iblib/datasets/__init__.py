@@ -20,6 +20,7 @@ def load(
     data_dir: str | Path = "",
     clip_seconds: float | None = None,
     clips_per_genre: int = 80,
+    training_share: float = 0.8,
     split: str = "official",
     seed: int = 0,
     jobs: int | None = None,
@@ -38,6 +39,8 @@ def load(
         Length measured of each clip [s], ``CLIP_SECONDS`` by default; shorter clips are skipped.
     clips_per_genre : int
         ``synthetic`` only.
+    training_share : float
+        ``binary_patterns`` only: the share of the 4096 patterns trained on, at most 0.8.
     split : {"official", "stratified", "artist"}
         ``fma_small`` and ``synthetic``; the others always have a stratified one.
     seed : int
@@ -59,7 +62,9 @@ def load(
         return _load_audio(name, data_dir, clip_seconds, clips_per_genre, **common)
     from iblib.datasets import binary_patterns, linear_teacher
 
-    return {"binary_patterns": binary_patterns, "linear_teacher": linear_teacher}[name].load(seed)
+    if name == "binary_patterns":
+        return binary_patterns.load(seed, training_share=training_share)
+    return linear_teacher.load(seed)
 
 
 def _load_audio(name, data_dir, clip_seconds, clips_per_genre, *, split, seed, **common):

@@ -4,9 +4,10 @@ import numpy as np
 
 from iblib.config import key_of
 from iblib.datasets import splits
-from iblib.datasets.base import Dataset
+from iblib.datasets.base import DataError, Dataset
 
 N_BITS = 12
+TRAINING_SHARE = 0.8
 # Vertices joined to each vertex in graph A, and the antipodal pairs, of the icosahedron.
 NEIGHBOURS = (
     (1, 3, 5, 10, 11), (0, 2, 3, 4, 11), (1, 3, 4, 8, 9), (0, 1, 2, 8, 10),
@@ -59,20 +60,42 @@ def labels(bits: np.ndarray | None = None) -> np.ndarray:
     return (invariants(bits) @ np.array(WEIGHTS) > THRESHOLD).astype(np.int64)
 
 
-def load(seed: int = 0) -> Dataset:
+def load(seed: int = 0, *, training_share: float = TRAINING_SHARE) -> Dataset:
     """The task as a data set: inputs (4096, 12) float32 of 0 and 1, in ascending order.
 
     The 80/10/10 split is shuffled and stratified: an unshuffled one has p(y = 1) = 0.437 in
     training and 0.836 in test.
+
+    Parameters
+    ----------
+    seed : int
+        Of the split.
+    training_share : float, > 0 and at most 0.8
+        A smaller share trains on a stratified part of the same training rows; the others join
+        the test rows. The data set is then called ``binary_patterns_<percent>``.
+
+    Raises
+    ------
+    DataError
+        If the share is not in that range.
     """
+    if not 0 < training_share <= TRAINING_SHARE:
+        raise DataError(f"training_share must be in (0, {TRAINING_SHARE}]; got {training_share}")
     bits, y = patterns(), labels()
+    split = splits.stratified(y, seed=seed)
+    name, settings, note = "binary_patterns", [seed], ""
+    if training_share < TRAINING_SHARE:
+        name += f"_{100 * training_share:g}"
+        settings.append(training_share)
+        note = f", {training_share:.0%} for training"
+        split = splits.fewer(split, y, "training", round(training_share * len(y)), seed=seed)
     return Dataset(
-        name="binary_patterns",
+        name=name,
         inputs=bits.astype(np.float32),
         labels=y,
         classes=("0", "1"),
-        split=splits.stratified(y, seed=seed),
+        split=split,
         ids=np.arange(len(bits)),
-        fingerprint=key_of("binary_patterns", seed),
-        source=f"12-bit task of Shwartz-Ziv and Tishby, all 4096 patterns (split seed {seed})",
+        fingerprint=key_of("binary_patterns", *settings),
+        source=f"12-bit task of Shwartz-Ziv and Tishby, 4096 patterns{note} (split seed {seed})",
     )

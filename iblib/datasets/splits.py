@@ -47,3 +47,24 @@ def stratified(
     split = np.full(len(labels), "training", dtype="<U10")
     split[held_out[0]], split[held_out[1]] = "test", "validation"
     return split
+
+
+def fewer(split: np.ndarray, labels: np.ndarray, name: str, n: int, *, seed: int = 0) -> np.ndarray:
+    """The split with only ``n`` items left in the set ``name``, stratified; the others become test.
+
+    Parameters
+    ----------
+    split : ndarray, shape (n_items,), str
+    labels : ndarray, shape (n_items,)
+    name : {"training", "validation"}
+    n : int, >= number of classes, < items of the set
+    seed : int
+        Equal seed, equal split.
+    """
+    from sklearn.model_selection import train_test_split
+
+    rows = np.flatnonzero(split == name)
+    _, left_out = train_test_split(rows, train_size=n, stratify=labels[rows], random_state=seed)
+    changed = split.copy()
+    changed[left_out] = "test"
+    return changed

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import torch
 
 from iblib.activations import record
-from iblib.config import MeasureConfig
-from iblib.experiments.specs import filter_measure, plane_measure
 from iblib.information_plane import measure_run
 from iblib.training import Run, train
 
@@ -98,7 +97,7 @@ def histories(runs: dict[str, Run], profile: str) -> pd.DataFrame:
     tables = []
     for run in runs.values():
         about = {"run": run.key, "dataset": run.dataset, "profile": profile}
-        about |= {"model": run.config.model, "activation": run.config.activation}
+        about |= {"model": run.config.name, "activation": run.config.activation}
         about["batch_mode"] = run.config.batch_mode
         table = run.history.assign(**about, seed=run.history["member"] + run.config.seed)
         columns = [*about, "seed", "epoch", "updates", "split", "loss", "accuracy"]
@@ -106,20 +105,53 @@ def histories(runs: dict[str, Run], profile: str) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def confusion(session: "Session") -> pd.DataFrame:
+    """Test clips by true and by predicted class at the last epoch of every run.
+
+    Columns model, activation, batch_mode, seed, true, predicted, clips; pairs that do not occur
+    are left out.
+    """
+    data = session.audio
+    x, y = data.take(data.rows("test"))
+    tables = []
+    for run in trained(session).values():
+        with torch.no_grad():
+            found = run.network(run.epochs[-1])(torch.from_numpy(x)).argmax(1).numpy()
+        pairs = pd.DataFrame({"true": y, "predicted": found}).value_counts(sort=False)
+        about = {"model": run.config.name, "activation": run.config.activation}
+        about |= {"batch_mode": run.config.batch_mode, "seed": run.config.seed}
+        tables.append(pairs.rename("clips").reset_index().assign(**about))
+    table = pd.concat(tables, ignore_index=True)
+    for column in ("true", "predicted"):
+        table[column] = [data.classes[c] for c in table[column]]
+    return table[["model", "activation", "batch_mode", "seed", "true", "predicted", "clips"]]
+
+
 def planes(session: "Session") -> pd.DataFrame:
     """Information planes of whole layers for every run on audio."""
-    return _measured(session, plane_measure(session.profile))
+    return _measured(session, "planes")
 
 
 def filters(session: "Session") -> pd.DataFrame:
     """Information of single filters, for the runs that ask for it."""
-    return _measured(session, filter_measure(session.profile))
+    return _measured(session, "filters")
 
 
-def _measured(session: "Session", measure: MeasureConfig) -> pd.DataFrame:
+def noise(session: "Session") -> pd.DataFrame:
+    """KDE over noise variances and binning over numbers of bins, for the runs that ask for it."""
+    return _measured(session, "noise")
+
+
+def _measured(session: "Session", measure: str) -> pd.DataFrame:
     specs, profile = session.audio_runs(), session.profile.name
     tables = [
-        measure_run(run, session.audio, measure, profile=profile, device=session.device)
+        measure_run(
+            run,
+            session.audio,
+            specs[name].measures[measure],
+            profile=profile,
+            device=session.device,
+        )
         for name, run in trained(session).items()
         if measure in specs[name].measures
     ]

@@ -24,35 +24,62 @@ from iblib.datasets import CLIP_SECONDS, load
 from iblib.datasets.base import Dataset
 from iblib.datasets.melspectrogram import CACHE_FORMAT
 from iblib.datasets.synthetic import GENERATOR_FORMAT
-from iblib.experiments import audio, small_nets, verdicts
-from iblib.experiments.specs import RunSpec, audio_runs, linear_run, saxe_runs
+from iblib.experiments import audio, linear, saxe, trust, verdicts
+from iblib.experiments.specs import (
+    LINEAR_CASES,
+    RunSpec,
+    audio_runs,
+    linear_run,
+    saxe_runs,
+    sweep_order,
+)
 from iblib.information_plane import read_table, write_table
 from iblib.paths import OutputPaths, is_home, output_paths, root
 from iblib.sweep import check_device
 from iblib.training import environment
 
+# Raised by one whenever the code changes what equal runs are summarised to.
+RESULT_FORMAT = 1
+
 
 @dataclass(frozen=True)
 class _Maker:
-    """What makes a file of results/, and which of the session's runs it depends on."""
+    """What makes a file of results/, and what of the session it depends on."""
 
     make: Callable[["Session"], pd.DataFrame | dict | bytes]
-    depends_on: str  # audio, or runs on it; runs on the small tasks
+    depends_on: tuple[str, ...] = ()
 
 
 _MAKERS = {
-    "class-shares.csv": _Maker(audio.class_shares, "audio"),
-    "skipped.csv": _Maker(audio.skipped, "audio"),
-    "examples.npz": _Maker(audio.examples, "audio"),
-    "clip.mp3": _Maker(audio.one_clip, "audio"),
-    "training-history.csv": _Maker(audio.training_history, "audio runs"),
-    "cnn-planes.csv": _Maker(audio.planes, "audio runs"),
-    "cnn-filters.csv": _Maker(audio.filters, "audio runs"),
-    "feature-maps.npz": _Maker(audio.feature_maps, "audio runs"),
-    "saxe-history.csv": _Maker(small_nets.saxe_history, "saxe runs"),
-    "saxe-planes.csv": _Maker(small_nets.saxe_planes, "saxe runs"),
-    "linear-network.csv": _Maker(small_nets.linear_network, "linear runs"),
-    "README-table.csv": _Maker(verdicts.headline, "saxe runs"),
+    "class-shares.csv": _Maker(audio.class_shares, ("audio",)),
+    "skipped.csv": _Maker(audio.skipped, ("audio",)),
+    "examples.npz": _Maker(audio.examples, ("audio",)),
+    "clip.mp3": _Maker(audio.one_clip, ("audio",)),
+    "training-history.csv": _Maker(audio.training_history, ("audio runs",)),
+    "confusion.csv": _Maker(audio.confusion, ("audio runs",)),
+    "cnn-planes.csv": _Maker(audio.planes, ("audio runs",)),
+    "cnn-filters.csv": _Maker(audio.filters, ("audio runs",)),
+    "cnn-noise.csv": _Maker(audio.noise, ("audio runs",)),
+    "cnn-geometry.csv": _Maker(trust.cnn_geometry, ("audio runs",)),
+    "feature-maps.npz": _Maker(audio.feature_maps, ("audio runs",)),
+    "saxe-history.csv": _Maker(saxe.history, ("saxe runs",)),
+    "saxe-planes.csv": _Maker(saxe.planes, ("saxe runs",)),
+    "saxe-variants.csv": _Maker(saxe.variants, ("saxe runs",)),
+    "saxe-components.csv": _Maker(saxe.components, ("saxe runs",)),
+    "saxe-edges.csv": _Maker(saxe.edges, ("saxe runs",)),
+    "saxe-sweeps.csv": _Maker(saxe.sweeps, ("saxe runs",)),
+    "saxe-saturation.csv": _Maker(saxe.saturated_units, ("saxe runs",)),
+    "saxe-histograms.npz": _Maker(saxe.histograms, ("saxe runs",)),
+    "saxe-gradients.csv": _Maker(saxe.gradients, ("saxe runs",)),
+    "saxe-geometry.csv": _Maker(trust.saxe_geometry, ("saxe runs",)),
+    "linear-network.csv": _Maker(linear.linear_network, ("linear runs",)),
+    "knn-bias.csv": _Maker(trust.knn_bias),
+    "artefacts.csv": _Maker(trust.artefacts),
+    "saturated-shares.csv": _Maker(trust.saturated_shares, ("audio runs", "saxe runs")),
+    "violations.csv": _Maker(trust.violations, ("audio runs", "saxe runs")),
+    "compression-and-gap.csv": _Maker(trust.compression_and_gap, ("audio runs", "saxe runs")),
+    "verdicts.csv": _Maker(verdicts.verdicts, ("audio runs", "saxe runs", "linear runs")),
+    "README-table.csv": _Maker(verdicts.headline, ("audio runs", "saxe runs", "linear runs")),
 }
 
 
@@ -144,26 +171,35 @@ class Session:
         """The runs on the 12-bit task that the notebooks need."""
         return saxe_runs(self.profile)
 
+    def linear_runs(self) -> dict[tuple[str, int], RunSpec]:
+        """The runs of the linear teacher and student, by case and seed."""
+        seeds = range(self.profile.linear_seeds)
+        return {
+            (name, seed): linear_run(self.profile, seed, case)
+            for name, case in LINEAR_CASES.items()
+            for seed in seeds
+        }
+
     def run_specs(self) -> list[dict]:
-        """Every run and its measurement as plain settings, for ``sweep``."""
-        runs = [*self.saxe_runs().values(), *self.audio_runs().values()]
-        return [spec.as_dict(measure) for spec in runs for measure in spec.measures]
+        """Every run that is measured, with each measurement, as plain settings for ``sweep``."""
+        return sweep_order([*self.saxe_runs().values(), *self.audio_runs().values()])
 
     def key(self, name: str) -> str:
         """Key that a result made for these settings carries: a hash of all that it depends on."""
-        kind = _MAKERS[name].depends_on
         data = {k: v for k, v in self.data_settings.items() if k != "data_dir"}
         specs: list[RunSpec] = []
-        if kind.startswith("audio") and kind.endswith("runs"):
-            specs += audio_runs(self.profile, data).values()
-        if "saxe" in kind:
-            specs += self.saxe_runs().values()
-        if "linear" in kind:
-            specs += [linear_run(self.profile, s) for s in range(self.profile.linear_seeds)]
-        formats = [RUN_FORMAT, TABLE_FORMAT]
-        if kind.startswith("audio"):
-            formats += [data, CLIP_SECONDS[self.dataset], CACHE_FORMAT, GENERATOR_FORMAT]
-        return key_of(formats, name, [asdict(spec) for spec in specs])
+        settings: list = [RUN_FORMAT, TABLE_FORMAT, RESULT_FORMAT, name]
+        for need in _MAKERS[name].depends_on:
+            if need.startswith("audio"):
+                settings += [data, CLIP_SECONDS[self.dataset], CACHE_FORMAT, GENERATOR_FORMAT]
+            runs = {
+                "audio": dict,
+                "audio runs": lambda: audio_runs(self.profile, data),
+                "saxe runs": self.saxe_runs,
+                "linear runs": self.linear_runs,
+            }
+            specs += runs[need]().values()
+        return key_of(settings, [asdict(spec) for spec in specs])
 
     def table(self, name: str) -> pd.DataFrame:
         """A table of ``results/<name>.csv``, made first when recomputing.
@@ -185,8 +221,9 @@ class Session:
         if name not in _MAKERS:
             raise KeyError(f"no experiment makes {name}; known are {sorted(_MAKERS)}")
         path = self.paths.results / name
-        if self.recompute:
+        if self.recompute and name not in self._made:
             self._write(path, _MAKERS[name].make(self))
+            self._made.add(name)
         self._check(path)
         return path
 
@@ -213,6 +250,11 @@ class Session:
             raise StaleResultError(
                 f"{path} was made for other settings than these; make it with: {self.command}"
             )
+
+    @cached_property
+    def _made(self) -> set[str]:
+        """Files that this session has made; asked for again, they are read."""
+        return set()
 
     @property
     def _origin(self) -> dict[str, str]:

@@ -23,12 +23,14 @@ class MLP(nn.Module):
     fan : {"out", "in"}
         Whose width sets the deviation of a layer's first weights: its own (Saxe's code) or its
         input's (which keeps the variance of wide layers in front of a narrow one bounded).
+    gain : float, > 0
+        Factor of that deviation; below 1, training starts near the zero function.
     generator : torch.Generator, optional
         Source of the initial weights.
 
     Notes
     -----
-    Weights are drawn from a normal of standard deviation ``1/sqrt(fan)`` truncated at two
+    Weights are drawn from a normal of standard deviation ``gain/sqrt(fan)`` truncated at two
     deviations, biases are 0 (Saxe et al. 2018, code for the 12-bit task).
     """
 
@@ -38,6 +40,7 @@ class MLP(nn.Module):
         sizes: Sequence[int] = SAXE_SIZES,
         *,
         fan: str = "out",
+        gain: float = 1.0,
         generator: torch.Generator | None = None,
     ):
         super().__init__()
@@ -45,13 +48,15 @@ class MLP(nn.Module):
             raise ValueError(f"sizes must hold at least two positive widths; got {sizes}")
         if fan not in ("out", "in"):
             raise ValueError(f"fan must be 'out' or 'in'; got {fan!r}")
+        if not gain > 0:
+            raise ValueError(f"gain must be positive; got {gain}")
         self.linear = nn.ModuleList(
             nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairwise(sizes)
         )
         self.activation = nn.ModuleList(activation_module(activation, "mlp") for _ in sizes[2:])
         for linear in self.linear:
             width = linear.out_features if fan == "out" else linear.in_features
-            deviation = width**-0.5
+            deviation = gain * width**-0.5
             nn.init.trunc_normal_(
                 linear.weight, 0.0, deviation, -2 * deviation, 2 * deviation, generator=generator
             )
@@ -62,6 +67,25 @@ class MLP(nn.Module):
         for linear, activation in zip(self.linear[:-1], self.activation, strict=True):
             x = activation(linear(x))  # (batch, width)
         return self.linear[-1](x)
+
+    def forward_many(self, weights: dict[str, Tensor], x: Tensor) -> Tensor:
+        """Logits (members, batch, out) of many networks of this shape, each on its own batch.
+
+        The same as ``torch.func.vmap`` over ``functional_call``, in about half the time: at these
+        widths the calls cost more than the products.
+
+        Parameters
+        ----------
+        weights : dict
+            The state of the networks, stacked along a leading member axis.
+        x : Tensor, shape (members, batch, sizes[0])
+        """
+        for i in range(len(self.linear)):
+            bias, weight = weights[f"linear.{i}.bias"], weights[f"linear.{i}.weight"]
+            x = torch.baddbmm(bias[:, None], x, weight.mT)  # (members, batch, width)
+            if i < len(self.activation):
+                x = self.activation[i](x)
+        return x
 
     def measured_layers(self, *, batch_norm: bool = False) -> dict[str, str]:
         """Layer name -> module whose output is measured; there is no batch norm to ask for."""

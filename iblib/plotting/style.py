@@ -27,7 +27,7 @@ VALUE_CMAP = "magma"
 PANEL = (2.6, 2.3)
 SMALLEST_PT = 7
 
-_LINES = {"kde": "--", "kraskov": "-."}  # binning and its variants: solid
+_LINES = {"kde": "--", "kde_relative": "--", "kraskov": "-."}  # binning and its variants: solid
 _NAME = re.compile(r"^\d\d-[a-z0-9-]+$")
 _RC = {
     "font.size": 8,

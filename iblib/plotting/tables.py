@@ -11,12 +11,15 @@ SETTINGS = (
     *("view", "channel", "estimator", "parameter", "value"),
 )
 KEYS = ("run", *SETTINGS, "seed", "epoch", "layer")
+KDE = ("kde", "kde_relative")
 ESTIMATOR_LABELS = {
     "binning": "binning",
     "binning_refit": "binning, refitted edges",
     "binning_mass": "binning, equal mass",
+    "binning_net_input": "binning, equal in the net input",
     "pooled": "pooled histogram",
     "kde": "KDE",
+    "kde_relative": "KDE, noise relative to the deviation",
     "kraskov": "Kraskov",
 }
 
@@ -46,7 +49,7 @@ def quantity_name(estimator: str, quantity: str, bound: str = "upper") -> str:
         raise ValueError(f'bound must be "upper" or "lower"; got {bound!r}')
     if quantity not in ("I_XT", "I_TY"):
         raise ValueError(f'quantity must be "I_XT" or "I_TY"; got {quantity!r}')
-    if estimator == "kde":
+    if estimator in KDE:
         return f"{quantity}_{bound}"
     if quantity == "I_XT" and estimator in ("kraskov", "pooled"):
         return "H_T"
@@ -67,7 +70,7 @@ def axis_label(estimator: str, quantity: str) -> str:
 def estimator_label(estimator: str, bound: str = "upper") -> str:
     """Readable name of an estimator; KDE with the bound it stands for."""
     name = ESTIMATOR_LABELS.get(estimator, estimator)
-    return f"{name} ({bound})" if estimator == "kde" else name
+    return f"{name} ({bound})" if estimator in KDE else name
 
 
 def family(estimator: str) -> str:

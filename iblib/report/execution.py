@@ -22,6 +22,7 @@ from iblib.report import ReportError
 from iblib.report.parameters import changed, tags, write_values
 
 INJECTED = "injected-parameters"
+ANSWER = "answer"  # its output, one paragraph of Markdown, goes below the title
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 # What execution leaves behind and no reader needs.
@@ -99,16 +100,7 @@ def clean(notebook: NotebookNode, values: dict[str, Any], recomputed: bool = Fal
     cells = [cell for cell in notebook.cells if INJECTED not in tags(cell)]
     notebook.cells = cells
     write_values(notebook, changed(notebook, values))
-    made_by = values.get("profile", HOME[0]), values.get("dataset", HOME[1])
-    if not is_home(*made_by):
-        profile, dataset = made_by
-        _say_whose_numbers(
-            notebook, f"**A copy**, computed with profile `{profile}` on `{dataset}`"
-        )
-    elif not is_where_text_was_written(root() / "results", recomputed):
-        _say_whose_numbers(notebook, "**Computed on another kind of machine** than the text")
-    else:
-        _say_whose_numbers(notebook, "")
+    _say_whose_numbers(notebook, _whose_numbers(values, recomputed), answer_of(notebook))
     for number, cell in _numbered(notebook):
         cell.execution_count = number
         for output in cell.outputs:
@@ -122,20 +114,52 @@ def clean(notebook: NotebookNode, values: dict[str, Any], recomputed: bool = Fal
     notebook.metadata = nbformat.from_dict(metadata)
 
 
-_NOTE = (
-    "outputs, tables and figures are its own, but the numbers quoted in the text (Answer, "
-    "Readings, Limits) are those of the committed report."
+_NOTE = "outputs, tables and figures are its own"
+_QUOTED = (
+    ", but the numbers quoted in the text (Answer, Readings, Limits) are those of the committed "
+    "report."
 )
+_GENERATED = ", and so are the numbers in Answer and Readings."
 
 
-def _say_whose_numbers(notebook: NotebookNode, how: str) -> None:
-    """Below the title, where outputs are not those that the text was written for; else nothing."""
+def _whose_numbers(values: dict[str, Any], recomputed: bool) -> str:
+    """What a report is, where it is not the one that the text was written for; else nothing."""
+    profile, dataset = values.get("profile", HOME[0]), values.get("dataset", HOME[1])
+    if not is_home(profile, dataset):
+        return f"**A copy**, computed with profile `{profile}` on `{dataset}`"
+    if not is_where_text_was_written(root() / "results", recomputed):
+        return "**Computed on another kind of machine** than the text"
+    return ""
+
+
+def answer_of(notebook: NotebookNode) -> str:
+    """What the cell tagged ``answer`` says, or nothing where there is no such cell."""
+    for cell in notebook.cells:
+        if ANSWER in tags(cell):
+            found = [output.get("data", {}) for output in cell.outputs]
+            shown = [data["text/markdown"] for data in found if "text/markdown" in data]
+            if len(shown) != 1:
+                raise ReportError(f"the cell tagged {ANSWER!r} must show one paragraph of Markdown")
+            return shown[0]
+    return ""
+
+
+def _say_whose_numbers(notebook: NotebookNode, how: str, answer: str) -> None:
+    """Below the title: whose numbers these are, and the answer where a cell makes it.
+
+    A notebook with an answer of its own writes its Readings itself too; on another kind of machine
+    they are right as they are.
+    """
     first = notebook.cells[0]
-    if first.cell_type == "markdown" and first.source.startswith("# "):
-        title, *paragraphs = first.source.split("\n\n")
-        paragraphs = [text for text in paragraphs if not text.endswith(_NOTE)]
-        note = [f"> {how}: {_NOTE}"] if how else []
-        first.source = "\n\n".join([title, *note, *paragraphs])
+    if first.cell_type != "markdown" or not first.source.startswith("# "):
+        return
+    title, *paragraphs = first.source.split("\n\n")
+    paragraphs = [text for text in paragraphs if not text.startswith("> **")]
+    if answer:
+        paragraphs = [answer if text.startswith("**Answer.") else text for text in paragraphs]
+        how = how if how.startswith("**A copy") else ""
+    note = [f"> {how}: {_NOTE}{_GENERATED if answer else _QUOTED}"] if how else []
+    first.source = "\n\n".join([title, *note, *paragraphs])
 
 
 def _run(source: Path, notebook: NotebookNode, values: dict[str, Any]) -> NotebookNode:

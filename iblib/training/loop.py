@@ -134,7 +134,7 @@ class _Training:
         parameters, rate = self.members.parameters(), self.config.learning_rate
         decay = self.config.weight_decay
         if self.config.optimizer == "adam":
-            return torch.optim.Adam(parameters, lr=rate, weight_decay=decay)
+            return torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=True)
         momentum = self.config.momentum
         return torch.optim.SGD(parameters, lr=rate, momentum=momentum, weight_decay=decay)
 

@@ -28,7 +28,9 @@ class Members:
 
     def __init__(self, config: RunConfig, options: dict[str, Any], device: str):
         self.networks = [
-            build(config.model, config.activation, seed=config.seed + s, **options).to(device)
+            build(config.model, config.activation, seed=config.seed + s, **options).to(
+                device, memory_format=torch.channels_last
+            )  # convolutions of few channels are up to three times faster so
             for s in range(config.n_seeds)
         ]
         self.network = self.networks[0]
@@ -50,13 +52,18 @@ class Members:
         """Logits (n, batch, out) of each member's own batch x (n, batch, ...)."""
         if not self.stack:
             return self.network(x[0])[None]
-        return vmap(self._one)(self.stack, x)
+        return self._many(x)
 
     def on_same(self, x: Tensor) -> Tensor:
         """Logits (n, batch, out) of all members on one batch x (batch, ...)."""
         if not self.stack:
             return self.network(x)[None]
-        return vmap(self._one, in_dims=(0, None))(self.stack, x)
+        return self._many(x.expand(self.n, *x.shape))
+
+    def _many(self, x: Tensor) -> Tensor:
+        if hasattr(self.network, "forward_many"):
+            return self.network.forward_many(self.stack, x)
+        return vmap(self._one)(self.stack, x)
 
     def _one(self, weights: dict[str, Tensor], x: Tensor) -> Tensor:
         return functional_call(self.network, weights, (x,))
