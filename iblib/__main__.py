@@ -91,7 +91,7 @@ def report(profile, dataset, data_dir, out, device, jobs, scheduler, only):
         scheduler,
         only,
         on_run=_echo_run,
-        on_notebook=_echo_notebook,
+        on_step=_echo_step,
     )
     click.echo(f"report: {index}")
 
@@ -167,7 +167,7 @@ def fma_small(tracks, data_dir):
     click.echo(f"FMA-small: {folder}")
 
 
-def _echo_notebook(number: int, total: int, name: str, seconds: float) -> None:
+def _echo_step(number: int, total: int, name: str, seconds: float) -> None:
     click.echo(f"[{number:2d}/{total:2d}] {name:32s} {seconds:7.1f} s")
 
 

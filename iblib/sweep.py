@@ -198,7 +198,7 @@ def run_one(
     dataset = _load(canonical_json(spec["data"]))
     folder = Path(runs_dir) if runs_dir else None
     planes = ""
-    with _one_thread():
+    with one_thread():
         config = RunConfig.from_dict(spec["run"])
         run = train(config, dataset, runs_dir=folder, device=device, progress=False)
         if spec["measure"] is not None:
@@ -238,7 +238,7 @@ def _csv(table: pd.DataFrame) -> str:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """The same thread count everywhere, so that serial and parallel runs agree bit for bit."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

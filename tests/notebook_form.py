@@ -114,7 +114,7 @@ def _answer(notebook: NotebookNode) -> list[str]:
 def _size(path: Path, notebook: NotebookNode) -> list[str]:
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
     pages = (str(output.get("data", {}).get("text/html", "")) for output in outputs)
-    sliders = any('type="range"' in page or "'range'" in page for page in pages)
+    sliders = any('class="ib-player"' in page for page in pages)
     limit = MAX_BYTES_WITH_SLIDERS if sliders else MAX_BYTES
     size = path.stat().st_size
     return [f"{size} bytes, more than {limit}"] if size > limit else []

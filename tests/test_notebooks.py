@@ -119,3 +119,27 @@ def test_a_spoiled_notebook_fails_the_check(good, tmp_path, spoil, message):
     nbformat.write(notebook, path)
     problems = "\n".join(form_problems(path))
     assert re.search(message, problems), problems
+
+
+def test_every_figure_that_the_index_of_result_pages_names_exists():
+    """A reader with the slides at hand finds each of their result pages."""
+    root = NOTEBOOKS[0].parents[1]
+    text = next(path for path in NOTEBOOKS if path.stem == "13-conclusions").read_text("utf-8")
+    names = set(re.findall(r"`(\d\d-[a-z0-9-]+\*?)`", text))
+    assert len(names) > 25
+    for name in names:
+        assert list((root / "figures").glob(f"{name}.png")), name
+    tables = set(re.findall(r"`([a-z-]+\.csv)`", text))
+    assert {"verdicts.csv", "confusion.csv"} <= tables
+    assert [name for name in tables if not (root / "results" / name).is_file()] == []
+
+
+def test_every_figure_is_of_a_notebook():
+    """No picture of an earlier report is left behind."""
+    saved = {
+        name
+        for path in NOTEBOOKS
+        for name in re.findall(r'"(\d\d-[a-z0-9-]+)\\"', path.read_text("utf-8"))
+    }
+    figures = {path.stem for path in (NOTEBOOKS[0].parents[1] / "figures").glob("[0-9]*.*")}
+    assert figures - saved == set()

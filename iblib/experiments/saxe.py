@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 # Units beyond this are called saturated (tanh and softsign).
 SATURATED = 0.95
 N_BINS = 30
-GRADIENT_POINTS = 24
-HISTOGRAM_POINTS = 24
+GRADIENT_POINTS = 18
+HISTOGRAM_POINTS = 16
 
 
 def data_of(spec: RunSpec) -> Dataset:

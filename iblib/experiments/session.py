@@ -1,8 +1,9 @@
 """A notebook's session: its settings, and its tables read from results/ or made anew."""
 
 import io
+import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from iblib import files
+from iblib.cluster import run_tasks
 from iblib.config import (
     AUDIO_SETS,
     RUN_FORMAT,
@@ -35,7 +37,7 @@ from iblib.experiments.specs import (
 )
 from iblib.information_plane import read_table, write_table
 from iblib.paths import OutputPaths, is_home, output_paths, root
-from iblib.sweep import check_device
+from iblib.sweep import check_device, one_thread
 from iblib.training import environment
 
 # Raised by one whenever the code changes what equal runs are summarised to.
@@ -48,8 +50,10 @@ class _Maker:
 
     make: Callable[["Session"], pd.DataFrame | dict | bytes]
     depends_on: tuple[str, ...] = ()
+    of_tables: bool = False  # made of other files of results/
 
 
+_NETWORKS = ("audio runs", "saxe runs")
 _MAKERS = {
     "class-shares.csv": _Maker(audio.class_shares, ("audio",)),
     "skipped.csv": _Maker(audio.skipped, ("audio",)),
@@ -75,11 +79,11 @@ _MAKERS = {
     "linear-network.csv": _Maker(linear.linear_network, ("linear runs",)),
     "knn-bias.csv": _Maker(trust.knn_bias),
     "artefacts.csv": _Maker(trust.artefacts),
-    "saturated-shares.csv": _Maker(trust.saturated_shares, ("audio runs", "saxe runs")),
-    "violations.csv": _Maker(trust.violations, ("audio runs", "saxe runs")),
-    "compression-and-gap.csv": _Maker(trust.compression_and_gap, ("audio runs", "saxe runs")),
-    "verdicts.csv": _Maker(verdicts.verdicts, ("audio runs", "saxe runs", "linear runs")),
-    "README-table.csv": _Maker(verdicts.headline, ("audio runs", "saxe runs", "linear runs")),
+    "saturated-shares.csv": _Maker(trust.saturated_shares, _NETWORKS, of_tables=True),
+    "violations.csv": _Maker(trust.violations, _NETWORKS, of_tables=True),
+    "compression-and-gap.csv": _Maker(trust.compression_and_gap, _NETWORKS, of_tables=True),
+    "verdicts.csv": _Maker(verdicts.verdicts, _NETWORKS, of_tables=True),
+    "README-table.csv": _Maker(verdicts.headline, _NETWORKS, of_tables=True),
 }
 
 
@@ -222,10 +226,55 @@ class Session:
             raise KeyError(f"no experiment makes {name}; known are {sorted(_MAKERS)}")
         path = self.paths.results / name
         if self.recompute and name not in self._made:
-            self._write(path, _MAKERS[name].make(self))
+            with one_thread():  # small networks: a second thread costs more than it does
+                value = _MAKERS[name].make(self)
+            self._write(path, value)
             self._made.add(name)
         self._check(path)
         return path
+
+    def make_results(
+        self, *, jobs: int = 1, on_made: Callable[[int, int, str, float], None] | None = None
+    ) -> None:
+        """Make every file of ``results/``, each once.
+
+        Parameters
+        ----------
+        jobs : int
+            Files at once, by processes of their own; those made of other files come last.
+        on_made : callable, optional
+            Called as ``on_made(number, total, name, seconds)``.
+        """
+        start = time.monotonic()
+        for number, name in enumerate(self._made_one_by_one(jobs), start=1):
+            if on_made:
+                on_made(number, len(_MAKERS), name, time.monotonic() - start)
+
+    def _made_one_by_one(self, jobs: int) -> Iterator[str]:
+        first = [name for name, maker in _MAKERS.items() if not maker.of_tables]
+        if jobs > 1:
+            tasks = {name: (self.settings, name) for name in first}
+            for name, status, error, _ in run_tasks(make_result, tasks, {}, jobs=jobs):
+                if status == "failed":
+                    raise RuntimeError(f"{name} could not be made: {error}")
+                self._made.add(name)
+                yield name
+        for name in _MAKERS:
+            if name not in self._made:
+                self.result(name)
+                yield name
+
+    @property
+    def settings(self) -> dict:
+        """Arguments of ``open_session`` that open this session again."""
+        return {
+            "profile": self.profile.name,
+            "dataset": self.dataset,
+            "data_dir": self.data_dir,
+            "out_dir": str(self.paths.base),
+            "recompute": self.recompute,
+            "device": self.device,
+        }
 
     def _write(self, path: Path, value: pd.DataFrame | dict | bytes) -> None:
         with files.replacing(path) as temporary:
@@ -318,3 +367,9 @@ def open_session(
     check_device(device)
     where = output_paths(profile, dataset, out_dir)
     return Session(profile_named(profile), dataset, data_dir, where, recompute, device)
+
+
+def make_result(settings: dict, name: str) -> str:
+    """Make one file of ``results/`` in a session of its own; for processes."""
+    open_session(**settings).result(name)
+    return "finished"

@@ -9,6 +9,8 @@ from iblib.config import Bins, MeasureConfig, Profile, RunConfig
 # KDE's noise variance in Saxe's code for the 12-bit task.
 SAXE_NOISE_VARIANCE = 1e-3
 SAXE_ACTIVATIONS = ("tanh", "relu", "softsign", "softplus")
+_UPPER = ("hidden3", "hidden4", "hidden5")
+_HIDDEN = ("hidden1", "hidden2", *_UPPER)
 
 # Noise of the sweeps: variances around the one in use, and deviations relative to T's own.
 NOISE_VARIANCES = (1e-3, 3e-3, 3e-2, 1e-1)
@@ -73,15 +75,15 @@ def plane_measure(profile: Profile, *, pooled: bool = False) -> MeasureConfig:
 
 
 def filter_measure(
-    profile: Profile, layers: tuple[str, ...], views: tuple[str, ...] = ("filter", "filter_mean")
+    profile: Profile, layers: tuple[str, ...], *, n_points: int = 9
 ) -> MeasureConfig:
     """Single filters, whole and as means, at some epochs (notebooks 08, 10 and 11)."""
     return MeasureConfig(
         n_samples=profile.n_samples,
-        views=views,
+        views=("filter", "filter_mean"),
         layers=layers,
         bins=(Bins("run", 30),),
-        n_points=9,
+        n_points=n_points,
     )
 
 
@@ -99,7 +101,7 @@ def noise_measure(profile: Profile, layers: tuple[str, ...] = ()) -> MeasureConf
 
 
 _BLOCKS = ("block1", "block2", "block3", "block4")
-_RESNET_FILTERS = ("conv", "res1_block1", "res2_block1", "after_pool")
+_RESNET_FILTERS = ("res1_block1", "res2_block1", "after_pool")
 
 
 def audio_runs(profile: Profile, data: dict[str, Any]) -> dict[str, RunSpec]:
@@ -127,7 +129,7 @@ def audio_runs(profile: Profile, data: dict[str, Any]) -> dict[str, RunSpec]:
         for seed in range(profile.resnet_seeds):
             settings = {"model": "mini_resnet", "epochs": profile.resnet_epochs, "activation": a}
             filters = {
-                "filters": filter_measure(profile, _RESNET_FILTERS),
+                "filters": filter_measure(profile, _RESNET_FILTERS, n_points=3),
                 "noise": noise_measure(profile, ("res2_block1", "after_pool")),
             }
             measures = {"planes": planes, **(filters if seed == 0 else {})}
@@ -188,7 +190,7 @@ def saxe_sweep(activation: str) -> MeasureConfig:
         noise_variance=SAXE_NOISE_VARIANCE,
         more_noise=(1e-4, 1e-2, 1e-1),
         relative_noise=RELATIVE_NOISE,
-        n_points=24,
+        n_points=18,
     )
 
 
@@ -197,9 +199,10 @@ def saxe_edges() -> MeasureConfig:
     return MeasureConfig(
         split="all",
         n_samples=0,
+        layers=_HIDDEN,
         bins=(Bins("bounds", 30, -1.0, 1.0), Bins("net_input", 100), MACHINE_PRECISION),
         noise_variance=SAXE_NOISE_VARIANCE,
-        n_points=16,
+        n_points=14,
     )
 
 
@@ -209,14 +212,11 @@ def saxe_components(activation: str) -> MeasureConfig:
         split="all",
         n_samples=0,
         views=("pca",),
+        layers=_HIDDEN,
         bins=saxe_bins(activation)[:1],
         noise_variance=SAXE_NOISE_VARIANCE,
-        n_points=16,
+        n_points=10,
     )
-
-
-_UPPER = ("hidden3", "hidden4", "hidden5")
-_HIDDEN = ("hidden1", "hidden2", *_UPPER)
 
 
 def saxe_runs(profile: Profile) -> dict[str, RunSpec]:
@@ -246,7 +246,8 @@ def saxe_runs(profile: Profile) -> dict[str, RunSpec]:
     others = {"epochs": profile.mlp_epochs, "n_seeds": profile.mlp_other_seeds, "n_points": points}
     for a in SAXE_ACTIVATIONS:
         if a not in main:
-            runs[f"{a}-SGD"] = _saxe_run(a, {"planes": saxe_measure(a)}, **others)
+            measures = {"planes": saxe_measure(a, n_points=few_points, layers=_HIDDEN)}
+            runs[f"{a}-SGD"] = _saxe_run(a, measures, **others)
     for a in main:
         measures = {"planes": saxe_measure(a, n_points=few_points, layers=_HIDDEN)}
         measures |= {"components": saxe_components(a)}
@@ -286,8 +287,10 @@ class LinearCase:
         Variance of the teacher's signal over that of its noise.
     gain : float
         Size of the student's first weights; 1 is a deviation of 1/sqrt(inputs).
+    learning_rate : float
+        Of gradient descent; stable while the curvature stays below 2 / rate.
     epoch_share : float
-        Part of the profile's epochs.
+        Epochs, as a multiple of the profile's.
     """
 
     n_training: int
@@ -295,6 +298,7 @@ class LinearCase:
     n_relevant: int | None = None
     snr: float = 1.0
     gain: float = 1.0
+    learning_rate: float = 0.05
     epoch_share: float = 1.0
 
 
@@ -302,7 +306,9 @@ LINEAR_CASES = {
     "few samples": LinearCase(100),
     "few samples, batches of 5": LinearCase(100, batch_size=5, epoch_share=0.1),
     "many samples": LinearCase(1000),
-    "30 of 100 relevant": LinearCase(500, n_relevant=30, snr=10.0, gain=0.3),
+    "30 of 100 relevant": LinearCase(
+        500, n_relevant=30, snr=10.0, gain=0.3, learning_rate=0.02, epoch_share=2.5
+    ),
 }
 
 
@@ -312,7 +318,7 @@ def linear_run(profile: Profile, seed: int, case: LinearCase) -> RunSpec:
         "mlp",
         "linear",
         options={"sizes": [100, 100, 1], "fan": "in", "gain": case.gain},
-        learning_rate=0.05,
+        learning_rate=case.learning_rate,
         momentum=0.0,
         batch_size=case.batch_size,
         epochs=max(round(case.epoch_share * profile.linear_epochs), 1),

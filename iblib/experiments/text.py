@@ -39,3 +39,8 @@ def listed(words: Iterable[str]) -> str:
 def choose(condition: bool, yes: str, no: str) -> str:
     """One of two wordings."""
     return yes if condition else no
+
+
+def counted(n: int, word: str) -> str:
+    """``1 seed``, ``3 seeds``."""
+    return f"{n} {word}{'' if n == 1 else 's'}"

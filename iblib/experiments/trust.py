@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from iblib.config import MeasureConfig
     from iblib.experiments.session import Session
 
-GEOMETRY_POINTS = 12
+GEOMETRY_POINTS = 10
 DIMENSIONS = (1, 2, 5, 10, 20, 50, 100)
 N_BIAS, BIAS_SEEDS = 1000, 5
 
@@ -41,11 +41,11 @@ def saxe_geometry(session: "Session") -> pd.DataFrame:
 
 
 def cnn_geometry(session: "Session") -> pd.DataFrame:
-    """Distances within and between classes of every layer of the networks on audio."""
+    """Distances within and between classes of the means of SimpleCNN's maps, block by block."""
     measure, rows = plane_measure(session.profile), []
     for run in audio.trained(session).values():
-        if run.config.batch_mode == "SGD" and not run.config.options:
-            rows += _distances(run, session.audio, measure, ("layer", "spatial_mean"))
+        if run.config.name == "simple_cnn" and run.config.batch_mode == "SGD":
+            rows += _distances(run, session.audio, measure, ("spatial_mean",))
     return pd.DataFrame(rows)
 
 

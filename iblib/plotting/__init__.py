@@ -29,6 +29,7 @@ from iblib.plotting.curves import (
     plot_learning_curves,
 )
 from iblib.plotting.entropies import (
+    few_duplicates,
     layer_panels,
     map_panels,
     networks_grid,
@@ -101,6 +102,7 @@ __all__ = [
     "exact_figure",
     "falls_grid",
     "feature_map_grid",
+    "few_duplicates",
     "filter_planes_grid",
     "filters_before_after",
     "filters_figure",

@@ -13,6 +13,8 @@ from matplotlib.lines import Line2D
 
 from iblib.plotting.style import (
     OKABE_ITO,
+    REFERENCE_GREY,
+    SMALLEST_PT,
     VALUE_CMAP,
     LayerStyle,
     epoch_axis,
@@ -100,16 +102,11 @@ def minimal_model_figure(
             ax.label_outer()
         ax = axes[0, -1]
         for (name, bits), colour in zip(curves.items(), OKABE_ITO, strict=False):
-            ax.plot(weights, bits, color=colour)
-            ax.annotate(
-                shown(name),
-                (weights[-1], bits[-1]),
-                xytext=(-2, 5),
-                textcoords="offset points",
-                color=colour,
-                ha="right",
-            )
-        reference_line(ax, 1.0, "1 bit: the sign of X", "y")
+            ax.plot(weights, bits, color=colour, label=shown(name))
+        reference_line(ax, 1.0, "", "y")
+        write = {"color": REFERENCE_GREY, "fontsize": SMALLEST_PT, "va": "top", "ha": "right"}
+        ax.text(weights[-1], 0.9, "1 bit: the sign of X", **write)
+        ax.legend(loc="upper left")
         ax.set(xscale="log", xlabel="weight w", ylabel="I(X;T) [bits]", title="one neuron, exact")
         ax.set_ylim(0, None)
     return figure

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib import patheffects
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -112,6 +113,10 @@ def ceiling_line(ax: Axes, rows: pd.DataFrame, quantity: str) -> list[Artist]:
         for p in values_of(rows, "n_samples"):
             label = rf"$\log_2 P$ = {np.log2(p):.3g}"
             artists += reference_line(ax, float(np.log2(p)), label, "y", end=True)
+    for label in artists[1::2]:  # readable on a band
+        label.set(
+            zorder=5, path_effects=[patheffects.withStroke(linewidth=1.6, foreground="white")]
+        )
     return artists
 
 
@@ -175,7 +180,7 @@ def bounds_grid(
                 say_missing(ax)
                 continue
             plot_bounds(ax, facet.table, quantities=quantities, estimator=estimator)
-        equal_limits(axes.flat)
+        equal_limits(list(axes.flat))
         for ax in axes.flat:
             ax.label_outer()
         names = [QUANTITIES[q] for q in quantities]
@@ -193,7 +198,7 @@ def bounds_grid(
 
 def equal_limits(axes: Sequence[Axes]) -> None:
     """Give axes the same y limits, with room above for the ceilings' labels."""
-    limits = padded([value for ax in axes for value in ax.get_ylim()], 0.08)
+    limits = padded([value for ax in axes for value in ax.get_ylim()], 0.14)
     for ax in axes:
         ax.set_ylim(limits)
 
@@ -297,7 +302,7 @@ def sweep_grid(
             drawn.append(
                 estimator_rows(facet.table, names[0], quantity_name(names[0], quantity, bound))
             )
-        equal_limits(axes.flat)
+        equal_limits(list(axes.flat))
         handles = [*layer_handles(styles, coloured=True), *hollow_handles(drawn)]
         figure_legend(figure, handles, data_note(table))
         figure.suptitle(title or None)

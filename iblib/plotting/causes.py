@@ -124,37 +124,41 @@ def modes_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
 
 
 def cases_figure(
-    cases: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], *, title: str = ""
+    cases: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]],
+    *,
+    layers: Sequence[str] | None = None,
+    title: str = "",
 ) -> Figure:
-    """Settings side by side: I(X;T) [bits] of the layers above the accuracy of the two splits.
+    """Settings side by side: I(X;T) [bits] of the layers above accuracy and loss of two splits.
 
     Parameters
     ----------
     cases : dict of str to (DataFrame, DataFrame)
         By heading, the plane rows (one binning convention) and the history of one setting.
+    layers : sequence of str, optional
+        All layers of the network, where figures must agree on colours; some may not be shown.
     title : str
         Above all panels.
     """
-    layers = list(dict.fromkeys(x for t, _ in cases.values() for x in values_of(t, "layer")))
-    styles = layer_styles(layers)
-    with panels(2, len(cases), panel=(1.95, 1.75), sharey="row") as (figure, axes):
+    drawn = list(dict.fromkeys(x for t, _ in cases.values() for x in values_of(t, "layer")))
+    styles = {name: s for name, s in layer_styles(layers or drawn).items() if name in drawn}
+    with panels(3, len(cases), panel=(1.95, 1.6), sharey="row") as (figure, axes):
         for column, (heading, (planes, history)) in enumerate(cases.items()):
             plot_over_epochs(axes[0, column], planes, styles=styles, ceiling=column == 0)
-            axes[0, column].set(title=heading, xlabel="")
+            axes[0, column].set_title(heading)
             splits = history[history["split"] != "validation"]
-            plot_learning_curves(axes[1, column], splits, log=True)
+            for ax, metric in zip(axes[1:, column], ("accuracy", "loss"), strict=True):
+                plot_learning_curves(ax, splits, metric=metric, log=True)
             for ax in axes[:, column]:
                 ax.set_ylabel("" if column else ax.get_ylabel())
+        share_y(axes[0])
         sparse_epochs(axes)
         handles = layer_handles(styles, coloured=True)
-        handles += [
-            Line2D([], [], color=SPLITS[s][0], ls=SPLITS[s][1], label=f"{s} accuracy")
-            for s in ("training", "test")
-        ]
-        counts = [n_seeds(planes) for planes, _ in cases.values()]
-        handles.append(
-            Line2D([], [], color="0.4", label=f"mean, {seeds_text(counts)}; band: range")
-        )
+        for split in ("training", "test"):
+            colour, line = SPLITS[split]
+            handles.append(Line2D([], [], color=colour, ls=line, label=split))
+        seeds = seeds_text([n_seeds(planes) for planes, _ in cases.values()])
+        handles.append(Line2D([], [], color="0.4", label=f"mean, {seeds}; band: range"))
         figure_legend(figure, handles, data_note(pd.concat([p for p, _ in cases.values()])))
         figure.suptitle(title or None)
     return figure
@@ -166,6 +170,7 @@ def exact_figure(
     ylabels: Sequence[str],
     *,
     title: str = "",
+    panel: tuple[float, float] = (2.2, 1.7),
 ) -> Figure:
     """Columns of a table of exact numbers against the epoch, one column of panels a case.
 
@@ -179,9 +184,10 @@ def exact_figure(
         For each row of panels.
     title : str
         Above all panels.
+    panel : tuple of float
+        Width and height of a panel [inch].
     """
-    size = {"panel": (2.2, 1.7), "sharey": "row"}
-    with panels(len(rows), len(tables), **size) as (figure, axes):
+    with panels(len(rows), len(tables), panel=panel, sharey="row") as (figure, axes):
         for j, (heading, table) in enumerate(tables.items()):
             for i, columns in enumerate(rows):
                 ax = axes[i, j]

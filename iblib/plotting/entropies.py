@@ -44,6 +44,25 @@ def per_unit(table: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(bits=rows["bits"] / rows["dimension"])
 
 
+def few_duplicates(
+    table: pd.DataFrame, by: Sequence[str] = ("run", "seed", "layer"), most: float = 0.01
+) -> pd.DataFrame:
+    """Kraskov rows without the curves whose level the constant in the code decides.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Kraskov rows.
+    by : sequence of str
+        What is kept or left out as a whole: a layer's curve of one seed, or a network.
+    most : float
+        Largest share of samples with r = 0, at any epoch, that is kept. At 0.01 those samples move
+        H(T) by about half a bit per unit.
+    """
+    share = table["zero_radius"] / table["n_samples"]
+    return table[share.groupby([table[name] for name in by]).transform("max") <= most]
+
+
 def networks_grid(
     tables: Mapping[str, pd.DataFrame],
     *,

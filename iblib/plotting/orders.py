@@ -153,6 +153,7 @@ def _order_panel(ax: Axes, part: pd.DataFrame, value: str) -> None:
     if part.empty:
         say_missing(ax)
         return
+    middle = part.groupby(["depth", "widths"])[value].mean().groupby("depth").mean()
     for name, one in part.groupby("widths", sort=False):
         look, groups = _WIDTHS[name], one.groupby("depth")
         mean, empty = groups[value].mean(), groups["hollow"].mean() >= 0.5
@@ -161,10 +162,12 @@ def _order_panel(ax: Axes, part: pd.DataFrame, value: str) -> None:
         faces = ["white" if hollow else look.colour for hollow in empty]
         mark = {"marker": look.marker, "s": 22, "facecolors": faces, "edgecolors": look.colour}
         ax.scatter(mean.index, mean, zorder=3, **mark)
-        side = {"normal": (0, 5), "reversed": (0, -11)}[name]
         for depth, width in groups["width"].first().items():
-            write = {"xytext": side, "textcoords": "offset points", "ha": "center"}
-            write |= {"color": look.colour, "fontsize": SMALLEST_PT}
+            above = mean[depth] > middle[depth] or (
+                mean[depth] == middle[depth] and name == "normal"
+            )
+            write = {"xytext": (0, 5 if above else -11), "textcoords": "offset points"}
+            write |= {"ha": "center", "color": look.colour, "fontsize": SMALLEST_PT}
             ax.annotate(f"{width:.0f}", (depth, mean[depth]), **write)
     ax.set(xlabel="layer", xticks=sorted(part["depth"].unique()))
     ax.margins(x=0.12, y=0.26)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from iblib.plotting.planes import hollow_handles, padded
 from iblib.plotting.style import (
@@ -25,6 +26,7 @@ from iblib.plotting.tables import (
     seeds_text,
     values_of,
 )
+from iblib.plotting.trends import share_y
 
 _SIDES = {"before": LayerStyle(OKABE_ITO[0], "o"), "after": LayerStyle(OKABE_ITO[1], "s")}
 _SWEEPS = {
@@ -37,7 +39,7 @@ _SWEEPS = {
 def before_after_sweep(
     table: pd.DataFrame, pair: tuple[str, str], *, view: str = "layer", title: str = ""
 ) -> Figure:
-    """Share of saturated epochs and I(X;T) at the last one [bits] against noise and bins.
+    """Share of saturated epochs, and I(X;T) untrained and at the end [bits], by noise and bins.
 
     Parameters
     ----------
@@ -69,10 +71,10 @@ def before_after_sweep(
                 shown = str(activation).replace("relu", "ReLU")
                 column[0].set_ylabel("" if j else f"{shown}: saturated")
                 column[1].set_ylabel("" if j else f"{shown}: I(X;T) [bits]")
-        low = min(ax.get_ylim()[0] for ax in axes[1::2].flat)
-        for ax in axes[1::2].flat:
-            ax.set_ylim(bottom=low)
+        share_y(list(axes[1::2].flat))
         handles = layer_handles(dict(zip(pair, _SIDES.values(), strict=True)), coloured=True)
+        for width, name in ((1.4, "last epoch"), (0.6, "untrained")):
+            handles.append(Line2D([], [], color="0.4", lw=width, label=f"I(X;T), {name}"))
         note = f"{data_note(rows)}   {seeds_text([n_seeds(rows) // len(activations)])}"
         figure_legend(figure, [*handles, *hollow_handles([rows.assign(hollow=True)])[:1]], note)
         figure.suptitle(title or None)
@@ -80,23 +82,25 @@ def before_after_sweep(
 
 
 def _sweep_panels(axes: np.ndarray, rows: pd.DataFrame, pair: tuple[str, str]) -> None:
-    """Share of saturated epochs above, bits of the last epoch below."""
+    """Share of saturated epochs above; bits of the first (thin) and the last epoch below."""
     share_axes, bits_axes = axes
-    estimator, last = rows["estimator"].iloc[0], rows["epoch"].max()
+    estimator = rows["estimator"].iloc[0]
+    ends = [rows[rows["epoch"] == epoch] for epoch in (rows["epoch"].min(), rows["epoch"].max())]
     for layer, look in zip(pair, _SIDES.values(), strict=True):
-        one = rows[rows["layer"] == layer]
-        share = one.groupby("value")["hollow"].mean()
-        end = one[one["epoch"] == last].groupby("value")[["bits", "hollow"]].mean()
+        share = rows[rows["layer"] == layer].groupby("value")["hollow"].mean()
         line = {"color": look.colour, "ls": estimator_line(estimator)}
         share_axes.plot(share.index, share, marker=look.marker, **line)
-        bits_axes.plot(end.index, end["bits"], **line)
-        faces = ["white" if empty >= 0.5 else look.colour for empty in end["hollow"]]
-        mark = {"marker": look.marker, "s": 18, "facecolors": faces, "edgecolors": look.colour}
-        bits_axes.scatter(end.index, end["bits"], zorder=3, **mark)
+        for end, width, size in zip(ends, (0.6, 1.4), (8, 20), strict=True):
+            found = end[end["layer"] == layer].groupby("value")[["bits", "hollow"]].mean()
+            bits_axes.plot(found.index, found["bits"], lw=width, **line)
+            faces = ["white" if empty >= 0.5 else look.colour for empty in found["hollow"]]
+            mark = {"marker": look.marker, "s": size, "facecolors": faces}
+            mark |= {"edgecolors": look.colour, "linewidths": 0.9, "zorder": 3}
+            bits_axes.scatter(found.index, found["bits"], **mark)
     ceiling = float(np.log2(rows["n_samples"].iloc[0]))
     reference_line(bits_axes, ceiling, rf"$\log_2 P$ = {ceiling:.3g}", "y")
-    share_axes.set_ylim(-0.08, 1.08)
-    bits_axes.set_ylim(padded([*rows.loc[rows["epoch"] == last, "bits"], ceiling], 0.25))
+    share_axes.set(ylim=(-0.08, 1.08), yticks=[0, 0.5, 1])
+    bits_axes.set_ylim(padded([*pd.concat(ends)["bits"], ceiling], 0.25))
     for ax in axes:
         ax.set_xscale("log")
         values = sorted(rows["value"].unique())
@@ -125,7 +129,7 @@ def before_after_filters(
         Above all panels; by default the estimator.
     """
     rows = table[(table["view"] == "filter") & table["model"].isin(pairs)]
-    cases = rows[["model", "activation"]].drop_duplicates().to_numpy().tolist()
+    cases = [(m, a) for m in pairs for a in values_of(rows[rows["model"] == m], "activation")]
     drawn = []
     with panels(2, len(cases), panel=(2.4, 1.8), sharey="row") as (figure, axes):
         for j, (model, activation) in enumerate(cases):

@@ -1,9 +1,10 @@
 """The whole report: data checked, runs made, notebooks executed, HTML and README written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from iblib import paths
+from iblib.cluster import run_tasks
 from iblib.config import ConfigError
 from iblib.experiments.session import Session, open_session
 from iblib.paths import OutputPaths
@@ -13,8 +14,8 @@ from iblib.report.html import write_html
 from iblib.report.readme import update_readme
 from iblib.sweep import Outcome, run_all
 
-# (number, total, name of the notebook, seconds)
-OnNotebook = Callable[[int, int, str, float], None]
+# (number, total, name of the table or notebook, seconds)
+OnStep = Callable[[int, int, str, float], None]
 
 
 def run_report(
@@ -27,7 +28,7 @@ def run_report(
     scheduler: str | None = None,
     only: tuple[str, ...] = (),
     on_run: Callable[[int, int, Outcome], None] | None = None,
-    on_notebook: OnNotebook | None = None,
+    on_step: OnStep | None = None,
 ) -> Path:
     """Make a report: notebooks, tables, figures, HTML.
 
@@ -47,8 +48,8 @@ def run_report(
         Address of a Dask scheduler that does this instead.
     only : tuple of str
         Numbers of the notebooks to execute, such as ``("03", "07")``; all if empty.
-    on_run, on_notebook : callable, optional
-        Called after each run and after each notebook.
+    on_run, on_step : callable, optional
+        Called after each run, and after each table and each notebook.
 
     Returns
     -------
@@ -74,7 +75,10 @@ def run_report(
     session.check_data()
     if jobs > 1 or scheduler:
         _train_and_measure(session, device, jobs, scheduler, on_run)
-    execute_all(sources, session.paths, {**settings, "recompute": True}, on_notebook)
+    if not only:  # once for all notebooks, which then only draw
+        session.make_results(jobs=jobs, on_made=on_step)
+    parameters = {**settings, "recompute": bool(only)}
+    execute_all(sources, session.paths, parameters, on_step, jobs=jobs)
     if session.paths.base == paths.root():
         update_readme(paths.root() / "README.md", session.paths.results)
     return write_html(session.paths.notebooks, html_dir(session.paths))
@@ -104,13 +108,31 @@ def execute_all(
     sources: list[Path],
     target: OutputPaths,
     parameters: dict,
-    on_notebook: OnNotebook | None = None,
+    on_step: OnStep | None = None,
+    *,
+    jobs: int = 1,
 ) -> None:
-    """Execute notebooks in order into ``target.notebooks``; the first failure ends it."""
-    for number, source in enumerate(sources, start=1):
-        seconds = execute(source, target.notebooks / source.name, parameters)
-        if on_notebook:
-            on_notebook(number, len(sources), source.stem, seconds)
+    """Execute notebooks into ``target.notebooks``, in order; the first failure ends it.
+
+    With more than one job that many are executed at once, each kernel by a process of its own.
+    """
+    places = {s.stem: (s, target.notebooks / s.name, parameters) for s in sources}
+    done = _at_once(places, jobs) if jobs > 1 and len(sources) > 1 else _in_turn(places)
+    for number, (name, seconds) in enumerate(done, start=1):
+        if on_step:
+            on_step(number, len(sources), name, seconds)
+
+
+def _in_turn(places: dict[str, tuple]) -> Iterator[tuple[str, float]]:
+    for name, place in places.items():
+        yield name, execute(*place)
+
+
+def _at_once(places: dict[str, tuple], jobs: int) -> Iterator[tuple[str, float]]:
+    for name, seconds, error, _ in run_tasks(execute, places, {}, jobs=jobs):
+        if error:
+            raise ReportError(error.removeprefix("ReportError: "))
+        yield name, float(seconds)
 
 
 def html_dir(target: OutputPaths) -> Path:

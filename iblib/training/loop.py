@@ -24,6 +24,8 @@ from iblib.training.runs import ResumeState, Run, save_tensors
 HISTORY_COLUMNS = ("member", "epoch", "updates", "split", "loss", "accuracy")
 CHECKPOINT_SECONDS = 20.0
 EVALUATION_BATCH = 512
+# Losses and accuracies are recorded at each of the first epochs, then on a log grid.
+EVERY_EPOCH, LOG_SPACED = 50, 200
 
 
 def model_options(config: RunConfig, dataset: Dataset) -> dict[str, Any]:
@@ -116,11 +118,8 @@ class _Training:
             raise ConfigError(f"{dataset.name} has no training rows: choose another split")
         self.members = Members(self.config, run.options, device)
         self.optimizer = self._optimizer()
-        self.evaluated = set(
-            range(self.config.epochs + 1)
-            if self.config.epochs <= 200
-            else [*log_epochs(self.config.epochs, 200), *self.config.stored_epochs]
-        )
+        log_spaced = log_epochs(self.config.epochs, LOG_SPACED)
+        self.evaluated = {*range(EVERY_EPOCH + 1), *log_spaced, *self.config.stored_epochs}
         self.stored = set(self.config.stored_epochs)
         self.resume = ResumeState(run.folder)
         self.epoch, self.history = -1, []
