@@ -242,34 +242,50 @@ def _compression_in_cnns(cnn: pd.DataFrame) -> Verdict:
 
 
 def _pooling(noise: pd.DataFrame) -> Verdict:
-    rows = select(noise, model="simple_cnn", layer=["before_pool", "after_pool"], view="layer")
-    rows = select(rows, estimator="kde", quantity="I_XT_upper")
-    shares = rows.pivot_table(index="value", columns="layer", values="saturated", aggfunc="mean")
-    bits = rows.pivot_table(index="value", columns="layer", values="bits", aggfunc="mean")
-    lost = (bits["before_pool"] - bits["after_pool"]).rename("lost")
-    usual, largest = 0.01, shares.index.max()
-    seen = lost[largest] > LEAST_FALL
-    hidden = shares.loc[usual, "after_pool"] > LARGEST_SATURATED_SHARE
+    usual, largest = 0.01, noise.loc[noise["estimator"] == "kde", "value"].max()
+    cnn = _before_and_after(noise, "simple_cnn", "before_pool")
+    resnet = _before_and_after(noise, "mini_resnet", "res2_block1")
+    seen = [one.loc[largest, "lost"] > LEAST_FALL for one in (cnn, resnet)]
+    hidden = cnn.loc[usual, "after"] > LARGEST_SATURATED_SHARE
+    said = {
+        f"{name}, noise variance {value:g}": one.loc[value]
+        for name, one in (("SimpleCNN", cnn), ("MiniResNet", resnet))
+        for value in (usual, largest)
+    }
+    measured = "; ".join(
+        f"{name}: {row['before']:.2f} and {row['after']:.2f}, {row['lost']:.2f} bits less after"
+        for name, row in said.items()
+    )
     return Verdict(
         "slide",
         "Pooling has a big influence",
         choose(
-            bool(seen),
+            any(seen),
             choose(
                 bool(hidden),
-                f"only with enough noise: at {usual:g} both sides are at the ceiling, "
-                f"at {largest:g} pooling takes the layer off it",
+                f"only with enough noise: at {usual:g} both sides of SimpleCNN's pooling are mostly "
+                f"at the ceiling, at {largest:g} pooling takes it off",
                 "holds: pooling takes the layer off the ceiling",
             ),
             "not shown: the layer is at the ceiling on both sides",
         ),
-        f"SimpleCNN, share of saturated points before and after: {shares['before_pool'][usual]:.2f}"
-        f" and {shares['after_pool'][usual]:.2f} (noise variance {usual:g}), "
-        f"{shares['before_pool'][largest]:.2f} and {shares['after_pool'][largest]:.2f} "
-        f"({largest:g}, where I(X;T) is {lost[largest]:.2f} bits less after)",
+        f"average pooling, share of saturated points before and after, mean I(X;T): {measured}",
         "11-pooling-noise",
-        "what is lost cannot be told where the tensor before is saturated",
+        "what is lost cannot be told where the tensor before is saturated (notebook 11)",
     )
+
+
+def _before_and_after(noise: pd.DataFrame, model: str, before: str) -> pd.DataFrame:
+    """Saturated shares before and after average pooling, and bits lost, by noise variance."""
+    rows = select(noise, model=model, layer=[before, "after_pool"], view="layer")
+    rows = select(rows, estimator="kde", quantity="I_XT_upper")
+    tables = {
+        column: rows.pivot_table(index="value", columns="layer", values=column, aggfunc="mean")
+        for column in ("saturated", "bits")
+    }
+    shares, bits = tables["saturated"], tables["bits"]
+    lost = bits[before] - bits["after_pool"]
+    return pd.DataFrame({"before": shares[before], "after": shares["after_pool"], "lost": lost})
 
 
 def _activations(saxe: pd.DataFrame, planes: pd.DataFrame) -> Verdict:

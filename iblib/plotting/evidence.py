@@ -65,7 +65,7 @@ def plot_shares(ax: Axes, table: pd.DataFrame, *, title: str = "") -> list[Artis
 def _words(label: object) -> str:
     """A label of one or several levels."""
     parts = label if isinstance(label, tuple) else (label,)
-    return "\n".join(_shown(str(part)).replace("spatial_mean", "means") for part in parts)
+    return "\n".join(_shown(str(part)).replace("kde", "KDE") for part in parts)
 
 
 def shares_figure(tables: dict[str, pd.DataFrame], *, title: str = "") -> Figure:
@@ -80,7 +80,7 @@ def shares_figure(tables: dict[str, pd.DataFrame], *, title: str = "") -> Figure
     """
     widths = [max(table.shape[1], 2) for table in tables.values()]
     rows = max(len(table) for table in tables.values())
-    size = (0.62 * sum(widths) + 1.3 * len(tables) + 0.4, 0.24 * rows + 1.1)
+    size = (0.5 * sum(widths) + 0.8 * len(tables) + 0.3, 0.22 * rows + 1.0)
     with panels(1, len(tables), figsize=size, width_ratios=widths) as (figure, axes):
         for ax, (name, table) in zip(axes[0], tables.items(), strict=True):
             plot_shares(ax, table, title=name)
@@ -120,6 +120,9 @@ def plot_sweep_of_falls(
             label = f"{_shown(activation)}, {estimator_label(estimator)}"
             artists += ax.plot(mean.index, mean, label=label, **look)
     ax.set(xscale="log", xlabel=parameter.replace("_", " "), ylabel="fall of I(X;T) [bits]")
+    ticks = sorted(rows.loc[rows["estimator"].isin(list(estimators)), "value"].unique())
+    ax.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
     return artists
 
 
@@ -186,7 +189,7 @@ def plot_compression_and_gap(
         colour = ACTIVATION_COLOURS[activation]
         look |= {"edgecolors": colour, "marker": shapes[kind]}
         artists.append(ax.scatter(one["fall"], one["gap"], **look))
-    reference_line(ax, 0.0, "no gap", "y", end=True)
+    reference_line(ax, 0.0, "", "y")
     ax.set_xscale("symlog", linthresh=0.1, linscale=0.6)
     ticks = [0, 0.1, 1, 10]
     ax.set_xticks(ticks, labels=[str(tick) for tick in ticks])
