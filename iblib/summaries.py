@@ -177,7 +177,7 @@ def rank_correlation(
 
 
 def _spearman(pairs: np.ndarray) -> float:
-    ranks = np.apply_along_axis(rankdata, 0, pairs)
+    ranks = rankdata(pairs, axis=0)
     if np.ptp(ranks, axis=0).min() == 0:
         return np.nan  # one column is constant
     return float(np.corrcoef(ranks, rowvar=False)[0, 1])

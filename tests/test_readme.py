@@ -26,6 +26,16 @@ def test_the_example_prints_what_it_says():
     assert printed.getvalue().strip() == expected
 
 
+def test_numbers_of_the_first_sentence_are_those_of_the_table():
+    sentence = re.search(r"^\*\*(.+?)\*\*$", README, re.M)[1]
+    block = README[README.index("<!-- results:begin -->") : README.index("<!-- results:end -->")]
+    numbers = re.findall(r"\d+\.\d+", sentence)
+    assert len(numbers) >= 5
+    assert [number for number in numbers if number not in block] == []
+    assert "10 seeds" in sentence
+    assert "10 seeds" in block
+
+
 def test_links_lead_somewhere():
     targets = re.findall(r"\]\(([^)#]+)\)", README)
     assert targets
