@@ -190,7 +190,7 @@ def saxe_sweep(activation: str) -> MeasureConfig:
         noise_variance=SAXE_NOISE_VARIANCE,
         more_noise=(1e-4, 1e-2, 1e-1),
         relative_noise=RELATIVE_NOISE,
-        n_points=18,
+        n_points=12,
     )
 
 
@@ -202,7 +202,7 @@ def saxe_edges() -> MeasureConfig:
         layers=_HIDDEN,
         bins=(Bins("bounds", 30, -1.0, 1.0), Bins("net_input", 100), MACHINE_PRECISION),
         noise_variance=SAXE_NOISE_VARIANCE,
-        n_points=14,
+        n_points=10,
     )
 
 
@@ -215,7 +215,7 @@ def saxe_components(activation: str) -> MeasureConfig:
         layers=_HIDDEN,
         bins=saxe_bins(activation)[:1],
         noise_variance=SAXE_NOISE_VARIANCE,
-        n_points=10,
+        n_points=8,
     )
 
 
