@@ -244,7 +244,7 @@ class Profile:
     batch: an epoch is one update there (13 of them are as many as one of Saxe's mini-batch epochs).
     ``cnn_widths_epochs`` is of SimpleCNN with its widths reversed; ``mlp_other_seeds`` of softsign,
     softplus and the reversed widths; ``mlp_few_epochs`` of training on 30 % of the patterns (5
-    updates an epoch instead of 13). ``n_samples``: measured clips; ``clips_per_genre``: size of the
+    updates an epoch instead of 13), with half the seeds. ``n_samples``: measured clips; ``clips_per_genre``: size of the
     synthetic set.
     """
 
@@ -307,17 +307,17 @@ PROFILES = {
             cnn_epochs=40,
             cnn_seeds=3,
             cnn_points=12,
-            cnn_bgd_epochs=80,
+            cnn_bgd_epochs=50,
             cnn_bgd_seeds=2,
             cnn_widths_epochs=12,
             resnet_epochs=4,
             resnet_seeds=2,
-            resnet_points=4,
+            resnet_points=3,
             mlp_epochs=1500,
             mlp_seeds=10,
             mlp_other_seeds=3,
             mlp_points=43,
-            mlp_bgd_epochs=6500,
+            mlp_bgd_epochs=3900,
             mlp_bgd_seeds=3,
             mlp_few_epochs=3900,
             linear_epochs=600,

@@ -145,8 +145,8 @@ class _Replay:
 
     def layers(self, epoch: int) -> Iterator[tuple[int, str, list[View]]]:
         """(member, layer, its views) of one epoch, one layer of activations in memory at a time."""
-        for member in range(self.run.config.n_seeds):
-            network = self.run.network(epoch, member).to(self.device)
+        for member, network in enumerate(self.run.networks(epoch)):
+            network = network.to(self.device)
             layers = layers_to_measure(network, self.config)
             for layer, t in record(network, self.x, layers):
                 yield member, layer, self._views((epoch, member, layer), t)

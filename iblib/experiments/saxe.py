@@ -100,8 +100,7 @@ def _activations(
     """(epoch, seed, hidden layer, its activations for all patterns)."""
     x, _ = data.take(data.rows("all"))
     for epoch in epochs:
-        for member in range(run.config.n_seeds):
-            network = run.network(epoch, member)
+        for member, network in enumerate(run.networks(epoch)):
             hidden = {k: v for k, v in network.measured_layers().items() if k != "output"}
             for layer, t in record(network, x, hidden):
                 yield epoch, run.config.seed + member, layer, t
@@ -182,8 +181,8 @@ def gradients(session: "Session") -> pd.DataFrame:
         batches = [(x[b], y[b]) for b in order.split(spec.run.batch_size)]
         whole = [pair for pair in batches if len(pair[1]) == spec.run.batch_size] or batches
         for epoch in thin(run.epochs, GRADIENT_POINTS):
-            for member in range(run.config.n_seeds):
-                network = run.network(epoch, member).requires_grad_(True)
+            for member, frozen in enumerate(run.networks(epoch)):
+                network = frozen.requires_grad_(True)
                 about = {"activation": spec.run.activation, "seed": run.config.seed + member}
                 rows += [{**about, "epoch": epoch, **row} for row in _signal(network, whole)]
     return pd.DataFrame(rows)

@@ -54,8 +54,7 @@ def _distances(
 ) -> Iterator[dict]:
     x, y = data.take(measurement_rows(data.rows(measure.split), measure.n_samples))
     for epoch in thin(run.epochs, GEOMETRY_POINTS):
-        for member in range(run.config.n_seeds):
-            network = run.network(epoch, member)
+        for member, network in enumerate(run.networks(epoch)):
             about = {"run": run.key, "model": run.config.name, "activation": run.config.activation}
             about |= {"seed": run.config.seed + member, "epoch": epoch}
             for layer, t in record(network, x, layers_to_measure(network, measure)):

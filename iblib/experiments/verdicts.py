@@ -263,8 +263,8 @@ def _pooling(noise: pd.DataFrame) -> Verdict:
             any(seen),
             choose(
                 bool(hidden),
-                f"only with enough noise: at {usual:g} both sides of SimpleCNN's pooling are mostly "
-                f"at the ceiling, at {largest:g} pooling takes it off",
+                f"only with enough noise: at {usual:g} both sides of SimpleCNN's pooling are "
+                f"mostly at the ceiling, at {largest:g} pooling takes it off",
                 "holds: pooling takes the layer off the ceiling",
             ),
             "not shown: the layer is at the ceiling on both sides",

@@ -5,6 +5,7 @@ import logging
 import os
 import platform
 import re
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -89,8 +90,17 @@ class Run:
 
     def network(self, epoch: int, member: int = 0) -> nn.Module:
         """One network as it was at a stored epoch, in evaluation mode, on the CPU."""
+        return self._network(self.weights(epoch), member)
+
+    def networks(self, epoch: int) -> Iterator[nn.Module]:
+        """Every member in turn as ``network`` gives it; the file is read once."""
+        weights = self.weights(epoch)
+        for member in range(self.config.n_seeds):
+            yield self._network(weights, member)
+
+    def _network(self, weights: dict[str, Tensor], member: int) -> nn.Module:
         network = build(self.config.model, self.config.activation, **self.options)
-        network.load_state_dict(member_state(self.weights(epoch), member, self.config.n_seeds))
+        network.load_state_dict(member_state(weights, member, self.config.n_seeds))
         network = network.to(memory_format=torch.channels_last)  # as it was trained: faster
         return network.eval().requires_grad_(False)
 
