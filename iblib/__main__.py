@@ -36,7 +36,7 @@ def cli():
 
     \b
     Begin here:
-      python -m iblib report                    the committed report, embedded data (14 minutes)
+      python -m iblib report                    the committed report, embedded data (15 to 21 minutes)
       python -m iblib report --profile smoke    the same in small: does it all run? (3 minutes)
       python -m iblib data fma-small --tracks 1000 --data-dir data
       python -m iblib sweep grid.toml --out report/sweep --jobs 2
@@ -49,7 +49,7 @@ def cli():
     type=click.Choice(list(PROFILES)),
     default="report",
     show_default=True,
-    help="How much is computed: smoke (minutes), report (quarter of an hour), full (GPU, hours).",
+    help="How much is computed: smoke (minutes), report (some 20 minutes), full (GPU, hours).",
 )
 @click.option(
     "--dataset",
@@ -73,7 +73,7 @@ def report(profile, dataset, data_dir, out, device, jobs, scheduler, only):
 
     \b
     Examples (times on 2 cores):
-      python -m iblib report                            14 minutes, 2 when repeated
+      python -m iblib report                            15 to 21 minutes, 4 when repeated
       python -m iblib report --profile smoke            3 minutes
       python -m iblib report --only 03 --only 04        two notebooks
       python -m iblib report --profile full --dataset fma_small --data-dir data --device cuda

@@ -243,9 +243,9 @@ class Profile:
     network and the linear network: epochs, seeds, and stored epochs (``points``). ``_bgd_`` is full
     batch: an epoch is one update there (13 of them are as many as one of Saxe's mini-batch epochs).
     ``cnn_widths_epochs`` is of SimpleCNN with its widths reversed; ``mlp_other_seeds`` of softsign,
-    softplus and the reversed widths; ``mlp_few_epochs`` of training on 30 % of the patterns (5
-    updates an epoch instead of 13), with half the seeds. ``n_samples``: measured clips; ``clips_per_genre``: size of the
-    synthetic set.
+    softplus and the reversed widths; ``mlp_few_epochs`` of training on 30 % of the patterns, with
+    half the seeds (5 updates an epoch instead of 13). ``n_samples``: measured clips;
+    ``clips_per_genre``: size of the synthetic set.
     """
 
     name: str

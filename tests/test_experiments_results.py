@@ -11,7 +11,7 @@ from small_data import pattern_data
 from iblib.config import PROFILES, MeasureConfig, RunConfig
 from iblib.experiments import linear, open_session, saxe, specs, text, trust, verdicts
 from iblib.information_plane import read_table
-from iblib.summaries import compression, select
+from iblib.summaries import CURVE, compression, select
 from iblib.training import train
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -190,7 +190,7 @@ def claim(tanh: float, relu: float, full_batch: float) -> dict[str, str]:
         [
             pd.DataFrame(
                 {
-                    **dict.fromkeys(verdicts.CURVE, "x"),
+                    **dict.fromkeys(CURVE, "x"),
                     "dataset": "binary_patterns",
                     "activation": "tanh",
                     "batch_mode": mode,

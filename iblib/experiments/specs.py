@@ -51,15 +51,15 @@ def sweep_order(runs: Iterable[RunSpec]) -> list[dict[str, Any]]:
     """Plain settings of every run and measurement, so that no worker waits for another.
 
     The first measurement of every run comes before any second one: a run is trained by the first
-    that asks for it, and whoever asks meanwhile would only wait.
+    that asks for it, and whoever asks meanwhile would only wait. The runs themselves come with the
+    longest first, and so do their further measurements.
     """
-    runs = list(runs)
-    ranked = [
-        (rank, spec.as_dict(measure))
-        for spec in runs
-        for rank, measure in enumerate(spec.measures.values())
-    ]
-    return [settings for _, settings in sorted(ranked, key=lambda pair: pair[0])]
+    first, further = [], []
+    for spec in runs:
+        measured = [spec.as_dict(measure) for measure in spec.measures.values()]
+        first += measured[:1]
+        further += measured[1:]
+    return first + further
 
 
 def plane_measure(profile: Profile, *, pooled: bool = False) -> MeasureConfig:
