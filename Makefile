@@ -33,10 +33,10 @@ $(STAMP): requirements.txt pyproject.toml
 	$(PY) -m pip install -q --no-deps -e .
 	cp requirements.txt $@
 
-report: $(STAMP) ## all notebooks, figures, results and HTML: 15 to 21 minutes, 4 when repeated
+report: $(STAMP) ## all notebooks, figures, results and HTML: about 20 minutes, 4 when repeated
 	$(PY) -m iblib report --jobs $(JOBS)
 
-smoke: $(STAMP) ## the whole report in small, into build/smoke: 3 minutes
+smoke: $(STAMP) ## the whole report in small, into build/smoke: 6 minutes
 	$(PY) -m iblib report --profile smoke --jobs $(JOBS) --out $(BUILD)/smoke
 
 test: lint unit smoke nbval ## everything that must hold: style, tests, smoke report, notebooks

@@ -36,8 +36,8 @@ def cli():
 
     \b
     Begin here:
-      python -m iblib report                    the committed report, embedded data (15 to 21 minutes)
-      python -m iblib report --profile smoke    the same in small: does it all run? (3 minutes)
+      python -m iblib report                    the committed report, embedded data (20 minutes)
+      python -m iblib report --profile smoke    the same in small: does it all run? (6 minutes)
       python -m iblib data fma-small --tracks 1000 --data-dir data
       python -m iblib sweep grid.toml --out report/sweep --jobs 2
     """
@@ -73,8 +73,8 @@ def report(profile, dataset, data_dir, out, device, jobs, scheduler, only):
 
     \b
     Examples (times on 2 cores):
-      python -m iblib report                            15 to 21 minutes, 4 when repeated
-      python -m iblib report --profile smoke            3 minutes
+      python -m iblib report                            about 20 minutes, 4 when repeated
+      python -m iblib report --profile smoke            6 minutes
       python -m iblib report --only 03 --only 04        two notebooks
       python -m iblib report --profile full --dataset fma_small --data-dir data --device cuda
       python -m iblib report --profile smoke --dataset folder --data-dir path/to/genres
