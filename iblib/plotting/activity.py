@@ -24,7 +24,7 @@ from iblib.plotting.style import (
     panels,
     reference_line,
 )
-from iblib.plotting.tables import Facet, facets, n_seeds, seeds_text, values_of
+from iblib.plotting.tables import Facet, facets, n_seeds, seeds_text, shown_name, values_of
 
 # Shares of activations below this are drawn in one colour.
 LEAST_SHARE = 1e-3
@@ -33,11 +33,6 @@ UNIT_LABELS = {
     "zero": "share of T = 0",
     "deviation": "deviation of T",
 }
-
-
-def shown(name: object) -> str:
-    """An activation's name as a reader says it."""
-    return str(name).replace("relu", "ReLU")
 
 
 def plot_seeds(
@@ -102,7 +97,7 @@ def minimal_model_figure(
             ax.label_outer()
         ax = axes[0, -1]
         for (name, bits), colour in zip(curves.items(), OKABE_ITO, strict=False):
-            ax.plot(weights, bits, color=colour, label=shown(name))
+            ax.plot(weights, bits, color=colour, label=shown_name(name))
         reference_line(ax, 1.0, "", "y")
         write = {"color": REFERENCE_GREY, "fontsize": SMALLEST_PT, "va": "top", "ha": "right"}
         ax.text(weights[-1], 0.9, "1 bit: the sign of X", **write)
@@ -178,7 +173,7 @@ def activity_figure(
                 key = f"{name}-{layer}"
                 epochs = arrays[f"{name}-epochs"]
                 mesh = plot_histogram_map(ax, arrays[key], arrays[f"{key}-edges"], epochs)
-                ax.set(title=f"{shown(name)}, {layer}", ylabel="")
+                ax.set(title=f"{shown_name(name)}, {layer}", ylabel="")
             row[0].set_ylabel("activation T")
             _unit_curves(row[-1], units[units["activation"] == name], column, styles)
         sparse_epochs(axes)
@@ -300,4 +295,4 @@ def _heading(facet: Facet, *names: str) -> str:
     """Panel title: the values alone, without the names of their columns."""
     if facet.table.empty:
         return ""
-    return ", ".join(shown(facet.table[name].iloc[0]) for name in names)
+    return ", ".join(shown_name(facet.table[name].iloc[0]) for name in names)

@@ -24,6 +24,7 @@ from iblib.plotting.style import (
     panels,
     reference_line,
     say_missing,
+    value_axis,
 )
 from iblib.plotting.tables import (
     axis_label,
@@ -251,10 +252,7 @@ def plot_sweep(
         line = {"color": look.colour, "ls": estimator_line(estimator), "lw": 1.1}
         artists += ax.plot(middle.index, middle, **line)
         artists += markers(ax, one, "value", look)
-    values = sorted(values_of(rows, "value"))
-    ax.set_xscale("log")
-    ax.set_xticks(values, labels=[f"{value:g}" for value in values])
-    ax.minorticks_off()
+    value_axis(ax, rows["value"])
     ax.set(xlabel=str(values_of(rows, "parameter")[0]).replace("_", " "))
     ax.set_ylabel(axis_label(estimator, quantity))
     return artists

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from iblib.plotting.activity import band_over_seeds, plot_seeds, shown, sparse_epochs
+from iblib.plotting.activity import band_over_seeds, plot_seeds, sparse_epochs
 from iblib.plotting.curves import SPLITS, plot_learning_curves
 from iblib.plotting.style import (
     OKABE_ITO,
@@ -20,7 +20,7 @@ from iblib.plotting.style import (
     panels,
     reference_line,
 )
-from iblib.plotting.tables import data_note, n_seeds, seeds_text, values_of
+from iblib.plotting.tables import data_note, n_seeds, seeds_text, shown_name, values_of
 from iblib.plotting.trends import plot_over_epochs, share_y
 
 MODES = {"SGD": OKABE_ITO[0], "BGD": OKABE_ITO[1]}
@@ -73,10 +73,10 @@ def gradients_figure(gradients: pd.DataFrame, planes: pd.DataFrame, *, title: st
         for column, name in enumerate(names):
             rows = gradients[gradients["activation"] == name]
             plot_signal_to_noise(axes[0, column], rows, looks)
-            axes[0, column].set(title=f"{shown(name)}: gradient", xlabel="")
+            axes[0, column].set(title=f"{shown_name(name)}: gradient", xlabel="")
             rows = planes[planes["activation"] == name]
             plot_over_epochs(axes[1, column], rows, styles=layer_styles(layers))
-            axes[1, column].set_title(f"{shown(name)}: layers")
+            axes[1, column].set_title(f"{shown_name(name)}: layers")
         for row in axes:
             share_y(row)
         handles = [
@@ -110,7 +110,7 @@ def modes_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
                     one = rows[rows["batch_mode"] == mode]
                     plot_seeds(ax, one, "bits", x=x, colour=colour)
                 epoch_axis(ax, int(rows[x].max()), x)
-                ax.set_title(f"{shown(name)}, by {'epoch' if x == 'epoch' else 'update'}")
+                ax.set_title(f"{shown_name(name)}, by {'epoch' if x == 'epoch' else 'update'}")
                 ax.set_ylabel(f"I(X;T) of {layer} [bits]" if x == "epoch" else "")
         handles = []
         for mode, colour in MODES.items():

@@ -50,6 +50,7 @@ from iblib.plotting.tables import (
     plane_points,
     quantity_name,
     require_one,
+    shown_name,
     values_of,
 )
 
@@ -195,7 +196,7 @@ def _fill_block(block: np.ndarray, grid: Sequence[Facet], look: dict) -> None:
 
 def _named(label: str, value: object) -> str:
     """A compared value as a reader says it."""
-    return label.format(value if isinstance(value, str) else f"{value:g}").replace("relu", "ReLU")
+    return shown_name(label.format(value if isinstance(value, str) else f"{value:g}"))
 
 
 def _seeds_of(rows: pd.DataFrame, by: str) -> list[int]:

@@ -26,6 +26,7 @@ from iblib.plotting.tables import (
     estimator_rows,
     n_seeds,
     seeds_text,
+    shown_name,
     values_of,
 )
 from iblib.plotting.trends import plot_over_epochs, share_y
@@ -99,7 +100,7 @@ def networks_grid(
         for j, (name, table) in enumerate(tables.items()):
             styles = layer_styles(values_of(table, "layer"))
             for ax, activation in zip(axes[:, j], activations, strict=True):
-                ax.set_title(f"{name}, {_shown(activation)}")
+                ax.set_title(f"{name}, {shown_name(activation)}")
                 rows = table[table["activation"] == activation]
                 if rows.empty:
                     say_missing(ax)
@@ -122,11 +123,6 @@ def _quantity(estimator: str) -> str:
     return {"kraskov": "H_T", "kde": "I_XT_upper", "kde_relative": "I_XT_upper"}.get(
         estimator, "I_XT"
     )
-
-
-def _shown(activation: object) -> str:
-    """An activation as a reader says it."""
-    return str(activation).replace("relu", "ReLU")
 
 
 def _by_depth(tables: Sequence[pd.DataFrame]) -> dict[str, LayerStyle]:
@@ -171,7 +167,7 @@ def layer_panels(
     """
     rows = estimator_rows(table, estimator, _quantity(estimator))
     layers, activations = values_of(rows, "layer"), values_of(rows, "activation")
-    looks = dict(zip(map(_shown, activations), _LOOKS, strict=False))
+    looks = dict(zip(map(shown_name, activations), _LOOKS, strict=False))
     columns = min(columns, len(layers))
     with panels(-(-len(layers) // columns), columns, panel=panel) as (figure, axes):
         for number, (ax, layer) in enumerate(zip(axes.flat, layers, strict=False)):
@@ -230,7 +226,7 @@ def map_panels(table: pd.DataFrame, layer: str, *, title: str = "") -> Figure:
                 plot_over_epochs(axes[i, j], part, estimator="kraskov", styles=looks)
                 name = {"filter": "whole maps", "filter_mean": "means of maps"}.get(view, view)
                 axes[i, j].set_title(
-                    f"{_shown(activation)}, {name}, d = {_one([part], 'dimension')}"
+                    f"{shown_name(activation)}, {name}, d = {_one([part], 'dimension')}"
                 )
         for column in axes.T:
             share_y(list(column))
@@ -265,7 +261,7 @@ def zero_radius_bars(tables: Mapping[str, pd.DataFrame], *, title: str = "") -> 
                 _bars(ax, rows[rows["epoch"] == epoch], looks)
                 ax.set_title(f"{name}, epoch {epoch}")
                 ax.set(ylabel="" if j else "share with r = 0", ylim=(0, 1.02))
-        shown = {_shown(activation): look for activation, look in looks.items()}
+        shown = {shown_name(activation): look for activation, look in looks.items()}
         handles = [Patch(color=look.colour, label=name) for name, look in shown.items()]
         range_ = Line2D([], [], color="0.2", lw=0.9, label="lowest to highest seed or filter")
         notes = dict.fromkeys(f"{data_note(rows)}   {_seeds(rows)}" for rows in parts.values())

@@ -20,8 +20,9 @@ from iblib.plotting.style import (
     layer_styles,
     panels,
     reference_line,
+    value_axis,
 )
-from iblib.plotting.tables import estimator_label, values_of
+from iblib.plotting.tables import estimator_label, shown_name, values_of
 
 ACTIVATION_COLOURS = {
     "tanh": OKABE_ITO[0],
@@ -29,10 +30,6 @@ ACTIVATION_COLOURS = {
     "softsign": OKABE_ITO[2],
     "softplus": OKABE_ITO[3],
 }
-
-
-def _shown(activation: str) -> str:
-    return activation.replace("relu", "ReLU")
 
 
 def plot_shares(ax: Axes, table: pd.DataFrame, *, title: str = "") -> list[Artist]:
@@ -65,7 +62,7 @@ def plot_shares(ax: Axes, table: pd.DataFrame, *, title: str = "") -> list[Artis
 def _words(label: object) -> str:
     """A label of one or several levels."""
     parts = label if isinstance(label, tuple) else (label,)
-    return "\n".join(_shown(str(part)).replace("kde", "KDE") for part in parts)
+    return "\n".join(shown_name(part).replace("kde", "KDE") for part in parts)
 
 
 def shares_figure(tables: dict[str, pd.DataFrame], *, title: str = "") -> Figure:
@@ -117,12 +114,10 @@ def plot_sweep_of_falls(
             if groups.size().max() > 1:
                 artists.append(ax.fill_between(mean.index, groups.min(), groups.max(), **band))
             look = {"color": colour, "ls": line, "marker": "o", "ms": 3.5}
-            label = f"{_shown(activation)}, {estimator_label(estimator)}"
+            label = f"{shown_name(activation)}, {estimator_label(estimator)}"
             artists += ax.plot(mean.index, mean, label=label, **look)
-    ax.set(xscale="log", xlabel=parameter.replace("_", " "), ylabel="fall of I(X;T) [bits]")
-    ticks = sorted(rows.loc[rows["estimator"].isin(list(estimators)), "value"].unique())
-    ax.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
-    ax.minorticks_off()
+    ax.set(xlabel=parameter.replace("_", " "), ylabel="fall of I(X;T) [bits]")
+    value_axis(ax, rows.loc[rows["estimator"].isin(list(estimators)), "value"])
     return artists
 
 
@@ -151,7 +146,7 @@ def geometry_figure(
                 axes[:, j], (planes, geometry), ("bits", "ratio"), strict=True
             ):
                 _lines(ax, table[table["activation"] == activation], column, styles)
-            axes[0, j].set_title(_shown(activation))
+            axes[0, j].set_title(shown_name(activation))
             epoch_axis(axes[1, j], int(planes["epoch"].max()))
         axes[0, 0].set_ylabel(bits_label)
         axes[1, 0].set_ylabel("distance within /\nbetween classes")
@@ -222,7 +217,7 @@ def compression_gap_figure(parts: dict[str, tuple[pd.DataFrame, str]], *, note: 
         axes[0, 0].set_ylabel("training - test accuracy")
         seen = pd.concat([table for table, _ in parts.values()])
         colours = [
-            Line2D([], [], ls="", marker="s", color=ACTIVATION_COLOURS[a], label=_shown(a))
+            Line2D([], [], ls="", marker="s", color=ACTIVATION_COLOURS[a], label=shown_name(a))
             for a in values_of(seen, "activation")
         ]
         figure_legend(figure, colours, note)

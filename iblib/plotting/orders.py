@@ -19,7 +19,14 @@ from iblib.plotting.style import (
     panels,
     say_missing,
 )
-from iblib.plotting.tables import data_note, estimator_rows, n_seeds, seeds_text, values_of
+from iblib.plotting.tables import (
+    data_note,
+    estimator_rows,
+    n_seeds,
+    seeds_text,
+    shown_name,
+    values_of,
+)
 
 _WIDTHS = {"normal": LayerStyle(OKABE_ITO[0], "o"), "reversed": LayerStyle(OKABE_ITO[1], "s")}
 _CAUSES = ("depth", "width", "dimension")
@@ -131,7 +138,9 @@ def order_grid(
                 here = (points["network"] == network) & (points["view"] == view)
                 part = points[here & (points["activation"] == activation)]
                 _order_panel(axes[i, j], part, value)
-                axes[i, j].set_title(f"{network}, {_shown(activation)}\n{_VIEWS.get(view, view)}")
+                axes[i, j].set_title(
+                    f"{network}, {shown_name(activation)}\n{_VIEWS.get(view, view)}"
+                )
                 axes[i, j].set_ylabel("" if j else label)
                 drawn += [one for _, one in part.groupby("widths", sort=False)]
         looks = {f"widths {name}": look for name, look in _WIDTHS.items()}
@@ -171,8 +180,3 @@ def _order_panel(ax: Axes, part: pd.DataFrame, value: str) -> None:
             ax.annotate(f"{width:.0f}", (depth, mean[depth]), **write)
     ax.set(xlabel="layer", xticks=sorted(part["depth"].unique()))
     ax.margins(x=0.12, y=0.26)
-
-
-def _shown(activation: object) -> str:
-    """An activation as a reader says it."""
-    return str(activation).replace("relu", "ReLU")

@@ -24,6 +24,7 @@ from iblib.plotting.tables import (
     plane_points,
     quantity_name,
     seeds_text,
+    shown_name,
     values_of,
 )
 from iblib.plotting.trends import share_y
@@ -68,7 +69,7 @@ def before_after_sweep(
                 column = axes[2 * i : 2 * i + 2, j]
                 _sweep_panels(column, part, pair)
                 column[0].set_title("" if i else _SWEEPS[estimator])
-                shown = str(activation).replace("relu", "ReLU")
+                shown = shown_name(activation)
                 column[0].set_ylabel("" if j else f"{shown}: saturated")
                 column[1].set_ylabel("" if j else f"{shown}: I(X;T) [bits]")
         share_y(list(axes[1::2].flat))
@@ -138,7 +139,7 @@ def before_after_filters(
             for ax, names, quantity in zip(axes[:, j], _COLUMNS, ("I(X;T)", "I(T;Y)"), strict=True):
                 _filter_panel(ax, points, names)
                 ax.set_ylabel("" if j else f"{quantity} [bits]")
-            shown = str(activation).replace("relu", "ReLU")
+            shown = shown_name(activation)
             axes[0, j].set_title(f"{_MODELS.get(model, model)}, {shown}")
             drawn.append(points)
         _filter_limits(axes, pd.concat(drawn))

@@ -165,6 +165,14 @@ def epoch_axis(ax: Axes, last: int, label: str = "epoch") -> None:
     ax.set_xlabel(label)
 
 
+def value_axis(ax: Axes, values: Iterable[float]) -> None:
+    """Logarithmic x axis with one labelled tick at each distinct value, and no other."""
+    ticks = sorted(set(values))
+    ax.set_xscale("log")
+    ax.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
+
+
 def reference_line(
     ax: Axes, value: float, label: str, axis: str = "x", *, end: bool = False
 ) -> list[Artist]:

@@ -229,6 +229,11 @@ def facets(
     return out
 
 
+def shown_name(value: object) -> str:
+    """An activation, or a name that holds one, as a reader says it."""
+    return str(value).replace("relu", "ReLU")
+
+
 def _title(name: str | None, value: object, bound: str) -> str:
     """A facet's value as a reader says it."""
     if name is None:
@@ -236,7 +241,7 @@ def _title(name: str | None, value: object, bound: str) -> str:
     if name == "estimator":
         return estimator_label(str(value), bound)
     if name in ("activation", "batch_mode", "model", "dataset", "layer", "configuration"):
-        return str(value).replace("relu", "ReLU")
+        return shown_name(value)
     return f"{name.replace('_', ' ')} {value}"
 
 

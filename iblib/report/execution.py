@@ -154,7 +154,8 @@ def _say_whose_numbers(notebook: NotebookNode, how: str, answer: str) -> None:
     if first.cell_type != "markdown" or not first.source.startswith("# "):
         return
     title, *paragraphs = first.source.split("\n\n")
-    paragraphs = [text for text in paragraphs if not text.startswith("> **")]
+    notes = (_NOTE + _QUOTED, _NOTE + _GENERATED)
+    paragraphs = [text for text in paragraphs if not text.endswith(notes)]
     if answer:
         paragraphs = [answer if text.startswith("**Answer.") else text for text in paragraphs]
         how = how if how.startswith("**A copy") else ""
