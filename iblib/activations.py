@@ -8,6 +8,9 @@ from torch import Tensor, nn
 
 from iblib.config import MeasureConfig
 
+# Samples in one forward pass: on a CPU what its cache holds, half the time of 256 for MiniResNet.
+CPU_BATCH, GPU_BATCH = 16, 256
+
 
 def measurement_rows(rows: np.ndarray, n_samples: int) -> np.ndarray:
     """``n_samples`` of ``rows``, evenly spaced, in their own order; 0 keeps all.
@@ -41,7 +44,7 @@ def record(
     x: np.ndarray | Tensor,
     layers: Mapping[str, str],
     *,
-    batch_size: int = 256,
+    batch_size: int | None = None,
     memory_limit: int = 2**30,
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Outputs of layers for every sample, in evaluation mode, a few layers at a time.
@@ -54,8 +57,8 @@ def record(
         Inputs; row i of every yielded array belongs to row i of ``x``.
     layers : mapping
         Layer name -> module path.
-    batch_size : int
-        Samples in one forward pass.
+    batch_size : int, optional
+        Samples in one forward pass; by default what fits into a CPU's cache, more on a GPU.
     memory_limit : int
         Bytes of activations held at once; a layer larger than this is recorded alone.
 
@@ -65,6 +68,7 @@ def record(
         In the order of ``layers``.
     """
     x = torch.as_tensor(x)
+    batch_size = batch_size or (CPU_BATCH if _device(network).type == "cpu" else GPU_BATCH)
     sizes = {name: 4 * len(x) * size for name, size in _sizes(network, x[:1], layers).items()}
     group: dict[str, str] = {}
     for name, path in layers.items():
@@ -75,6 +79,10 @@ def record(
     yield from _record_group(network, x, group, batch_size)
 
 
+def _device(network: nn.Module) -> torch.device:
+    return next((p.device for p in network.parameters()), torch.device("cpu"))
+
+
 def _sizes(network: nn.Module, x: Tensor, layers: Mapping[str, str]) -> dict[str, int]:
     return {name: t[0].size for name, t in _record_group(network, x, layers, 1)}
 
@@ -82,7 +90,7 @@ def _sizes(network: nn.Module, x: Tensor, layers: Mapping[str, str]) -> dict[str
 def _record_group(
     network: nn.Module, x: Tensor, layers: Mapping[str, str], batch_size: int
 ) -> Iterator[tuple[str, np.ndarray]]:
-    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    device = _device(network)
     recorded: dict[str, np.ndarray] = {}
     caught: dict[str, Tensor] = {}
     hooks = [

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 # Raised by one whenever the code changes what equal settings compute.
-RUN_FORMAT = 2
+RUN_FORMAT = 3
 TABLE_FORMAT = 2
 
 OPTIMIZERS = ("sgd", "adam")

@@ -1,7 +1,7 @@
 """The runs of the report as plain settings: networks, optimisers, and what is measured of each."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from iblib.config import Bins, MeasureConfig, Profile, RunConfig
@@ -146,7 +146,8 @@ def audio_runs(profile: Profile, data: dict[str, Any]) -> dict[str, RunSpec]:
             measures = {"planes": pooled, **(filters if seed == 0 else {})}
             add(f"simple_cnn-{a}-SGD", seed, measures, **settings, **sgd)
         settings |= {"options": {"filters": REVERSED_FILTERS}, "epochs": profile.cnn_widths_epochs}
-        add(f"reversed-{a}-SGD", 0, {"planes": planes}, **settings, **sgd)
+        few = {"planes": replace(planes, n_points=6)}
+        add(f"reversed-{a}-SGD", 0, few, **settings, **sgd)
     return runs
 
 
@@ -220,7 +221,7 @@ def saxe_components(activation: str) -> MeasureConfig:
         layers=_HIDDEN,
         bins=saxe_bins(activation)[:1],
         noise_variance=SAXE_NOISE_VARIANCE,
-        n_points=8,
+        n_points=6,
     )
 
 

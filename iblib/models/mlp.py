@@ -71,7 +71,7 @@ class MLP(nn.Module):
     def forward_many(self, weights: dict[str, Tensor], x: Tensor) -> Tensor:
         """Logits (members, batch, out) of many networks of this shape, each on its own batch.
 
-        The same as ``torch.func.vmap`` over ``functional_call``, in about half the time: at these
+        The same as ``torch.func.vmap`` over ``functional_call``, in a third of the time: at these
         widths the calls cost more than the products.
 
         Parameters
@@ -80,12 +80,13 @@ class MLP(nn.Module):
             The state of the networks, stacked along a leading member axis.
         x : Tensor, shape (members, batch, sizes[0])
         """
+        x = x.mT.contiguous()  # samples last: rows as long as the batch, not as the width
         for i in range(len(self.linear)):
             bias, weight = weights[f"linear.{i}.bias"], weights[f"linear.{i}.weight"]
-            x = torch.baddbmm(bias[:, None], x, weight.mT)  # (members, batch, width)
+            x = torch.baddbmm(bias[:, :, None], weight, x)  # (members, width, batch)
             if i < len(self.activation):
                 x = self.activation[i](x)
-        return x
+        return x.mT
 
     def measured_layers(self, *, batch_norm: bool = False) -> dict[str, str]:
         """Layer name -> module whose output is measured; there is no batch norm to ask for."""

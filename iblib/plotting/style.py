@@ -291,6 +291,8 @@ def save_figure(figure: Figure, name: str, folder: str | Path) -> Path:
     if not _NAME.match(name):
         raise ValueError(f"name must look like '07-plane-tanh' (NN-slug); got {name!r}")
     folder = Path(folder)
+    with style():
+        _settle(figure)
     anonymous = {"svg": {"Creator": None, "Date": None}, "png": {"Software": None}}
     for kind, metadata in anonymous.items():
         path, content = folder / f"{name}.{kind}", _figure_bytes(figure, kind, metadata)
@@ -303,6 +305,5 @@ def _figure_bytes(figure: Figure, kind: str, metadata: dict) -> bytes:
     """The file's bytes without dates and software names."""
     buffer = io.BytesIO()
     with style():
-        _settle(figure)
         figure.savefig(buffer, format=kind, metadata=metadata)
     return buffer.getvalue()
