@@ -175,3 +175,21 @@ def test_few_training_patterns_are_some_of_the_usual_ones():
 def test_impossible_training_shares_are_refused(share):
     with pytest.raises(DataError, match="training_share must be in"):
         datasets.load("binary_patterns", training_share=share)
+
+
+def test_a_data_set_of_ones_own_is_loaded_by_name_and_hides_no_other(monkeypatch):
+    calls = []
+    usual = datasets.load("binary_patterns")
+
+    def own(data_dir, seed):
+        calls.append((data_dir, seed))
+        return usual
+
+    monkeypatch.setitem(datasets.LOADERS, "own", own)
+    assert datasets.load("own", data_dir="folder", seed=3) is usual
+    assert calls == [("folder", 3)]
+    monkeypatch.setitem(datasets.LOADERS, "binary_patterns", own)
+    assert datasets.load("binary_patterns") is not usual
+    assert len(calls) == 1
+    with pytest.raises(DataError, match=r"unknown data set 'other'; choose one of .*, own"):
+        datasets.load("other")

@@ -58,7 +58,7 @@ THIRD_PARTY = {
     "geometry": {"numpy"},
     "experiments": TABLES | {"soundfile", "IPython"},
     "report": {"papermill", "nbconvert", "nbformat", "nbclient", "nbstripout", "jinja2"}
-    | {"math_core", "pandas"},
+    | {"math_core", "pandas", "numpy", "matplotlib", "PIL"},
     "__main__": {"click"},
     "__init__": set(),
 }

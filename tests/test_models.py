@@ -145,3 +145,30 @@ def test_gain_scales_the_first_weights():
     torch.testing.assert_close(small.linear[0].weight, full.linear[0].weight / 4)
     with pytest.raises(ValueError, match="gain must be positive"):
         models.build("mlp", gain=0)
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_a_model_has_what_a_registered_class_must_have(name):
+    shape = (12,) if name == "mlp" else (1, 128, 64)
+    options = models.options_for(name, {}, shape, 2 if name == "mlp" else 5)
+    for activation in models.MODELS[name].activations:
+        network = models.build(name, activation, **options)
+        output = network.eval()(torch.zeros(2, *shape))
+        assert output.shape == (2, 2 if name == "mlp" else 5)
+        assert set(network.measured_layers().values()) <= {n for n, _ in network.named_modules()}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "shape", "words"),
+    [
+        ("mlp", {}, (1, 128, 64), "do not fit inputs of shape"),
+        ("mlp", {}, (11,), "do not fit inputs of shape"),
+        ("mlp", {"sizes": []}, (12,), "do not fit inputs of shape"),
+        ("mlp", {"sizes": [12, 3]}, (12,), "2 outputs"),
+        ("simple_cnn", {}, (12,), "needs spectrograms"),
+        ("mini_resnet", {}, (128, 64), "needs spectrograms"),
+    ],
+)
+def test_a_model_refuses_data_that_it_does_not_fit(name, options, shape, words):
+    with pytest.raises(ValueError, match=words):
+        models.options_for(name, options, shape, 2)

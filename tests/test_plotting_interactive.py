@@ -4,14 +4,15 @@ import base64
 import io
 import json
 import re
-import shutil
 
 import pandas as pd
 import pytest
+from browser import Tab, chromium
 from PIL import Image
 from plotting_tables import plane_table
 
 from iblib.plotting import EpochPlayer, interactive, plane_explorer, plane_player
+from iblib.plotting import explorer as explorer_module
 
 EPOCHS = (0, 1, 3, 10)
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -107,20 +108,54 @@ def test_player_needs_one_configuration_a_panel(table):
         plane_player(doubled, estimator="kde")
 
 
-def test_explorer_offers_what_the_table_holds(table):
+def test_explorer_offers_what_the_choices_before_leave(table):
     explorer = plane_explorer(table)
-    assert explorer.choices["estimator"] == [
-        "binning, width 0.07",
-        "KDE (upper), noise variance 0.01",
-        "KDE (lower), noise variance 0.01",
-        "Kraskov, k 2",
-    ]
-    assert explorer.choices["seed"] == ["all", "0", "1"]
-    a = explorer.figure(activation="tanh").axes[0]
-    b = explorer.figure(activation="relu", seed="1", colour="layer").axes[0]
+    offered = explorer.options()
+    assert offered["estimator"] == ["binning", "KDE (upper)", "Kraskov", "KDE (lower)"]
+    assert offered["seed"] == ["all", "0", "1"]
+    assert offered["setting"] == ["width 0.07"]
+    assert explorer.options({"estimator": "KDE (lower)"})["setting"] == ["noise variance 0.01"]
+    a = explorer.figure({"activation": "tanh"}).axes[0]
+    b = explorer.figure({"activation": "ReLU", "seed": "1"}).axes[0]
     assert (a.get_xlim(), a.get_ylim()) == (b.get_xlim(), b.get_ylim())
-    with pytest.raises(ValueError, match="activation must be one of: tanh, relu; got 'elu'"):
-        explorer.figure(activation="elu")
+    with pytest.raises(ValueError, match="activation must be one of: tanh, ReLU; got 'elu'"):
+        explorer.figure({"activation": "elu"})
+    with pytest.raises(ValueError, match=r"menus are .*; got 'width'"):
+        explorer.figure({"width": "0.07"})
+
+
+def test_explorer_draws_two_runs_at_one_epoch(table):
+    explorer = plane_explorer(table)
+    kraskov = {"activation": "ReLU", "estimator": "Kraskov"}
+    figure = explorer.figure({}, kraskov, epoch=3)
+    titles = [ax.get_title() for ax in figure.axes]
+    assert titles[0].startswith("mlp, tanh")
+    assert "binning" in titles[0]
+    assert titles[1].startswith("mlp, ReLU")
+    assert "Kraskov" in titles[1]
+    assert {text.get_text() for ax in figure.axes for text in ax.texts} >= {"epoch 3"}
+    assert explorer.picture({}, kraskov, epoch=3) != explorer.picture({}, kraskov, epoch=0)
+
+
+def test_explorer_takes_a_point_of_two_tables_once(table):
+    explorer = plane_explorer(pd.concat([table, table[table["seed"] == 0]]))
+    assert len(explorer.table) == len(plane_explorer(table).table)
+    explorer.figure()
+
+
+def test_explorer_shows_the_filters_of_one_layer():
+    maps = plane_table(
+        epochs=EPOCHS, seeds=(0,), layers=("block1", "block2"), view="filter", channels=(0, 1, 2)
+    )
+    layers = plane_table(epochs=EPOCHS, seeds=(0,), layers=("block1", "block2"))
+    explorer = plane_explorer(pd.concat([layers, maps]))
+    assert explorer.options()["filters of"] == ["all"]
+    assert explorer.options({"view": "filter"})["filters of"] == ["block1", "block2"]
+    filters = {"view": "filter", "filters of": "block2"}
+    named = {text.get_text() for text in explorer.figure(filters).legends[0].get_texts()}
+    assert {"filter 0", "filter 1", "filter 2"} <= named
+    with pytest.raises(ValueError, match="filters cannot stand beside layers"):
+        explorer.figure({}, filters)
 
 
 def test_explorer_is_a_picture_when_static(table, monkeypatch):
@@ -131,35 +166,56 @@ def test_explorer_is_a_picture_when_static(table, monkeypatch):
     assert WIDGET in explorer._repr_mimebundle_()
 
 
-def test_explorer_menus_change_the_picture(table):
-    explorer = plane_explorer(table[table["estimator"] == "binning"])
-    menus, picture = explorer.widget().children
-    before = picture.value
-    {menu.description: menu for menu in menus.children}["activation"].value = "relu"
-    assert picture.value != before
+@pytest.fixture
+def controls(table):
+    return explorer_module._Controls(plane_explorer(table))
+
+
+def test_explorers_menus_change_the_picture_and_the_menus_after_them(controls):
+    menus, before = controls.left.menus, controls.picture.value
+    menus["estimator"].value = "KDE (upper)"
+    assert controls.picture.value != before
+    assert menus["setting"].value == "noise variance 0.01"
+    before = controls.picture.value
+    menus["activation"].value = "ReLU"
+    assert controls.picture.value != before
+    assert menus["estimator"].value == "KDE (upper)"
+    assert menus["view"].layout.display == "none"  # one entry is no choice
+
+
+def test_explorers_slider_and_play_move_together_and_stay_at_the_epoch(controls):
+    assert controls.slider.value == EPOCHS[-1]
+    last = controls.picture.value
+    controls.slider.index = 1
+    assert controls.play.value == 1
+    assert controls.picture.value != last
+    controls.play.value = 2
+    assert controls.slider.value == 3
+    controls.left.menus["estimator"].value = "Kraskov"
+    assert controls.slider.value == 3
+
+
+def test_explorers_second_run_stands_beside_the_first(controls):
+    with Image.open(io.BytesIO(controls.picture.value)) as one:
+        width = one.width
+    assert controls.right.box.layout.display == "none"
+    controls.both.value = True
+    assert controls.right.box.layout.display is None
+    controls.right.menus["activation"].value = "ReLU"
+    with Image.open(io.BytesIO(controls.picture.value)) as two:
+        assert two.width > 1.5 * width
 
 
 @pytest.fixture
 def page(player, tmp_path):
     """The player's HTML in a real browser without a network; also what it asked for."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no chromium on this machine")
     fast = EpochPlayer(player.frames, player.labels, player.title, interval=60)
     path = tmp_path / "player.html"
     path.write_text(f"<!doctype html><meta charset=utf-8>{fast.to_html()}{fast.to_html()}")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-    flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    with playwright.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=flags)
-        context = browser.new_context(offline=True)
-        tab = context.new_page()
-        tab.asked = []
-        tab.on("request", lambda request: tab.asked.append(request.url))
-        tab.goto(path.as_uri())
+    with chromium() as browser:
+        tab = Tab(browser.new_context(offline=True).new_page())
+        tab.open(path)
         yield tab
-        browser.close()
 
 
 def test_a_reader_moves_the_slider_and_plays(page):
@@ -182,8 +238,8 @@ def test_a_reader_moves_the_slider_and_plays(page):
     assert label.text_content() == "epoch 10"
     assert picture.get_attribute("src") == last
     assert page.locator(".ib-player output").nth(1).text_content() == "epoch 10"
-    outside = [url for url in page.asked if not url.startswith(("file:", "data:"))]
-    assert outside == []
+    assert page.outside == []
+    assert page.errors == []
 
 
 def test_a_reader_drags_on_a_small_touch_screen(page):

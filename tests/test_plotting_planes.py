@@ -161,17 +161,6 @@ def test_the_pooled_histogram_is_not_called_mutual_information(ax):
     assert texts(ax) == ["H(Y) = 1"]
 
 
-def test_plane_up_to_an_epoch_keeps_the_limits(tanh, ax):
-    points = plane_points(tanh, "binning")
-    plot_plane(ax, points, up_to=3)
-    limits = ax.get_xlim(), ax.get_ylim()
-    shown = sum(len(a.get_offsets()) for a in ax.collections if isinstance(a, PathCollection))
-    ax.clear()
-    plot_plane(ax, points)
-    assert (ax.get_xlim(), ax.get_ylim()) == limits
-    assert shown == 3 * len(HIDDEN)
-
-
 def test_a_panel_averages_over_seeds_only(table, tanh, ax):
     with pytest.raises(ValueError, match=r"activation must have one value .*'tanh', 'relu'"):
         plot_plane(ax, table, estimator="kde")

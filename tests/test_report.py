@@ -1,7 +1,6 @@
-"""The runner: whole or not at all, byte for byte the same, and HTML that needs no network."""
+"""The runner: whole or not at all, and byte for byte the same."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -17,7 +16,6 @@ from iblib.config import ConfigError
 from iblib.paths import OutputPaths
 from iblib.report import ReportError, execution, runner
 from iblib.report.execution import execute
-from iblib.report.html import Formulas, heading, write_html
 from iblib.report.readme import BEGIN, END, update_readme
 
 HOME = {
@@ -245,91 +243,6 @@ def test_only_some_notebooks(tmp_path, monkeypatch):
     assert [p.stem for p in runner.notebooks(("4", "03"))] == ["03-b", "04-c"]
     with pytest.raises(ConfigError, match="no notebook 07; there are 00, 03, 04"):
         runner.notebooks(("7",))
-
-
-REQUEST = re.compile(
-    r"""<(?:script|img|iframe|source|audio|video|link)\b[^>]*\b(?:src|href)=["']?(?:https?:)?//"""
-    r"""|@import\s+(?:url\()?["']?(?:https?:)?//|url\(["']?(?:https?:)?//""",
-    re.I,
-)
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("report")
-    figure = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
-    path = write_notebook(folder / "notebooks" / "00-a.ipynb", figure)
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells[0].source += (
-        "\n\nNext: [the other](01-b.ipynb#end), [table](../results/t.csv)\n\n"
-        "## Heading with $H(T)$\n\n$$\\sum_i p_i \\log \\frac{1}{p_i}$$\n\n"
-        "| a | b |\n|---|---|\n| $I(X;T|Y)$ | costs \\$5 and $a_1 * b_1 * c$ |\n"
-    )
-    nbformat.write(notebook, path)
-    execute(path, path, HOME)
-    write_notebook(folder / "notebooks" / "01-b.ipynb")
-    return write_html(folder / "notebooks", folder / "html").parent
-
-
-def test_pages_ask_the_network_for_nothing(pages):
-    for page in pages.glob("*.html"):
-        assert REQUEST.findall(page.read_text()) == []
-    assert "data:image/png;base64," in (pages / "00-a.html").read_text()
-
-
-def test_formulas_are_mathml(pages):
-    page = (pages / "00-a.html").read_text()
-    assert page.count("<math") == 6  # title, question, heading, display, two in the table
-    assert '<math display="block"' in page
-    assert "$not math$" in page  # code stays
-    assert not re.search("[\ue000\ue001]", page)
-    assert re.search(r'<h2 id="[^<>"]+">Heading with <math', page)
-    assert page.count("<td>") == 2
-    assert "costs $5" in page
-
-
-def test_links_lead_to_pages_and_files(pages):
-    page = (pages / "00-a.html").read_text()
-    assert 'href="01-b.html#end"' in page
-    assert 'href="../results/t.csv"' in page
-    assert 'href="index.html"' in page
-
-
-def test_index_names_question_answer_and_minutes(pages):
-    index = (pages / "index.html").read_text()
-    assert '<a href="00-a.html">A small notebook: <math' in index
-    assert re.search(r"Question</strong> what is <math.*</math>\?", index)
-    assert "Answer</strong> 2 bits, <code>$not math$</code>." in index
-    assert "Time: 0.1" in index
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "# T\n\n**Question** what?\n\n**Answer** 2 bits\nand more\n\n**Minutes** 3",
-        "# T\n- **Question.** what?\n- **Answer.** 2 bits\n  and more\n- **Minutes:** 3",
-        "# T\n\n> **Question:** what?\n> **Answer:** 2 bits and more\n> **Minutes:** 3",
-    ],
-)
-def test_heading_is_found_in_several_forms(text):
-    cells = [nbformat.v4.new_markdown_cell(text)]
-    found = heading("00-a", nbformat.v4.new_notebook(cells=cells))
-    assert (found.title, found.question, found.minutes) == ("T", "what?", "3")
-    assert found.answer == "2 bits and more"
-
-
-def test_every_formula_of_the_notebooks_converts(repository, caplog):
-    for path in sorted((repository / "notebooks").glob("*.ipynb")):
-        for cell in nbformat.read(path, as_version=4).cells:
-            if cell.cell_type == "markdown":
-                Formulas().take_out(cell.source)
-    assert caplog.text == ""
-
-
-def test_a_bad_formula_stays_readable(caplog):
-    formulas = Formulas()
-    assert formulas.put_back(formulas.take_out(r"$\nosuch{<}$")) == r"<code>\nosuch{&lt;}</code>"
-    assert "nosuch" in caplog.text
 
 
 def test_readme_block_is_generated(tmp_path):

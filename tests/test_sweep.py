@@ -106,7 +106,7 @@ def test_grid_errors_name_the_setting(tmp_path, old, new, message):
     [
         ('model = "mlp"', 'model = "lenet"', "model must be one of"),
         ('"tanh", "relu"', '"swish"', "activation of mlp must be one of"),
-        ("[12, 4, 2]", "[12, 4, 3]", "does not fit"),
+        ("[12, 4, 2]", "[12, 4, 3]", "do not fit"),
         ('name = "binary_patterns"', 'name = "mnist"', "unknown data set 'mnist'"),
     ],
 )

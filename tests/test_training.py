@@ -197,7 +197,7 @@ def test_illegal_settings_name_the_rule(changes, words):
 def test_networks_that_do_not_fit_the_data_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="needs spectrograms"):
         train(CNN, pattern_data(), runs_dir=tmp_path)
-    with pytest.raises(ConfigError, match="does not fit inputs"):
+    with pytest.raises(ConfigError, match="do not fit inputs"):
         train(MLP, pattern_data(n_classes=3), runs_dir=tmp_path)
     with pytest.raises(ConfigError, match="model must be one of"):
         train(RunConfig("lenet"), pattern_data(), runs_dir=tmp_path)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ENVELOPE_POINTS = 2000
 PREVIEW_SECONDS = 6.0
+SMALL = {"bitrate_mode": "VARIABLE", "compression_level": 0.7}  # about 40 kB at most
 FEATURE_MAP_LAYERS = ("block1", "block2")
 
 
@@ -51,11 +52,29 @@ def examples(session: "Session") -> dict[str, np.ndarray]:
 
 def one_clip(session: "Session") -> bytes:
     """The first seconds of the first training clip, as a mono MP3."""
+    return _preview(*_waveform(session, _first_of_each_class(session)[0]))
+
+
+def clips(session: "Session") -> dict[str, np.ndarray]:
+    """The first seconds of the clips of ``examples``, as small mono MP3 files.
+
+    ``mp3-000``, ``mp3-001`` ... hold a file's bytes, one for each of ``classes`` and ``ids``.
+    """
+    data, rows = session.audio, _first_of_each_class(session)
+    encoded = [_preview(*_waveform(session, row), **SMALL) for row in rows]
+    sounds = {f"mp3-{i:03d}": np.frombuffer(mp3, np.uint8) for i, mp3 in enumerate(encoded)}
+    return sounds | {
+        "classes": np.array([data.classes[data.labels[row]] for row in rows]),
+        "ids": np.array([str(data.ids[row]) for row in rows]),
+    }
+
+
+def _preview(wave: np.ndarray, rate: int, **quality) -> bytes:
+    """The first PREVIEW_SECONDS as MP3; equal sounds are equal bytes."""
     import soundfile
 
-    wave, rate = _waveform(session, _first_of_each_class(session)[0])
     target = io.BytesIO()
-    soundfile.write(target, wave[: int(PREVIEW_SECONDS * rate)], rate, format="MP3")
+    soundfile.write(target, wave[: int(PREVIEW_SECONDS * rate)], rate, format="MP3", **quality)
     return target.getvalue()
 
 
@@ -159,7 +178,7 @@ def _measured(session: "Session", measure: str) -> pd.DataFrame:
 
 
 def feature_maps(session: "Session") -> dict[str, np.ndarray]:
-    """Maps of one test clip in SimpleCNN's first blocks at the first, a middle and the last epoch.
+    """Maps of one test clip in SimpleCNN's first blocks at every stored epoch.
 
     ``<activation>-<layer>`` has shape (epochs, filters, height, width); ``<activation>-epochs``.
     """
@@ -169,9 +188,8 @@ def feature_maps(session: "Session") -> dict[str, np.ndarray]:
     runs = trained(session)
     for activation in ("relu", "tanh"):
         run = runs[f"simple_cnn-{activation}-SGD-0"]
-        epochs = [run.epochs[0], run.epochs[len(run.epochs) // 2], run.epochs[-1]]
-        arrays[f"{activation}-epochs"] = np.array(epochs)
-        networks = [run.network(epoch) for epoch in epochs]
+        arrays[f"{activation}-epochs"] = np.array(run.epochs)
+        networks = [run.network(epoch) for epoch in run.epochs]
         layers = {n: networks[0].measured_layers()[n] for n in FEATURE_MAP_LAYERS}
         recorded = [dict(record(network, x, layers)) for network in networks]
         for layer in layers:

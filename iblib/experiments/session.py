@@ -41,7 +41,7 @@ from iblib.sweep import check_device, one_thread
 from iblib.training import environment
 
 # Raised by one whenever the code changes what equal runs are summarised to.
-RESULT_FORMAT = 1
+RESULT_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ _MAKERS = {
     "skipped.csv": _Maker(audio.skipped, ("audio",)),
     "examples.npz": _Maker(audio.examples, ("audio",)),
     "clip.mp3": _Maker(audio.one_clip, ("audio",)),
+    "clips.npz": _Maker(audio.clips, ("audio",)),
     "training-history.csv": _Maker(audio.training_history, ("audio runs",)),
     "confusion.csv": _Maker(audio.confusion, ("audio runs",)),
     "cnn-planes.csv": _Maker(audio.planes, ("audio runs",)),

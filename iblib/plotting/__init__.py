@@ -45,7 +45,7 @@ from iblib.plotting.evidence import (
     shares_figure,
 )
 from iblib.plotting.explorer import PlaneExplorer, plane_explorer
-from iblib.plotting.interactive import EpochPlayer, plane_player
+from iblib.plotting.interactive import EpochPlayer
 from iblib.plotting.matrices import (
     accuracies_figure,
     confusion_counts,
@@ -55,6 +55,7 @@ from iblib.plotting.matrices import (
 )
 from iblib.plotting.orders import layer_points, order_correlations, order_grid
 from iblib.plotting.planes import PlaneLimits, plane_grid, plane_limits, plot_plane
+from iblib.plotting.players import feature_map_player, histogram_player, plane_player
 from iblib.plotting.pooling import before_after_filters, before_after_sweep, filters_before_after
 from iblib.plotting.spectrograms import (
     feature_map_grid,
@@ -102,12 +103,14 @@ __all__ = [
     "exact_figure",
     "falls_grid",
     "feature_map_grid",
+    "feature_map_player",
     "few_duplicates",
     "filter_planes_grid",
     "filters_before_after",
     "filters_figure",
     "geometry_figure",
     "gradients_figure",
+    "histogram_player",
     "layer_panels",
     "layer_points",
     "layer_styles",

@@ -6,17 +6,12 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import numpy as np
-import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from iblib.plotting.planes import fill_planes, finish_planes, prepare_planes
-from iblib.plotting.style import panels, style
-from iblib.plotting.tables import estimator_label, select
+from iblib.plotting.scenes import Scene
 
 # Makes the controls inside the element it stands in; without JavaScript the picture remains.
 _SCRIPT = """
@@ -44,10 +39,11 @@ _SCRIPT = """
   bar.append(button, slider, output);
   box.append(bar);
   let timer = null;
+  const says = picture.alt;
   const show = i => {
     slider.value = i;
     picture.src = frames[i];
-    picture.alt = data.title + ", " + data.labels[i];
+    picture.alt = i === data.poster ? says : data.title + ", " + data.labels[i];
     output.textContent = data.labels[i];
     slider.setAttribute("aria-valuetext", data.labels[i]);
   };
@@ -72,15 +68,6 @@ _SCRIPT = """
   show(data.poster);
 })();
 """
-
-
-def figure_picture(figure: Figure, dpi: int = 96) -> Image.Image:
-    """The figure as an RGB picture; the figure keeps this resolution."""
-    canvas = FigureCanvasAgg(figure)
-    figure.set_dpi(dpi)
-    with style():
-        canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
 def png_bytes(picture: Image.Image) -> bytes:
@@ -173,52 +160,52 @@ class EpochPlayer:
         self.width = width
         self.interval = interval
         self.poster = poster % len(frames)
+        self._scene: Scene | None = None
         self._widget = None
 
     @classmethod
-    def from_draw(
+    def from_scene(
         cls,
-        figure: Figure,
-        draw: Callable[[object], None],
-        steps: Sequence[object],
+        scene: Scene,
         title: str = "figure",
         *,
         label: str = "epoch {}",
-        dpi: int = 88,
         colours: int | None = 64,
         **options,
     ) -> "EpochPlayer":
-        """Call ``draw(step)`` for every step and keep the figure's picture.
+        """The frames of a scene, one for each of its steps.
 
         Parameters
         ----------
-        figure : Figure
-            What ``draw`` changes; its layout is kept as it is.
-        draw : callable
-            Changes the figure to the step given.
-        steps : sequence
-            Epochs, usually.
+        scene : Scene
         title : str
             As above.
         label : str
             Format of a frame's label.
-        dpi : int
-            Resolution; 80 to 96 keeps pages small.
         colours : int or None
             Size of the common palette; None keeps all colours.
         **options
             Passed to `EpochPlayer`.
         """
-        figure.set_layout_engine("none")
-        frames = []
-        for step in steps:
-            with style():
-                draw(step)
-            frames.append(figure_picture(figure, dpi))
+        frames = [scene.frame(step) for step in scene.steps]
+        options = {"width": frames[0].width} | options
         frames = reduce_colours(frames, colours) if colours else frames
-        options = {"width": int(figure.get_figwidth() * dpi)} | options
-        labels = [label.format(step) for step in steps]
-        return cls([png_bytes(frame) for frame in frames], labels, title, **options)
+        labels = [label.format(step) for step in scene.steps]
+        player = cls([png_bytes(frame) for frame in frames], labels, title, **options)
+        player._scene = scene
+        return player
+
+    def still_figure(self) -> Figure:
+        """The poster as a figure, to be saved: what stands where nothing moves.
+
+        Raises
+        ------
+        ValueError
+            If the player was not made of a scene.
+        """
+        if self._scene is None:
+            raise ValueError("still_figure needs a player made by from_scene")
+        return self._scene.still_figure(self._scene.steps[self.poster])
 
     def widget(self):
         """The ipywidgets view; it moves where a kernel runs."""
@@ -273,57 +260,3 @@ class EpochPlayer:
             "image/png": base64.b64encode(self.frames[self.poster]).decode(),
         }
         return bundle | (widget_view(self.widget()) if is_live() else {})
-
-
-def plane_player(
-    table: pd.DataFrame,
-    *,
-    estimator: str,
-    bound: str = "upper",
-    columns: str | None = "activation",
-    colour: str = "epoch",
-    title: str = "",
-    dpi: int = 88,
-    colours: int = 64,
-    interval: int = 200,
-) -> EpochPlayer:
-    """Information planes with a slider: each frame shows the way up to one measured epoch.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Plane table; what is not in ``columns`` must have one value.
-    estimator : str
-        One of the table's.
-    bound : {"upper", "lower"}
-        Which KDE value.
-    columns : str or None
-        Table column that makes panels side by side.
-    colour : {"epoch", "layer"}
-        What colour means.
-    title : str
-        Above the panels; by default the estimator.
-    dpi, colours, interval : int
-        Resolution, colours of a frame, and time per frame [ms].
-
-    Returns
-    -------
-    EpochPlayer
-        One frame per epoch; limits and colours are those of the whole table in every frame.
-    """
-    planes = prepare_planes(select(table, estimator=estimator), None, columns, bound)
-    title = title or f"Information plane, {estimator_label(estimator, bound)}"
-    epochs = planes.epochs()
-    with panels(1, len(planes.facets), panel=(3.3, 3.0)) as (figure, axes):
-        heading = figure.suptitle(f"{title}: epoch {epochs[-1]}")
-        fill_planes(axes, planes, colour)
-        finish_planes(figure, axes, planes, colour)
-
-    def draw(epoch: int) -> None:
-        for ax in axes.flat:
-            ax.clear()
-        heading.set_text(f"{title}: epoch {epoch}")
-        fill_planes(axes, planes, colour, up_to=epoch)
-
-    options = {"dpi": dpi, "colours": colours, "interval": interval}
-    return EpochPlayer.from_draw(figure, draw, epochs, title, **options)

@@ -52,6 +52,11 @@ class PlaneLimits:
     x: tuple[float, float]
     y: tuple[float, float]
 
+    def union(self, other: "PlaneLimits") -> "PlaneLimits":
+        """The smallest limits that hold both."""
+        pairs = ((self.x, other.x), (self.y, other.y))
+        return PlaneLimits(*((min(a[0], b[0]), max(a[1], b[1])) for a, b in pairs))
+
 
 def plane_limits(table: pd.DataFrame, estimator: str, bound: str = "upper") -> PlaneLimits:
     """Limits [bits] that hold every point and both ceilings, for all panels and slider frames.
@@ -120,7 +125,6 @@ def plot_plane(
     bound: str = "upper",
     layers: Sequence[str] | None = None,
     norm: LogNorm | None = None,
-    up_to: int | None = None,
 ) -> list[Artist]:
     """Draw one information plane [bits]: the mean over seeds, with a thin line for each seed.
 
@@ -145,8 +149,6 @@ def plot_plane(
         All layers in network order, where panels must agree on colours and markers.
     norm : LogNorm, optional
         Colour scale of the epochs, where panels must agree.
-    up_to : int, optional
-        Last epoch to show; the limits still hold all.
 
     Returns
     -------
@@ -166,13 +168,12 @@ def plot_plane(
     limits = limits or _limits_of(points, family(name))
     styles = layer_styles(layers or values_of(points, "layer"))
     norm = norm or epoch_norm(points["epoch"])
-    shown = points if up_to is None else points[points["epoch"] <= up_to]
-    artists = _ceilings(ax, points)
-    for layer, rows in shown.groupby("layer", sort=False):
+    artists = draw_ceilings(ax, points)
+    for layer, rows in points.groupby("layer", sort=False):
         look = styles[layer]
         artists += _paths(ax, rows, look.colour if colour == "layer" else "0.6", name)
         artists += _means(ax, rows, look, norm if colour == "epoch" else None)
-    inside = shown["x"].between(*limits.x) & shown["y"].between(*limits.y)
+    inside = points["x"].between(*limits.x) & points["y"].between(*limits.y)
     artists += say_outside(ax, inside)
     ax.set(xlim=limits.x, ylim=limits.y)
     ax.set(xlabel=axis_label(name, "I_XT"), ylabel=axis_label(name, "I_TY"))
@@ -193,7 +194,7 @@ def _as_points(table: pd.DataFrame, estimator: str | None, bound: str) -> pd.Dat
     return points
 
 
-def _ceilings(ax: Axes, points: pd.DataFrame) -> list[Artist]:
+def draw_ceilings(ax: Axes, points: pd.DataFrame) -> list[Artist]:
     """The lines no estimate can pass: log2 P (not for Kraskov) and H(Y)."""
     artists: list[Artist] = []
     if family(values_of(points, "estimator")[0]) == "information":
@@ -306,11 +307,6 @@ class Planes:
     norm: LogNorm
     note: str
 
-    def epochs(self) -> list[int]:
-        """Measured epochs of all panels, in order."""
-        found = [facet.table["epoch"] for facet in self.facets if not facet.table.empty]
-        return sorted(map(int, pd.concat(found).unique()))
-
 
 def prepare_planes(
     table: pd.DataFrame,
@@ -346,11 +342,9 @@ def _facet_points(table: pd.DataFrame, bound: str) -> pd.DataFrame:
     return plane_points(table, names[0], bound) if names else table
 
 
-def fill_planes(
-    axes: np.ndarray, planes: Planes, colour: str = "epoch", up_to: int | None = None
-) -> None:
-    """Draw every panel on its axes, up to an epoch."""
-    shared = {"layers": planes.layers, "norm": planes.norm, "colour": colour, "up_to": up_to}
+def fill_planes(axes: np.ndarray, planes: Planes, colour: str = "epoch") -> None:
+    """Draw every panel on its axes."""
+    shared = {"layers": planes.layers, "norm": planes.norm, "colour": colour}
     for facet in planes.facets:
         ax = axes[facet.row, facet.column]
         ax.set_title(facet.title)

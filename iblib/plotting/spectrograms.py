@@ -224,7 +224,7 @@ def plot_feature_maps(
     gap = _gap(height)
     low, high = limits or common_limits([maps])
     look = {"cmap": VALUE_CMAP, "vmin": low, "vmax": high, "interpolation": "nearest"}
-    image = ax.imshow(_tiles(maps, columns, gap), aspect="auto", **look)
+    image = ax.imshow(feature_tiles(maps, columns), aspect="auto", **look)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     if numbers and -(-n // columns) <= _MOST_ROWS:
@@ -245,9 +245,10 @@ def _gap(height: int) -> int:
     return 1 if height < 12 else 2
 
 
-def _tiles(maps: np.ndarray, columns: int, gap: int) -> np.ndarray:
-    """Maps side by side with white (NaN) gaps; the first row of a map, the lowest band, below."""
+def feature_tiles(maps: np.ndarray, columns: int | None = None) -> np.ndarray:
+    """Maps (C, H, W) side by side with white (NaN) gaps; a map's first row, the lowest, below."""
     n, height, width = maps.shape
+    columns, gap = columns or _tile_columns(n, height, width), _gap(height)
     rows = -(-n // columns)
     shape = (rows * (height + gap) - gap, columns * (width + gap) - gap)
     picture = np.full(shape, np.nan)

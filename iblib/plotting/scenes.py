@@ -1,0 +1,265 @@
+"""Figures of one epoch at a time: what stands still is drawn once, what moves at every step."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from PIL import Image
+
+from iblib.plotting.planes import PlaneLimits, draw_ceilings, hollow_handles, plane_limits
+from iblib.plotting.style import (
+    SMALLEST_PT,
+    LayerStyle,
+    epoch_axis,
+    estimator_line,
+    figure_legend,
+    layer_handles,
+    layer_styles,
+    panels,
+    say_outside,
+    style,
+)
+from iblib.plotting.tables import (
+    axis_label,
+    data_note,
+    n_seeds,
+    plane_points,
+    require_one,
+    seeds_text,
+    values_of,
+)
+
+
+class Scene:
+    """A figure whose animated artists ``move(step)`` changes; frames cost only what moves.
+
+    Parameters
+    ----------
+    figure : Figure
+        Its layout is kept as it is. Artists with ``animated=True`` are the ones that move.
+    move : callable
+        Changes the moving artists to the step given.
+    steps : sequence
+        Epochs, in order.
+    dpi : int
+        Resolution of the frames.
+    """
+
+    def __init__(
+        self, figure: Figure, move: Callable[[object], None], steps: Sequence, *, dpi: int = 88
+    ):
+        self.figure, self.move, self.steps = figure, move, list(steps)
+        figure.set_layout_engine("none")
+        figure.set_dpi(dpi)
+        self.canvas = FigureCanvasAgg(figure)
+        with style():
+            self.canvas.draw()
+        self.still = self.canvas.copy_from_bbox(figure.bbox)
+        found = figure.findobj(lambda artist: artist.get_animated())
+        self.moving = sorted(found, key=lambda artist: artist.get_zorder())
+
+    def frame(self, step) -> Image.Image:
+        """The figure at one step, as an RGB picture."""
+        with style():
+            self.canvas.restore_region(self.still)
+            self.move(step)
+            for artist in self.moving:
+                artist.draw(self.canvas.get_renderer())
+        return Image.fromarray(np.asarray(self.canvas.buffer_rgba())).convert("RGB")
+
+    def still_figure(self, step=None) -> Figure:
+        """The whole figure at one step, by default the last: the static twin, to be saved."""
+        self.move(self.steps[-1] if step is None else step)
+        for artist in self.moving:
+            artist.set_animated(False)
+        self.moving = []  # frames would miss them from here on
+        return self.figure
+
+
+@dataclass(frozen=True)
+class _Way:
+    """One layer's (or filter's) way through a plane: means over seeds, and the seeds."""
+
+    mean: pd.DataFrame  # epoch, x, y, hollow; in the order of epochs
+    seeds: dict[int, np.ndarray]  # epoch -> (seeds, 2)
+    path: Line2D
+    dots: Line2D
+    mark: Line2D
+    colour: str
+
+    def show(self, epoch: int) -> None:
+        """The way up to an epoch; nothing before its first measured one."""
+        passed = self.mean[self.mean["epoch"] <= epoch]
+        self.path.set_data(passed["x"], passed["y"])
+        last = passed.tail(1)
+        self.mark.set_data(last["x"], last["y"])
+        dots = np.empty((0, 2))
+        if len(last):
+            dots = self.seeds[int(last["epoch"].iloc[0])]
+            hollow = bool(last["hollow"].iloc[0] >= 0.5)
+            self.mark.set_markerfacecolor("white" if hollow else self.colour)
+        self.dots.set_data(*(dots.T if len(dots) > 1 else ([], [])))
+
+
+def _way(ax: Axes, rows: pd.DataFrame, look: LayerStyle, estimator: str) -> _Way:
+    mean = rows.groupby("epoch")[["x", "y", "hollow"]].mean().reset_index()
+    seeds = {int(e): one[["x", "y"]].to_numpy() for e, one in rows.groupby("epoch")}
+    moving = {"animated": True, "color": look.colour}
+    (path,) = ax.plot([], [], lw=1.4, alpha=0.45, ls=estimator_line(estimator), **moving)
+    (dots,) = ax.plot([], [], ".", ms=3.5, alpha=0.55, zorder=3, **moving)
+    edge = {"mec": look.colour, "mew": 1.6, "zorder": 4}
+    (mark,) = ax.plot([], [], look.marker, ms=7.5, **edge, **moving)
+    return _Way(mean, seeds, path, dots, mark, look.colour)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One plane of a scene: its title, its plane table, what the ways are of, and the limits."""
+
+    title: str
+    table: pd.DataFrame
+    estimator: str
+    bound: str = "upper"
+    limits: PlaneLimits | None = None
+
+    def points(self) -> pd.DataFrame:
+        """Points of the plane, one configuration."""
+        return plane_points(self.table, self.estimator, self.bound)
+
+
+def plane_scene(
+    shown: Sequence[Panel],
+    history: pd.DataFrame | None = None,
+    *,
+    ways: str = "layer",
+    title: str = "",
+    dpi: int = 88,
+) -> Scene:
+    """Planes side by side that show one epoch: every layer's point, its way so far, accuracies.
+
+    Parameters
+    ----------
+    shown : sequence of Panel
+        From left to right. A panel measured at fewer epochs keeps its last one.
+    history : DataFrame, optional
+        Learning curves; those of a panel's runs are drawn below it.
+    ways : {"layer", "channel"}
+        Whose ways are drawn: every layer's, or every filter's of one layer.
+    title : str
+        Above the panels.
+    dpi : int
+        Resolution.
+
+    Returns
+    -------
+    Scene
+        Its steps are the measured epochs of all panels.
+
+    Raises
+    ------
+    ValueError
+        If a panel holds no point, or more than one configuration.
+    """
+    points = [_checked(panel, ways) for panel in shown]
+    names = list(dict.fromkeys(name for one in points for name in values_of(one, ways)))
+    styles = layer_styles(names)
+    size = {"figsize": (3.5 * len(shown) + 0.4, 4.6), "height_ratios": (3.4, 1)}
+    if history is None:
+        size = {"figsize": (3.5 * len(shown) + 0.4, 3.6)}
+    moves = []
+    with panels(1 if history is None else 2, len(shown), **size) as (figure, axes):
+        for column, (panel, one) in enumerate(zip(shown, points, strict=True)):
+            moves.append(_plane(axes[0, column], panel, one, styles, ways))
+            if history is not None:
+                moves.append(_accuracies(axes[1, column], history, one))
+        handles = layer_handles({_way_name(n, ways): s for n, s in styles.items()}, coloured=True)
+        note = data_note(pd.concat([panel.table for panel in shown]))
+        figure_legend(figure, [*handles, *_handles(points)], note)
+        figure.suptitle(title or None)
+    epochs = sorted({int(epoch) for one in points for epoch in one["epoch"]})
+    return Scene(figure, lambda epoch: [move(epoch) for move in moves], epochs, dpi=dpi)
+
+
+def _checked(panel: Panel, ways: str) -> pd.DataFrame:
+    if ways not in ("layer", "channel"):
+        raise ValueError(f'ways must be "layer" or "channel"; got {ways!r}')
+    points = panel.points()
+    if points.empty:
+        raise ValueError(f"table must hold pairs of I(X;T) and I(T;Y); got none: {panel.title!r}")
+    require_one(points, but=(ways,))
+    if ways == "channel" and len(values_of(points, "layer")) > 1:
+        raise ValueError(f"layer must have one value in a panel; got {values_of(points, 'layer')}")
+    return points
+
+
+def _way_name(name: object, ways: str) -> str:
+    return str(name) if ways == "layer" else f"filter {name}"
+
+
+def _plane(ax: Axes, panel: Panel, points: pd.DataFrame, styles: dict, ways: str) -> Callable:
+    """The still part of one plane; what moves it to an epoch is returned."""
+    limits = panel.limits or plane_limits(panel.table, panel.estimator, panel.bound)
+    draw_ceilings(ax, points)
+    ax.set(xlim=limits.x, ylim=limits.y, title=panel.title)
+    ax.set_xlabel(axis_label(panel.estimator, "I_XT"))
+    ax.set_ylabel(axis_label(panel.estimator, "I_TY"))
+    say_outside(ax, points["x"].between(*limits.x) & points["y"].between(*limits.y))
+    found = [
+        _way(ax, rows, styles[name], panel.estimator)
+        for name, rows in points.groupby(ways, sort=False)
+    ]
+    place = {"transform": ax.transAxes, "ha": "left", "va": "top", "fontsize": 9}
+    text = ax.text(0.03, 0.9, "", weight="bold", color="0.2", animated=True, **place)
+
+    def move(epoch: int) -> None:
+        for way in found:
+            way.show(epoch)
+        text.set_text(f"epoch {epoch}")
+
+    return move
+
+
+def _accuracies(ax: Axes, history: pd.DataFrame, points: pd.DataFrame) -> Callable:
+    """Accuracies of a panel's runs on a small axis, with a line that moves to an epoch."""
+    runs = history[history["run"].isin(set(points["run"])) & history["seed"].isin(points["seed"])]
+    curves = {}
+    for split, line in (("training", "-"), ("test", "--")):
+        rows = runs[runs["split"] == split]
+        if rows["accuracy"].notna().any():
+            mean = rows.groupby("epoch")["accuracy"].mean()
+            ax.plot(mean.index, mean, ls=line, lw=1.1, color="0.3", label=split)
+            curves[split] = mean
+    ax.set(ylim=(0, 1.5), yticks=(0, 0.5, 1), ylabel="accuracy")
+    epoch_axis(ax, int(points["epoch"].max()))
+    ax.tick_params(axis="x", labelsize=SMALLEST_PT)
+    ax.legend(loc="upper right", fontsize=SMALLEST_PT, ncols=2, frameon=False, borderpad=0)
+    line = ax.axvline(0, color="#D55E00", lw=1.4, animated=True)
+    place = {"transform": ax.transAxes, "ha": "left", "va": "top", "fontsize": 7.5}
+    says = ax.text(0.03, 0.97, "", color="0.2", animated=True, **place)
+
+    def move(epoch: int) -> None:
+        line.set_xdata([epoch, epoch])
+        values = {split: _at(mean, epoch) for split, mean in curves.items()}
+        says.set_text(", ".join(f"{split} {v:.2f}" for split, v in values.items()))
+
+    return move
+
+
+def _at(mean: pd.Series, epoch: int) -> float:
+    """Value at an epoch, or at the last recorded one before it."""
+    passed = mean[mean.index <= epoch]
+    return float(passed.iloc[-1] if len(passed) else mean.iloc[0])
+
+
+def _handles(points: Sequence[pd.DataFrame]) -> list[Line2D]:
+    counts = [n_seeds(one) for one in points]
+    handles = [Line2D([], [], color="0.4", lw=1.4, alpha=0.6, label="way so far")]
+    if max(counts) > 1:
+        handles[0].set_label(f"way so far, mean, {seeds_text(counts)}")
+        handles.append(Line2D([], [], color="0.4", marker=".", ls="", ms=4, label="one seed"))
+    return [*handles, *hollow_handles(points)]
