@@ -209,7 +209,10 @@ def lab(tmp_path_factory):
             yield _address(folder / "runtime_dir", server, folder / "lab.log")
         finally:
             server.terminate()
-            server.wait(timeout=30)
+            try:
+                server.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                server.kill()  # its kernels notice and end too
 
 
 def _address(runtime: Path, server: subprocess.Popen, log: Path) -> str:
@@ -226,7 +229,9 @@ def run_all(browser, lab: str, path: Path) -> Tab:
     """A notebook opened in JupyterLab, with every cell run."""
     tab = Tab(browser.new_context(viewport=WIDE).new_page(), allowed=lab)
     tab.goto(f"{lab}lab/tree/{path.name}")
-    tab.get_by_role("menuitem", name="Run", exact=True).click(timeout=60_000)
+    tab.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=60_000)
+    tab.get_by_text("Idle").first.wait_for(state="attached", timeout=60_000)
+    tab.get_by_role("menuitem", name="Run", exact=True).click()
     tab.get_by_text("Run All Cells", exact=True).click()
     cells = sum(c.cell_type == "code" for c in nbformat.read(path, as_version=4).cells)
     done = tab.locator(".jp-Notebook .jp-InputPrompt", has_text=re.compile(rf"^\[{cells}\]:$"))

@@ -115,7 +115,7 @@ def test_pages_ask_the_network_for_nothing(text_of):
 
 def test_formulas_are_mathml(text_of):
     page = text_of["00-a"]
-    assert page.count("<math") == 6  # title, question, heading, display, two in the table
+    assert page.count("<math") == 7  # title, question, heading, display, two in the table, Reading
     assert '<span class="ib-formula"><math display="block"' in page
     assert "$not math$" in page  # code stays
     assert not re.search("[\ue000\ue001]", page)
@@ -136,10 +136,10 @@ def test_links_lead_somewhere(pages, text_of):
 
 
 def test_notebooks_lead_on_and_back(text_of):
-    ways = re.findall(r'rel="(prev|next)" href="([^"]+)"', text_of["01-b"])
-    assert set(ways) == {("prev", "00-a.html"), ("next", "02-conclusions.html")}
-    assert 'rel="prev"' not in text_of["00-a"]
-    assert 'rel="next"' not in text_of["02-conclusions"]
+    ways = re.findall(r'href="([^"]+)" rel="(prev|next)"', text_of["01-b"])
+    assert set(ways) == {("00-a.html", "prev"), ("02-conclusions.html", "next")}
+    assert '.html" rel="prev"' not in text_of["00-a"]
+    assert '.html" rel="next"' not in text_of["02-conclusions"]
     for name in ("00-a", "01-b"):
         assert 'href="index.html"' in text_of[name]
         assert 'href="gallery.html"' in text_of[name]

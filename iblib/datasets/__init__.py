@@ -1,13 +1,17 @@
-"""Data to arrays, labels, splits and provenance: five data sets behind one call."""
+"""Data to arrays, labels, splits and provenance: five data sets, and yours, behind one call."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from iblib import paths
 from iblib.datasets.base import SPLITS, DataError, Dataset
 
-__all__ = ["CLIP_SECONDS", "NAMES", "SPLITS", "DataError", "Dataset", "load"]
+__all__ = ["CLIP_SECONDS", "LOADERS", "NAMES", "SPLITS", "DataError", "Dataset", "load"]
 
 NAMES = ("synthetic", "fma_small", "folder", "binary_patterns", "linear_teacher")
+
+# Your own data sets, by name: functions of (data_dir, seed) (CONTRIBUTING.md, "Add a data set").
+LOADERS: dict[str, Callable[[str | Path, int], Dataset]] = {}
 
 # Default length measured of each clip [s]. FMA's clips are 29.98 s and give 128 x 1288; synthetic
 # ones are 6 s and give 128 x 256; GTZAN-like folders have clips of 30 s.
@@ -31,6 +35,7 @@ def load(
     Parameters
     ----------
     name : {"synthetic", "fma_small", "folder", "binary_patterns", "linear_teacher"}
+        Or a name in ``LOADERS``.
     data_dir : path
         ``fma_small``: holds ``fma_metadata/`` and ``fma_small/``, by default
         ``paths.data_dir()``. ``folder``: holds one folder per class. ``synthetic``: where its
@@ -55,11 +60,13 @@ def load(
     DataError
         If the name is unknown or the data cannot be used; one line that names the cure.
     """
-    if name not in NAMES:
-        raise DataError(f"unknown data set {name!r}; choose one of {', '.join(NAMES)}")
+    if name not in (*NAMES, *LOADERS):
+        raise DataError(f"unknown data set {name!r}; choose one of {', '.join([*NAMES, *LOADERS])}")
     if name in CLIP_SECONDS:
         common = {"split": split, "seed": seed, "jobs": jobs, "progress": progress}
         return _load_audio(name, data_dir, clip_seconds, clips_per_genre, **common)
+    if name not in NAMES:
+        return LOADERS[name](data_dir, seed)
     from iblib.datasets import binary_patterns, linear_teacher
 
     if name == "binary_patterns":

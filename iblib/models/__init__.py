@@ -1,4 +1,17 @@
-"""The networks, one per file; each names the layers worth measuring."""
+"""The networks, one per file; each names the layers worth measuring.
+
+``MODELS`` holds them by name; put your own class into it (CONTRIBUTING.md, "Add a model"). A class
+
+- is called as ``Class(activation, *, generator, **options)`` and draws its weights from
+  ``generator``;
+- has ``activations``, the names it can be built with;
+- has ``options_for(options, input_shape, n_outputs)``, its options with those that the data ask
+  for, or a ``ValueError``;
+- has ``measured_layers(*, batch_norm=False)``, name -> module whose output is measured.
+"""
+
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 import torch
@@ -20,6 +33,7 @@ __all__ = [
     "build",
     "check_names",
     "count_parameters",
+    "options_for",
     "summary",
 ]
 
@@ -30,9 +44,33 @@ def check_names(model: str, activation: str) -> None:
     """Raise ``ValueError`` where no such network can be built."""
     if model not in MODELS:
         raise ValueError(f"model must be one of {sorted(MODELS)}; got {model!r}")
-    legal = tuple(ACTIVATIONS) if model == "mlp" else CNN_ACTIVATIONS
+    legal = MODELS[model].activations
     if activation not in legal:
         raise ValueError(f"activation of {model} must be one of {legal}; got {activation!r}")
+
+
+def options_for(
+    model: str, options: Mapping[str, Any], input_shape: tuple[int, ...], n_outputs: int
+) -> dict[str, Any]:
+    """Options of a model with those that the data ask for.
+
+    Parameters
+    ----------
+    model : str
+        A name in ``MODELS``.
+    options : mapping
+        Those the user gave.
+    input_shape : tuple of int
+        Shape of one input.
+    n_outputs : int
+        Classes, or numbers to predict.
+
+    Raises
+    ------
+    ValueError
+        Where such a network does not fit such data.
+    """
+    return MODELS[model].options_for(options, input_shape, n_outputs)
 
 
 def build(model: str, activation: str = "relu", *, seed: int = 0, **options) -> nn.Module:

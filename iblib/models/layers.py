@@ -1,5 +1,8 @@
 """What the networks share: activations by name, and drawing weights from a generator."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -19,6 +22,15 @@ def activation_module(name: str, family: str) -> nn.Module:
     if name not in legal:
         raise ValueError(f"activation must be one of {legal}; got {name!r}")
     return ACTIVATIONS[name]()
+
+
+def picture_options(
+    options: Mapping[str, Any], input_shape: tuple[int, ...], n_outputs: int
+) -> dict[str, Any]:
+    """Options of a network of pictures, with the classes and channels of the data."""
+    if len(input_shape) != 3:
+        raise ValueError("needs spectrograms, (channels, mels, frames): use mlp")
+    return {**options, "n_classes": n_outputs, "in_channels": input_shape[0]}
 
 
 def initialise(network: nn.Module, activation: str, generator: torch.Generator | None) -> None:

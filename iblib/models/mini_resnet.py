@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from iblib.models.layers import activation_module, initialise
+from iblib.models.layers import CNN_ACTIVATIONS, activation_module, initialise, picture_options
 
 
 class ResidualBlock(nn.Module):
@@ -57,6 +57,9 @@ class MiniResNet(nn.Module):
     generator : torch.Generator, optional
         Source of the initial weights.
     """
+
+    activations = CNN_ACTIVATIONS
+    options_for = staticmethod(picture_options)
 
     def __init__(
         self,

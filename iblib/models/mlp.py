@@ -1,12 +1,13 @@
 """The fully connected network of Shwartz-Ziv & Tishby and of Saxe et al.: 12-10-7-5-4-3-2."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from iblib.models.layers import activation_module
+from iblib.models.layers import ACTIVATIONS, activation_module
 
 SAXE_SIZES = (12, 10, 7, 5, 4, 3, 2)
 
@@ -33,6 +34,8 @@ class MLP(nn.Module):
     Weights are drawn from a normal of standard deviation ``gain/sqrt(fan)`` truncated at two
     deviations, biases are 0 (Saxe et al. 2018, code for the 12-bit task).
     """
+
+    activations = tuple(ACTIVATIONS)
 
     def __init__(
         self,
@@ -61,6 +64,19 @@ class MLP(nn.Module):
                 linear.weight, 0.0, deviation, -2 * deviation, 2 * deviation, generator=generator
             )
             nn.init.zeros_(linear.bias)
+
+    @staticmethod
+    def options_for(
+        options: Mapping[str, Any], input_shape: tuple[int, ...], n_outputs: int
+    ) -> dict[str, Any]:
+        """The options with their sizes written out, which must be those of the data."""
+        sizes = list(options.get("sizes", SAXE_SIZES))
+        if (sizes[:1], sizes[-1:]) != (list(input_shape), [n_outputs]):
+            raise ValueError(
+                f"sizes {sizes} do not fit inputs of shape {tuple(input_shape)} and "
+                f"{n_outputs} outputs"
+            )
+        return {**options, "sizes": sizes}
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits, shape (batch, sizes[-1]), of inputs, shape (batch, sizes[0])."""

@@ -19,6 +19,7 @@ from iblib import files
 from iblib.experiments.session import is_where_text_was_written
 from iblib.paths import HOME, is_home, root
 from iblib.report import ReportError
+from iblib.report.alts import describe_pictures
 from iblib.report.parameters import changed, tags, write_values
 
 INJECTED = "injected-parameters"
@@ -95,7 +96,7 @@ def clean(notebook: NotebookNode, values: dict[str, Any], recomputed: bool = Fal
     """Make an executed notebook look as if it had been run by hand, top to bottom, once.
 
     The injected cell goes and its values move into the parameters cell; runs are numbered 1..n;
-    times, widget state and version noise go.
+    times, widget state and version noise go. Pictures get alternative texts.
     """
     cells = [cell for cell in notebook.cells if INJECTED not in tags(cell)]
     notebook.cells = cells
@@ -110,6 +111,7 @@ def clean(notebook: NotebookNode, values: dict[str, Any], recomputed: bool = Fal
         if not tags(cell):
             cell.metadata.pop("tags", None)
     strip_output(notebook, keep_output=True, keep_count=True, keep_id=False, extra_keys=_TRACES)
+    describe_pictures(notebook)
     metadata = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
     notebook.metadata = nbformat.from_dict(metadata)
 

@@ -1,133 +1,92 @@
-"""HTML that needs no network: formulas as MathML, figures inline, one index page."""
+"""HTML that needs no network: a page of every notebook, the index and the gallery."""
 
-import html
-import logging
 import os
 import re
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-import jinja2
 import nbformat
-from math_core import LatexError, LatexToMathML
 from nbconvert import HTMLExporter
-from nbconvert.filters import markdown2html
 from nbformat import NotebookNode
 
 from iblib import files
-
-log = logging.getLogger(__name__)
-
-# Code and escaped dollars are matched first, so that no formula is seen inside them.
-_PIECES = re.compile(
-    r"""
-    (?P<fence>```+|~~~+) .*? (?P=fence)
-    | (?P<tick>`+) .+? (?P=tick)
-    | \\\$
-    | \$\$ (?P<display> .+? ) \$\$
-    | (?P<block> \\begin\{(?P<name> (?:align|equation|gather)\*?)\} .+? \\end\{(?P=name)\} )
-    | \$ (?P<inline> (?!\s) (?: (?!\n\s*\n) [^$] )+? (?<![\s\\]) ) \$ (?!\d)
-    """,
-    re.S | re.X,
-)
-# Formulas travel through Markdown as a number between two private characters.
-_MARK = re.compile("\ue000(\\d+)\ue001")
-_TAG_WITH_MARK = re.compile("<[^<>]*\ue000[^<>]*>")
-
-
-class Formulas:
-    """TeX formulas taken out of Markdown, and put back as MathML into the HTML made of it."""
-
-    def __init__(self):
-        self.converter = LatexToMathML()
-        self.found: list[str] = []
-
-    def take_out(self, markdown: str) -> str:
-        """Markdown with a mark in place of each formula, which Markdown cannot misread."""
-        return _PIECES.sub(self._mark, markdown)
-
-    def put_back(self, page: str) -> str:
-        """HTML with MathML in place of the marks; marks inside tags (anchors) are dropped."""
-        page = _TAG_WITH_MARK.sub(lambda tag: _MARK.sub("", tag[0]), page)
-        return _MARK.sub(lambda mark: self.found[int(mark[1])], page)
-
-    def _mark(self, piece: re.Match) -> str:
-        tex = piece["display"] or piece["block"] or piece["inline"]
-        if not tex:
-            return piece[0]
-        self.found.append(self.mathml(tex.strip(), display=not piece["inline"]))
-        return f"\ue000{len(self.found) - 1}\ue001"
-
-    def mathml(self, tex: str, *, display: bool) -> str:
-        """One formula; what cannot be converted stays readable as TeX."""
-        try:
-            return self.converter.convert_with_local_state(tex, displaystyle=display)
-        except LatexError as error:
-            log.warning("formula %r cannot be converted: %s", tex, error)
-            return f"<code>{html.escape(tex)}</code>"
-
-
-@dataclass(frozen=True)
-class Heading:
-    """What a notebook's first cell says about it, in Markdown."""
-
-    name: str
-    title: str
-    question: str = ""
-    answer: str = ""
-    minutes: str = ""
-
-
-def heading(name: str, notebook: NotebookNode) -> Heading:
-    """Title, question, answer and minutes, read from the text cells before the first code cell."""
-    text = ""
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            break
-        text += cell.source + "\n\n"
-    title = re.search(r"^#\s+(.+)$", text, re.M)
-    return Heading(
-        name,
-        title[1].strip() if title else name,
-        _labelled(text, "Question"),
-        _labelled(text, "Answer"),
-        _labelled(text, "Minutes") or _labelled(text, "Time"),
-    )
-
-
-def _labelled(text: str, label: str) -> str:
-    """The paragraph or list item that begins with a bold label, without it."""
-    start = rf"^[-*>\s]*\*\*{label}\b[^*\n]*\*\*[\s:.\u2014-]*"
-    end = r"(?=\n\s*\n|\n[-*>\s]*\*\*\w|\n[-*]\s|\Z)"
-    found = re.search(rf"{start}(.+?){end}", text, re.M | re.S | re.I)
-    return " ".join(found[1].split()) if found else ""
+from iblib.paths import OutputPaths
+from iblib.report.alts import PNG, alt_of, describe_pictures, describe_player, pictures
+from iblib.report.index import Page, render_gallery, render_index
+from iblib.report.markdown import Formulas, heading
 
 
 def write_html(notebooks: Path, target: Path) -> Path:
-    """Page of every notebook in a folder, and the index; returns the index page.
+    """Page of every notebook in a folder, index and gallery; returns the index page.
 
     Parameters
     ----------
     notebooks : Path
-        Folder of executed notebooks ``NN-slug.ipynb``.
+        Folder of executed notebooks ``NN-slug.ipynb``; the run's ``results/`` and ``figures/``
+        lie beside it.
     target : Path
         Folder of the pages; they open from disk, without a network.
     """
-    headings = []
-    for path in sorted(notebooks.glob("[0-9][0-9]-*.ipynb")):
-        notebook = nbformat.read(path, as_version=4)
-        headings.append(heading(path.stem, notebook))
-        page = render_notebook(notebook, headings[-1], notebooks, target)
-        files.write_atomic(target / f"{path.stem}.html", page)
-    index = target / "index.html"
-    files.write_atomic(index, render_index(headings))
+    paths = sorted(notebooks.glob("[0-9][0-9]-*.ipynb"))
+    base = Path(os.path.relpath(notebooks.parent, target)).as_posix()
+    pages = [_read(path, base) for path in paths]
+    report, index = OutputPaths(notebooks.parent), target / "index.html"
+    files.write_atomic(index, render_index(pages, report))
+    files.write_atomic(target / "gallery.html", render_gallery(pages, report))
+    for place, page in enumerate(pages):  # last, because rendering changes the notebooks
+        around = {
+            "previous": pages[place - 1] if place else None,
+            "next": pages[place + 1] if place + 1 < len(pages) else None,
+        }
+        text = render_notebook(page, around, notebooks)
+        files.write_atomic(target / f"{page.about.name}.html", text)
     return index
 
 
-def render_notebook(notebook: NotebookNode, about: Heading, folder: Path, target: Path) -> str:
-    """One page: links lead to other pages, and from ``target`` to the notebook's own files."""
-    formulas = Formulas()
-    exporter = HTMLExporter(
+def _read(path: Path, base: str) -> Page:
+    """A notebook with alternative texts and the page's links; ``base`` leads to its report."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = _relink(cell.source, base)
+        for output in cell.get("outputs", []):
+            if text := output.get("data", {}).get("text/markdown"):
+                output.data["text/markdown"] = _relink(text, base)
+    describe_pictures(notebook)
+    return Page(heading(path.stem, notebook), notebook)
+
+
+def _relink(markdown: str, base: str) -> str:
+    """Links to notebooks become links to pages; links out of the folder start from the page."""
+    markdown = re.sub(r"\]\((\d\d-[\w-]+)\.ipynb", r"](\1.html", markdown)
+    return re.sub(r"(?<!\!)(\[[^\]]*\])\(\.\./", rf"\1({base}/", markdown)
+
+
+def render_notebook(page: Page, around: dict[str, Page | None], folder: Path) -> str:
+    """One page, self-contained.
+
+    Parameters
+    ----------
+    page : Page
+        Its notebook is changed on the way.
+    around : dict
+        The pages ``previous`` and ``next``, None at the ends.
+    folder : Path
+        Where the notebook lies.
+    """
+    formulas, notebook = Formulas(), page.notebook
+    _name_pictures(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = formulas.take_out(cell.source)
+        for output in cell.get("outputs", []):
+            _convert_output(output, formulas)
+    notebook.metadata["title"] = page.title
+    resources = {"metadata": {"name": page.about.name, "path": str(folder)}, "around": around}
+    return formulas.put_back(_exporter().from_notebook_node(notebook, resources)[0])
+
+
+def _exporter() -> HTMLExporter:
+    return HTMLExporter(
         template_name="lab",
         extra_template_basedirs=[],
         extra_template_paths=[str(Path(__file__).parent)],
@@ -135,50 +94,15 @@ def render_notebook(notebook: NotebookNode, about: Heading, folder: Path, target
         embed_images=True,
         anchor_link_text="",
     )
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            cell.source = formulas.take_out(_relink(cell.source, folder, target))
-        for output in cell.get("outputs", []):
-            _convert_output(output, formulas)
-    notebook.metadata["title"] = formulas.put_back(_plain(about.title))
-    resources = {"metadata": {"name": about.name, "path": str(folder)}}
-    return formulas.put_back(exporter.from_notebook_node(notebook, resources)[0])
 
 
-def render_index(headings: list[Heading]) -> str:
-    """The page that lists every notebook with its question and answer; it holds no date."""
-    formulas = Formulas()
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True
-    )
-    rows = [
-        replace(
-            about,
-            title=_inline(about.title, formulas),
-            question=_inline(about.question, formulas),
-            answer=_inline(about.answer, formulas),
-            minutes=_inline(about.minutes, formulas),
-        )
-        for about in headings
-    ]
-    return formulas.put_back(environment.get_template("index.html.j2").render(rows=rows))
-
-
-def _inline(markdown: str, formulas: Formulas) -> str:
-    """One paragraph of Markdown as HTML without the paragraph around it."""
-    page = markdown2html(formulas.take_out(markdown)).strip()
-    return re.sub(r"\.ipynb(?=[\"#])", ".html", page.removeprefix("<p>").removesuffix("</p>"))
-
-
-def _plain(title: str) -> str:
-    return re.sub(r"[$`*\\]", "", title)
-
-
-def _relink(markdown: str, folder: Path, target: Path) -> str:
-    """Links to notebooks become links to pages; links out of the folder start from the page."""
-    base = Path(os.path.relpath(folder.parent, target)).as_posix()
-    markdown = re.sub(r"\]\((\d\d-[\w-]+)\.ipynb", r"](\1.html", markdown)
-    return re.sub(r"(?<!\!)(\[[^\]]*\])\(\.\./", rf"\1({base}/", markdown)
+def _name_pictures(notebook: NotebookNode) -> None:
+    """Figures get an anchor; a player's own HTML gets the alternative text of its picture."""
+    for picture in pictures(notebook):
+        output = picture.output
+        output.metadata[PNG]["anchor"] = picture.name
+        if picture.is_player:
+            output.data["text/html"] = describe_player(output.data["text/html"], alt_of(output))
 
 
 def _convert_output(output: NotebookNode, formulas: Formulas) -> None:

@@ -11,13 +11,22 @@ BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 _BLOCK = re.compile(f"({re.escape(BEGIN)}).*?({re.escape(END)})", re.S)
 
 
-def readme_table(results_dir: Path) -> str:
-    """``README-table.csv`` as a Markdown table, whatever its columns; empty where there is none."""
+def headline_table(results_dir: Path) -> list[list[str]]:
+    """``README-table.csv``, its columns' names first; empty where there is none."""
     path = results_dir / "README-table.csv"
     if not path.is_file():
-        return ""
+        return []
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    rows = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
+    return [list(table.columns), *table.to_numpy().tolist()]
+
+
+def readme_table(results_dir: Path) -> str:
+    """``README-table.csv`` as a Markdown table, whatever its columns; empty where there is none."""
+    table = headline_table(results_dir)
+    if not table:
+        return ""
+    columns, *values = table
+    rows = [columns, ["---"] * len(columns), *values]
     return "\n".join(f"| {' | '.join(_cell(value) for value in row)} |" for row in rows)
 
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from iblib import files, paths
 from iblib.config import ConfigError, RunConfig, log_epochs
 from iblib.datasets.base import SPLITS, Dataset
-from iblib.models import check_names
+from iblib.models import check_names, options_for
 from iblib.training.members import Members
 from iblib.training.runs import ResumeState, Run, save_tensors
 
@@ -41,17 +41,10 @@ def model_options(config: RunConfig, dataset: Dataset) -> dict[str, Any]:
     except ValueError as error:
         raise ConfigError(str(error)) from error
     n_out = len(dataset.classes) or dataset.labels.shape[1]
-    if config.model == "mlp":
-        sizes = tuple(config.options.get("sizes", (12, 10, 7, 5, 4, 3, 2)))
-        if dataset.inputs.ndim != 2 or (sizes[0], sizes[-1]) != (dataset.inputs.shape[1], n_out):
-            raise ConfigError(
-                f"mlp of sizes {sizes} does not fit inputs of shape "
-                f"{dataset.inputs.shape[1:]} and {n_out} outputs of {dataset.name}"
-            )
-        return {**config.options, "sizes": list(sizes)}
-    if dataset.inputs.ndim != 4:
-        raise ConfigError(f"{config.model} needs spectrograms; {dataset.name} has none: use mlp")
-    return {**config.options, "n_classes": n_out, "in_channels": dataset.inputs.shape[1]}
+    try:
+        return options_for(config.model, config.options, dataset.inputs.shape[1:], n_out)
+    except ValueError as error:
+        raise ConfigError(f"{config.model} on {dataset.name}: {error}") from error
 
 
 def stream(seed: int, epoch: int) -> torch.Generator:
