@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import nbformat
@@ -228,18 +229,42 @@ def _address(runtime: Path, server: subprocess.Popen, log: Path) -> str:
 def run_all(browser, lab: str, path: Path) -> Tab:
     """A notebook opened in JupyterLab, with every cell run."""
     tab = Tab(browser.new_context(viewport=WIDE).new_page(), allowed=lab)
-    tab.goto(f"{lab}lab/tree/{path.name}")
+    tab.goto(f"{lab}lab/workspaces/{path.stem}/tree/{path.name}")
     tab.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=60_000)
-    tab.get_by_text("Idle").first.wait_for(state="attached", timeout=60_000)
+    _wait_for_kernel(tab, lab, path.name)
     tab.get_by_role("menuitem", name="Run", exact=True).click()
     tab.get_by_text("Run All Cells", exact=True).click()
-    cells = sum(c.cell_type == "code" for c in nbformat.read(path, as_version=4).cells)
-    done = tab.locator(".jp-Notebook .jp-InputPrompt", has_text=re.compile(rf"^\[{cells}\]:$"))
-    done.first.wait_for(state="attached", timeout=240_000)
+    waiting = tab.locator(".jp-Notebook .jp-InputPrompt", has_text="[*]:")
+    waiting.first.wait_for(state="attached")
+    end = time.monotonic() + 240
+    while waiting.count() and time.monotonic() < end:
+        tab.wait_for_timeout(200)
+    assert not waiting.count()
+    tab.wait_for_timeout(1000)  # the last views arrive after the kernel's answer
     return tab
 
 
-@pytest.mark.parametrize("path", WITH_PLAYERS, ids=lambda path: path.stem)
+def _wait_for_kernel(tab: Tab, lab: str, name: str) -> None:
+    """Until the server says that the notebook's kernel waits for work."""
+    for _ in range(600):
+        with urllib.request.urlopen(f"{lab}api/sessions") as answer:
+            sessions = json.load(answer)
+        found = [s["kernel"] for s in sessions if s["path"] == name]
+        if found and found[0]["execution_state"] == "idle" and found[0]["connections"]:
+            tab.wait_for_timeout(1000)  # the page hears of it
+            return
+        tab.wait_for_timeout(100)
+    pytest.fail(f"no kernel for {name}")
+
+
+# A minute each: the notebook of every kind of player by default, the others with `-m slow`.
+_IN_LAB = [
+    pytest.param(path, id=path.stem, marks=[] if path == EXPLORE else [pytest.mark.slow])
+    for path in WITH_PLAYERS
+]
+
+
+@pytest.mark.parametrize("path", _IN_LAB)
 def test_sliders_are_live_in_jupyterlab(browser, lab, path):
     tab = run_all(browser, lab, path)
     assert tab.locator(".jp-RenderedText[data-mime-type*='stderr']").count() == 0
@@ -266,7 +291,7 @@ def _changed(box, before: str, seconds: float = 15) -> str:
     """The picture's address once it is another one."""
     end = time.monotonic() + seconds
     while _src(box) == before and time.monotonic() < end:
-        time.sleep(0.05)
+        box.page.wait_for_timeout(50)
     assert _src(box) != before
     return _src(box)
 

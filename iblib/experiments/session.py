@@ -51,21 +51,22 @@ class _Maker:
     make: Callable[["Session"], pd.DataFrame | dict | bytes]
     depends_on: tuple[str, ...] = ()
     of_tables: bool = False  # made of other files of results/
+    long: bool = False  # begun before the others, so that no worker waits for it at the end
 
 
 _NETWORKS = ("audio runs", "saxe runs")
 _MAKERS = {
     "class-shares.csv": _Maker(audio.class_shares, ("audio",)),
     "skipped.csv": _Maker(audio.skipped, ("audio",)),
-    "examples.npz": _Maker(audio.examples, ("audio",)),
+    "examples.npz": _Maker(audio.examples, ("audio",), long=True),
     "clip.mp3": _Maker(audio.one_clip, ("audio",)),
     "clips.npz": _Maker(audio.clips, ("audio",)),
     "training-history.csv": _Maker(audio.training_history, ("audio runs",)),
-    "confusion.csv": _Maker(audio.confusion, ("audio runs",)),
+    "confusion.csv": _Maker(audio.confusion, ("audio runs",), long=True),
     "cnn-planes.csv": _Maker(audio.planes, ("audio runs",)),
     "cnn-filters.csv": _Maker(audio.filters, ("audio runs",)),
     "cnn-noise.csv": _Maker(audio.noise, ("audio runs",)),
-    "cnn-geometry.csv": _Maker(trust.cnn_geometry, ("audio runs",)),
+    "cnn-geometry.csv": _Maker(trust.cnn_geometry, ("audio runs",), long=True),
     "feature-maps.npz": _Maker(audio.feature_maps, ("audio runs",)),
     "saxe-history.csv": _Maker(saxe.history, ("saxe runs",)),
     "saxe-planes.csv": _Maker(saxe.planes, ("saxe runs",)),
@@ -73,11 +74,11 @@ _MAKERS = {
     "saxe-components.csv": _Maker(saxe.components, ("saxe runs",)),
     "saxe-edges.csv": _Maker(saxe.edges, ("saxe runs",)),
     "saxe-sweeps.csv": _Maker(saxe.sweeps, ("saxe runs",)),
-    "saxe-saturation.csv": _Maker(saxe.saturated_units, ("saxe runs",)),
-    "saxe-histograms.npz": _Maker(saxe.histograms, ("saxe runs",)),
-    "saxe-gradients.csv": _Maker(saxe.gradients, ("saxe runs",)),
-    "saxe-geometry.csv": _Maker(trust.saxe_geometry, ("saxe runs",)),
-    "linear-network.csv": _Maker(linear.linear_network, ("linear runs",)),
+    "saxe-saturation.csv": _Maker(saxe.saturated_units, ("saxe runs",), long=True),
+    "saxe-histograms.npz": _Maker(saxe.histograms, ("saxe runs",), long=True),
+    "saxe-gradients.csv": _Maker(saxe.gradients, ("saxe runs",), long=True),
+    "saxe-geometry.csv": _Maker(trust.saxe_geometry, ("saxe runs",), long=True),
+    "linear-network.csv": _Maker(linear.linear_network, ("linear runs",), long=True),
     "knn-bias.csv": _Maker(trust.knn_bias),
     "artefacts.csv": _Maker(trust.artefacts),
     "saturated-shares.csv": _Maker(trust.saturated_shares, _NETWORKS, of_tables=True),
@@ -253,6 +254,7 @@ class Session:
 
     def _made_one_by_one(self, jobs: int) -> Iterator[str]:
         first = [name for name, maker in _MAKERS.items() if not maker.of_tables]
+        first.sort(key=lambda name: not _MAKERS[name].long)
         if jobs > 1:
             tasks = {name: (self.settings, name) for name in first}
             for name, status, error, _ in run_tasks(make_result, tasks, {}, jobs=jobs):
