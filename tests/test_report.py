@@ -234,6 +234,16 @@ def test_all_notebooks_in_order_with_progress(tmp_path, monkeypatch):
     ]
 
 
+def test_a_table_that_fails_in_a_process_is_named_in_one_line(tmp_path, monkeypatch):
+    def failing(function, tasks, settings, *, jobs):
+        yield next(iter(tasks)), "failed", "ValueError: no such filter", 0.0
+
+    monkeypatch.setattr("iblib.experiments.session.run_tasks", failing)
+    opened = runner.open_session(profile="smoke", out_dir=str(tmp_path), recompute=True)
+    with pytest.raises(ReportError, match=r"\w+\.(csv|npz|mp3) could not be made: ValueError: no"):
+        runner._make_results(opened, 2, None)
+
+
 def test_only_some_notebooks(tmp_path, monkeypatch):
     monkeypatch.setenv("IBLIB_ROOT", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="checkout"):

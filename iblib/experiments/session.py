@@ -93,6 +93,10 @@ class StaleResultError(FileNotFoundError):
     """A result is missing or was made for other settings; the message holds the command."""
 
 
+class ResultError(RuntimeError):
+    """A file of ``results/`` could not be made by a process; the message says which, and why."""
+
+
 def is_where_text_was_written(results: Path, recompute: bool) -> bool:
     """Whether results come from the kind of CPU, torch and threads that the notebooks' text quotes.
 
@@ -259,7 +263,7 @@ class Session:
             tasks = {name: (self.settings, name) for name in first}
             for name, status, error, _ in run_tasks(make_result, tasks, {}, jobs=jobs):
                 if status == "failed":
-                    raise RuntimeError(f"{name} could not be made: {error}")
+                    raise ResultError(f"{name} could not be made: {error}")
                 self._made.add(name)
                 yield name
         for name in _MAKERS:

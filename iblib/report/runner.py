@@ -6,7 +6,7 @@ from pathlib import Path
 from iblib import paths
 from iblib.cluster import run_tasks
 from iblib.config import ConfigError
-from iblib.experiments.session import Session, open_session
+from iblib.experiments.session import ResultError, Session, open_session
 from iblib.paths import OutputPaths
 from iblib.report import ReportError
 from iblib.report.execution import execute
@@ -76,7 +76,7 @@ def run_report(
     if jobs > 1 or scheduler:
         _train_and_measure(session, device, jobs, scheduler, on_run)
     if not only:  # once for all notebooks, which then only draw
-        session.make_results(jobs=jobs, on_made=on_step)
+        _make_results(session, jobs, on_step)
     parameters = {**settings, "recompute": bool(only)}
     execute_all(sources, session.paths, parameters, on_step, jobs=jobs)
     if session.paths.base == paths.root():
@@ -159,6 +159,13 @@ def _train_and_measure(
             f"{len(result.failed)} runs failed, the first with {first.error}; "
             f"all are listed in {folder / 'failures.jsonl'}"
         )
+
+
+def _make_results(session: Session, jobs: int, on_step: OnStep | None) -> None:
+    try:
+        session.make_results(jobs=jobs, on_made=on_step)
+    except ResultError as error:
+        raise ReportError(f"{error}; finished runs are kept") from error
 
 
 def _absolute(folder: str | Path) -> str:
