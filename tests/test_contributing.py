@@ -3,9 +3,13 @@
 import contextlib
 import importlib
 import io
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import nbformat
 import papermill
 import papermill.cli
 import pytest
@@ -171,3 +175,18 @@ def test_papermill_explains_every_parameter(path):
         assert parameter["inferred_type_name"] in ("str", "bool"), name
         assert parameter["default"], name
         assert len(parameter["help"]) > 5, name
+
+
+def test_papermill_by_hand_draws_a_notebook_again(tmp_path):
+    source = ROOT / "notebooks" / "00-introduction.ipynb"
+    target = tmp_path / "out.ipynb"
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", str(source), str(target)]
+    environment = os.environ | {"IBLIB_ROOT": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [*command, "-p", "device", "cpu"], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    executed = nbformat.read(target, as_version=4)
+    injected = [c for c in executed.cells if "injected-parameters" in c.metadata.get("tags", [])]
+    assert 'device = "cpu"' in injected[0].source
+    assert list((tmp_path / "figures").glob("00-*.png"))
