@@ -36,7 +36,7 @@ def cli():
 
     \b
     Begin here:
-      python -m iblib report                    the committed report, embedded data (20 minutes)
+      python -m iblib report                    the committed report, embedded data (20 to 25 minutes)
       python -m iblib report --profile smoke    the same in small: does it all run? (6 minutes)
       python -m iblib data fma-small --tracks 1000 --data-dir data
       python -m iblib sweep grid.toml --out report/sweep --jobs 2
@@ -49,7 +49,7 @@ def cli():
     type=click.Choice(list(PROFILES)),
     default="report",
     show_default=True,
-    help="How much is computed: smoke (minutes), report (some 20 minutes), full (GPU, hours).",
+    help="How much is computed: smoke (minutes), report (20 to 25 minutes), full (GPU, hours).",
 )
 @click.option(
     "--dataset",
@@ -73,7 +73,7 @@ def report(profile, dataset, data_dir, out, device, jobs, scheduler, only):
 
     \b
     Examples (times on 2 cores):
-      python -m iblib report                            about 20 minutes, 4 when repeated
+      python -m iblib report                            20 to 25 minutes, 4 when repeated
       python -m iblib report --profile smoke            6 minutes
       python -m iblib report --only 03 --only 04        two notebooks
       python -m iblib report --profile full --dataset fma_small --data-dir data --device cuda
