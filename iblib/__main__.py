@@ -36,7 +36,7 @@ def cli():
 
     \b
     Begin here:
-      python -m iblib report                    the committed report, embedded data (20 to 25 minutes)
+      python -m iblib report                    the committed report, embedded data (25 minutes)
       python -m iblib report --profile smoke    the same in small: does it all run? (6 minutes)
       python -m iblib data fma-small --tracks 1000 --data-dir data
       python -m iblib sweep grid.toml --out report/sweep --jobs 2
