@@ -257,7 +257,7 @@ class _Controls:
         at = len(epochs) - 1 if last or not before else before[-1]
         self.moving = True
         self.slider.options = epochs
-        self.slider.index = self.play.max = len(epochs) - 1
+        self.play.max = len(epochs) - 1
         self.slider.index = self.play.value = at
         self.moving = False
         self._show()

@@ -11,7 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from iblib.plotting.planes import PlaneLimits, draw_ceilings, hollow_handles, plane_limits
+from iblib.plotting.planes import (
+    PlaneLimits,
+    draw_ceilings,
+    hollow_handles,
+    plane_limits,
+    seed_mean,
+)
 from iblib.plotting.style import (
     SMALLEST_PT,
     LayerStyle,
@@ -107,7 +113,7 @@ class _Way:
 
 
 def _way(ax: Axes, rows: pd.DataFrame, look: LayerStyle, estimator: str) -> _Way:
-    mean = rows.groupby("epoch")[["x", "y", "hollow"]].mean().reset_index()
+    mean = seed_mean(rows)
     seeds = {int(e): one[["x", "y"]].to_numpy() for e, one in rows.groupby("epoch")}
     moving = {"animated": True, "color": look.colour}
     (path,) = ax.plot([], [], lw=1.4, alpha=0.45, ls=estimator_line(estimator), **moving)

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib import colormaps
 from PIL import Image
 
+from iblib.plotting.interactive import png_bytes
 from iblib.plotting.style import VALUE_CMAP
 
 COLOURS = 64
@@ -28,7 +29,7 @@ def thumbnail(png: bytes, width: int = 420) -> bytes:
     height = max(1, round(small.height * min(1, width / small.width)))
     size = min(width, small.width), height
     scaled = white.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    return _png(scaled.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE))
+    return png_bytes(scaled.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE))
 
 
 def mel_picture(mel: np.ndarray) -> bytes:
@@ -45,10 +46,4 @@ def mel_picture(mel: np.ndarray) -> bytes:
     coloured = Image.fromarray((np.asarray(picture) // 8 * 8).astype(np.uint8), mode="L")
     palette = (colormaps[VALUE_CMAP](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
     coloured.putpalette(palette.tobytes())
-    return _png(coloured)
-
-
-def _png(picture: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    return png_bytes(coloured)
