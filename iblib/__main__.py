@@ -64,11 +64,18 @@ def cli():
 @_JOBS
 @_SCHEDULER
 @click.option("--only", multiple=True, metavar="NN", help="Only this notebook; may be repeated.")
-def report(profile, dataset, data_dir, out, device, jobs, scheduler, only):
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="First seed of the networks; the others follow it.",
+)
+def report(profile, dataset, data_dir, out, device, jobs, scheduler, only, seed):
     """Execute every notebook in order; write notebooks, figures, results and an HTML report.
 
-    The pair report/synthetic writes into this checkout: notebooks/, figures/, results/. Every
-    other pair writes a whole copy under report/<profile>-<dataset>/, or where --out says.
+    Profile report on synthetic with seed 0 writes into this checkout: notebooks/, figures/,
+    results/. All else writes a whole copy under report/<profile>-<dataset>/, or where --out says.
     Finished runs are kept in runs/ and never trained twice, so a second call takes minutes less.
 
     \b
@@ -90,6 +97,7 @@ def report(profile, dataset, data_dir, out, device, jobs, scheduler, only):
         jobs,
         scheduler,
         only,
+        seed,
         on_run=_echo_run,
         on_step=_echo_step,
     )

@@ -4,8 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-# The profile and data set whose outputs are committed.
-HOME = ("report", "synthetic")
+# The profile, data set and first seed whose outputs are committed.
+HOME = ("report", "synthetic", 0)
 
 
 def root() -> Path:
@@ -52,19 +52,22 @@ class OutputPaths:
         return self.base / "figures"
 
 
-def output_paths(profile: str, dataset: str, out_dir: str | Path = "") -> OutputPaths:
-    """Folders of a report: the checkout's own only for profile ``report`` on ``synthetic``.
+def output_paths(
+    profile: str, dataset: str, out_dir: str | Path = "", seed: int = 0
+) -> OutputPaths:
+    """Folders of a report: the checkout's own only for profile ``report``, ``synthetic``, seed 0.
 
-    Every other pair writes a whole copy under ``report/<profile>-<dataset>/``, unless
-    ``out_dir`` names a folder.
+    All others write a whole copy under ``report/<profile>-<dataset>/``, with ``-seed<n>`` behind
+    it for another first seed than 0, unless ``out_dir`` names a folder.
     """
     if out_dir:
         return OutputPaths(Path(out_dir).expanduser().resolve())
-    if is_home(profile, dataset):
+    if is_home(profile, dataset, seed):
         return OutputPaths(root())
-    return OutputPaths(root() / "report" / f"{profile}-{dataset}")
+    suffix = f"-seed{seed}" if seed else ""
+    return OutputPaths(root() / "report" / f"{profile}-{dataset}{suffix}")
 
 
-def is_home(profile: str, dataset: str) -> bool:
-    """Whether this pair is the one whose outputs are committed."""
-    return (profile, dataset) == HOME
+def is_home(profile: str, dataset: str, seed: int = 0) -> bool:
+    """Whether these settings are those whose outputs are committed."""
+    return (profile, dataset, seed) == HOME

@@ -10,7 +10,7 @@ from iblib.report import ReportError
 from iblib.report.execution import KERNELSPEC, answer_of, output_problems
 from iblib.report.parameters import declared
 
-PARAMETERS = ("profile", "dataset", "data_dir", "out_dir", "recompute", "device")
+PARAMETERS = ("profile", "dataset", "data_dir", "out_dir", "recompute", "seed", "device")
 MAX_CELLS, MAX_LINES = 40, 30
 MAX_BYTES, MAX_BYTES_WITH_SLIDERS = 1_500_000, 3_000_000
 

@@ -10,6 +10,7 @@ dataset: str = "synthetic"
 data_dir: str = ""  # folder of the audio
 out_dir: str = ""
 recompute: bool = False  # train and measure, or read results/
+seed: int = 0  # first seed of the networks
 device: str = "cpu"'''
 
 HEADING = """# A small notebook: $I(X;T)$

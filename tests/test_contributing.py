@@ -172,7 +172,7 @@ def test_papermill_explains_every_parameter(path):
     sentence = re.search(r"lists the parameters: (.+?), the same", GUIDE)[1]
     assert list(found) == re.findall(r"`(\w+)`", sentence)
     for name, parameter in found.items():
-        assert parameter["inferred_type_name"] in ("str", "bool"), name
+        assert parameter["inferred_type_name"] in ("str", "bool", "int"), name
         assert parameter["default"], name
         assert len(parameter["help"]) > 5, name
 

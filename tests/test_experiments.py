@@ -47,9 +47,44 @@ def test_equal_results_are_equal_bytes(tiny):
     assert made() == made()
 
 
-def test_a_missing_result_names_the_command_that_makes_it(tiny):
+def test_a_missing_result_of_the_checkout_names_the_command_that_makes_it(
+    tiny, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("IBLIB_ROOT", str(tmp_path))
     with pytest.raises(StaleResultError, match="python -m iblib report --profile smoke --dataset"):
         tiny().table("table")
+
+
+def test_a_copy_makes_what_it_lacks_once(tiny, tmp_path):
+    path = tiny().result("table.csv")
+    written = path.stat().st_mtime_ns
+    assert tiny().result("table.csv").stat().st_mtime_ns == written
+    assert sorted(p.name for p in (tmp_path / "results").iterdir()) == [
+        "table.csv",
+        "table.csv.json",
+    ]
+
+
+def test_another_first_seed_is_a_copy_of_other_networks():
+    home, other = open_session(), open_session(seed=3)
+    assert not other.is_home
+    assert other.paths.base == home.paths.base / "report" / "report-synthetic-seed3"
+    assert "--seed 3" in other.command
+    assert open_session(**other.settings) == other
+    for name in ("saxe-planes.csv", "cnn-planes.csv", "linear-network.csv"):
+        assert home.key(name) != other.key(name)
+    assert home.key("knn-bias.csv") == other.key("knn-bias.csv")
+    for runs in (other.saxe_runs(), other.audio_runs(), other.linear_runs()):
+        assert {spec.run.seed for spec in runs.values()} >= {3}
+    audio = {name: spec.run.seed for name, spec in other.audio_runs().items()}
+    assert {seed - int(name.rpartition("-")[2]) for name, seed in audio.items()} == {3}
+    assert list(audio) == list(home.audio_runs())  # what asks for a run by name finds it
+
+
+@pytest.mark.parametrize("seed", [-1, 1.0, "1", True])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(ConfigError, match="seed must be a whole number"):
+        open_session(seed=seed)
 
 
 def test_a_result_of_other_settings_is_never_used_silently(tiny, monkeypatch):

@@ -24,6 +24,7 @@ HOME = {
     "data_dir": "",
     "out_dir": "",
     "recompute": True,
+    "seed": 0,
     "device": "cpu",
 }
 
@@ -157,7 +158,7 @@ def test_failing_cell_is_named_and_the_old_notebook_stays(tmp_path, source, mess
     [
         (None, "exactly one code cell must be tagged 'parameters'; found 0"),
         ('profile: str = "report"', "does not declare data_dir, dataset"),
-        (PARAMETERS + "\nlayers = list(range(3))", "line 7 of the parameters cell"),
+        (PARAMETERS + "\nlayers = list(range(3))", "line 8 of the parameters cell"),
     ],
 )
 def test_parameters_cell_is_checked_before_anything_runs(tmp_path, parameters, message):

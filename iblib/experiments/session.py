@@ -134,8 +134,11 @@ class Session:
         Folder of the audio; empty: made by iblib (synthetic) or under ``data/``.
     paths : OutputPaths
     recompute : bool
-        True: train and measure, and write results/; False: read results/.
+        True: train and measure, and write results/; False: read results/. A copy makes what it
+        has not yet; the committed results are never made unasked.
     device : {"cpu", "cuda"}
+    seed : int
+        That of the first network of every setting; the others follow it.
     """
 
     profile: Profile
@@ -144,15 +147,16 @@ class Session:
     paths: OutputPaths
     recompute: bool
     device: str
+    seed: int = 0
 
     @property
     def is_home(self) -> bool:
         """Whether the numbers quoted in the text are this session's: the asserts that guard them.
 
-        So it is in the committed report (profile ``report``, data ``synthetic``), unless it was
-        recomputed where training takes another path.
+        So it is in the committed report (profile ``report``, data ``synthetic``, seed 0), unless it
+        was recomputed where training takes another path.
         """
-        at_home = is_home(self.profile.name, self.dataset)
+        at_home = is_home(self.profile.name, self.dataset, self.seed)
         return at_home and is_where_text_was_written(self.paths.results, self.recompute)
 
     @property
@@ -175,15 +179,15 @@ class Session:
 
     def audio_runs(self) -> dict[str, RunSpec]:
         """The runs on audio that the notebooks need."""
-        return audio_runs(self.profile, self.data_settings)
+        return audio_runs(self.profile, self.data_settings, self.seed)
 
     def saxe_runs(self) -> dict[str, RunSpec]:
         """The runs on the 12-bit task that the notebooks need."""
-        return saxe_runs(self.profile)
+        return saxe_runs(self.profile, self.seed)
 
     def linear_runs(self) -> dict[tuple[str, int], RunSpec]:
         """The runs of the linear teacher and student, by case and seed."""
-        seeds = range(self.profile.linear_seeds)
+        seeds = range(self.seed, self.seed + self.profile.linear_seeds)
         return {
             (name, seed): linear_run(self.profile, seed, case)
             for name, case in LINEAR_CASES.items()
@@ -204,7 +208,7 @@ class Session:
                 settings += [data, CLIP_SECONDS[self.dataset], CACHE_FORMAT, GENERATOR_FORMAT]
             runs = {
                 "audio": dict,
-                "audio runs": lambda: audio_runs(self.profile, data),
+                "audio runs": lambda: audio_runs(self.profile, data, self.seed),
                 "saxe runs": self.saxe_runs,
                 "linear runs": self.linear_runs,
             }
@@ -227,11 +231,20 @@ class Session:
             return {key: stored[key] for key in stored.files}
 
     def result(self, name: str) -> Path:
-        """Path of a file of ``results/`` whose key matches these settings."""
+        """Path of a file of ``results/`` whose key matches these settings, made where it has to be.
+
+        Raises
+        ------
+        KeyError
+            For a name that no experiment makes.
+        StaleResultError
+            Where it was made for other settings, or is missing in the checkout itself.
+        """
         if name not in _MAKERS:
             raise KeyError(f"no experiment makes {name}; known are {sorted(_MAKERS)}")
         path = self.paths.results / name
-        if self.recompute and name not in self._made:
+        wanted = self.recompute or (not path.is_file() and self.paths.base != root())
+        if wanted and name not in self._made:
             with one_thread():  # small networks: a second thread costs more than it does
                 value = _MAKERS[name].make(self)
             self._write(path, value)
@@ -280,6 +293,7 @@ class Session:
             "data_dir": self.data_dir,
             "out_dir": str(self.paths.base),
             "recompute": self.recompute,
+            "seed": self.seed,
             "device": self.device,
         }
 
@@ -292,7 +306,7 @@ class Session:
             else:
                 _write_arrays(temporary, value)
         about = {"key": self.key(path.name), "profile": asdict(self.profile)}
-        about |= {"dataset": self.dataset, "source": self.source_of_data, **self._origin}
+        about |= {"dataset": self.dataset, "source": self.audio.source, **self._origin}
         about["environment"] = environment()
         files.write_json(path.with_name(path.name + ".json"), about)
 
@@ -326,6 +340,8 @@ class Session:
         parts.append(f"--dataset {self.dataset}")
         if self.data_dir:
             parts.append(f"--data-dir '{self.data_dir}'")
+        if self.seed:
+            parts.append(f"--seed {self.seed}")
         return " ".join(parts)
 
     @cached_property
@@ -333,7 +349,8 @@ class Session:
         """One sentence: what data, real or synthetic, how many clips."""
         if self.recompute:
             return self.audio.source
-        return files.read_json(self.paths.results / "class-shares.csv.json")["source"]
+        shares = self.result("class-shares.csv")
+        return files.read_json(shares.with_name(shares.name + ".json"))["source"]
 
     def save_figure(self, fig, name: str) -> Path:
         """Write ``figures/<name>.png`` and ``.svg``."""
@@ -360,6 +377,7 @@ def open_session(
     data_dir: str = "",
     out_dir: str = "",
     recompute: bool = False,
+    seed: int = 0,
     device: str = "cpu",
 ) -> Session:
     """The session of a notebook's parameters.
@@ -367,13 +385,15 @@ def open_session(
     Raises
     ------
     ConfigError
-        For an unknown profile, data set or device.
+        For an unknown profile, data set or device, or a seed that is no whole number from 0 on.
     """
     if dataset not in AUDIO_SETS:
         raise ConfigError(f"dataset must be one of {AUDIO_SETS}; got {dataset!r}")
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise ConfigError(f"seed must be a whole number from 0 on; got {seed!r}")
     check_device(device)
-    where = output_paths(profile, dataset, out_dir)
-    return Session(profile_named(profile), dataset, data_dir, where, recompute, device)
+    where = output_paths(profile, dataset, out_dir, seed)
+    return Session(profile_named(profile), dataset, data_dir, where, recompute, device, seed)
 
 
 def make_result(settings: dict, name: str) -> str:

@@ -104,47 +104,48 @@ _BLOCKS = ("block1", "block2", "block3", "block4")
 _RESNET_FILTERS = ("res1_block1", "res2_block1", "after_pool")
 
 
-def audio_runs(profile: Profile, data: dict[str, Any]) -> dict[str, RunSpec]:
+def audio_runs(profile: Profile, data: dict[str, Any], seed: int = 0) -> dict[str, RunSpec]:
     """SimpleCNN (SGD and full batch, widths reversed too) and MiniResNet, ReLU and tanh, by name.
 
-    The longest come first. Filters and noise are measured of seed 0.
+    The longest come first. ``seed`` is that of the first network of a setting, whose name ends in
+    ``-0``; filters and noise are measured of it alone.
     """
     runs: dict[str, RunSpec] = {}
     planes, noise = plane_measure(profile), noise_measure(profile)
     pooled = plane_measure(profile, pooled=True)
     activations = ("tanh", "relu")
 
-    def add(name: str, seed: int, measures: dict[str, MeasureConfig], **settings) -> None:
-        config = RunConfig(learning_rate=AUDIO_LEARNING_RATE, seed=seed, **settings)
-        runs[f"{name}-{seed}"] = RunSpec(data, config, measures)
+    def add(name: str, nth: int, measures: dict[str, MeasureConfig], **settings) -> None:
+        config = RunConfig(learning_rate=AUDIO_LEARNING_RATE, seed=seed + nth, **settings)
+        runs[f"{name}-{nth}"] = RunSpec(data, config, measures)
 
     for a in activations:
-        for seed in range(profile.cnn_bgd_seeds):
+        for nth in range(profile.cnn_bgd_seeds):
             settings = {"epochs": profile.cnn_bgd_epochs, "batch_size": 0}
             settings |= {"n_points": profile.cnn_points, "model": "simple_cnn", "activation": a}
-            filters = {"filters": filter_measure(profile, ("block2",))} if seed == 0 else {}
-            add(f"simple_cnn-{a}-BGD", seed, {"planes": planes, **filters}, **settings)
+            filters = {"filters": filter_measure(profile, ("block2",))} if nth == 0 else {}
+            add(f"simple_cnn-{a}-BGD", nth, {"planes": planes, **filters}, **settings)
     sgd = {"batch_size": profile.batch_size}
     for a in activations:
-        for seed in range(profile.resnet_seeds):
+        for nth in range(profile.resnet_seeds):
             settings = {"model": "mini_resnet", "epochs": profile.resnet_epochs, "activation": a}
             filters = {
                 "filters": filter_measure(profile, _RESNET_FILTERS, n_points=3),
                 "noise": noise_measure(profile, ("res2_block1", "after_pool")),
             }
-            measures = {"planes": planes, **(filters if seed == 0 else {})}
+            measures = {"planes": planes, **(filters if nth == 0 else {})}
             points = {"n_points": profile.resnet_points}
-            add(f"mini_resnet-{a}-SGD", seed, measures, **settings, **sgd, **points)
+            add(f"mini_resnet-{a}-SGD", nth, measures, **settings, **sgd, **points)
     sgd["n_points"] = profile.cnn_points
     for a in activations:
-        for seed in range(profile.cnn_seeds):
+        for nth in range(profile.cnn_seeds):
             settings = {"model": "simple_cnn", "epochs": profile.cnn_epochs, "activation": a}
             filters = {
                 "filters": filter_measure(profile, (*_BLOCKS, "before_pool", "after_pool")),
                 "noise": noise,
             }
-            measures = {"planes": pooled, **(filters if seed == 0 else {})}
-            add(f"simple_cnn-{a}-SGD", seed, measures, **settings, **sgd)
+            measures = {"planes": pooled, **(filters if nth == 0 else {})}
+            add(f"simple_cnn-{a}-SGD", nth, measures, **settings, **sgd)
         settings |= {"options": {"filters": REVERSED_FILTERS}, "epochs": profile.cnn_widths_epochs}
         few = {"planes": replace(planes, n_points=6)}
         add(f"reversed-{a}-SGD", 0, few, **settings, **sgd)
@@ -225,8 +226,10 @@ def saxe_components(activation: str) -> MeasureConfig:
     )
 
 
-def saxe_runs(profile: Profile) -> dict[str, RunSpec]:
+def saxe_runs(profile: Profile, seed: int = 0) -> dict[str, RunSpec]:
     """Saxe's 12-10-7-5-4-3-2 network on the 12-bit task, seeds as one ensemble, by name.
+
+    ``seed`` is that of the first network of an ensemble; the others follow it.
 
     ``<activation>-SGD``: mini-batches of 256; ``-BGD``: the full batch; ``-few``: on 30 % of the
     patterns, as many updates as SGD's; ``-reversed``: widths 3-4-5-7-10. The longest come first.
@@ -239,27 +242,28 @@ def saxe_runs(profile: Profile) -> dict[str, RunSpec]:
         measures |= {"sweep": saxe_sweep(a)}
         measures |= {"edges": saxe_edges()} if a == "tanh" else {}
         seeds = {"epochs": profile.mlp_epochs, "n_seeds": profile.mlp_seeds}
-        runs[f"{a}-SGD"] = _saxe_run(a, measures, n_points=points, **seeds)
+        runs[f"{a}-SGD"] = _saxe_run(a, measures, seed=seed, n_points=points, **seeds)
     for a in main:
         measures = {"planes": saxe_measure(a, n_points=few_points)}
         settings = {"epochs": profile.mlp_bgd_epochs, "n_seeds": profile.mlp_bgd_seeds}
-        runs[f"{a}-BGD"] = _saxe_run(a, measures, n_points=points, batch_size=0, **settings)
+        settings |= {"n_points": points, "batch_size": 0}
+        runs[f"{a}-BGD"] = _saxe_run(a, measures, seed=seed, **settings)
     for a in main:
         measures = {"planes": saxe_measure(a, n_points=few_points, layers=_UPPER)}
         seeds = max(profile.mlp_seeds // 2, 1)
         settings = {"epochs": profile.mlp_few_epochs, "n_seeds": seeds}
         settings |= {"n_points": points, "data": {"training_share": 0.3}}
-        runs[f"{a}-few"] = _saxe_run(a, measures, **settings)
+        runs[f"{a}-few"] = _saxe_run(a, measures, seed=seed, **settings)
     others = {"epochs": profile.mlp_epochs, "n_seeds": profile.mlp_other_seeds, "n_points": points}
     for a in SAXE_ACTIVATIONS:
         if a not in main:
             measures = {"planes": saxe_measure(a, n_points=few_points)}
-            runs[f"{a}-SGD"] = _saxe_run(a, measures, **others)
+            runs[f"{a}-SGD"] = _saxe_run(a, measures, seed=seed, **others)
     for a in main:
         measures = {"planes": saxe_measure(a, n_points=few_points)}
         measures |= {"components": saxe_components(a)}
         options = {"sizes": REVERSED_SIZES}
-        runs[f"{a}-reversed"] = _saxe_run(a, measures, options=options, **others)
+        runs[f"{a}-reversed"] = _saxe_run(a, measures, seed=seed, options=options, **others)
     return runs
 
 

@@ -126,9 +126,11 @@ _GENERATED = ", and so are the numbers in Answer and Readings."
 
 def _whose_numbers(values: dict[str, Any], recomputed: bool) -> str:
     """What a report is, where it is not the one that the text was written for; else nothing."""
-    profile, dataset = values.get("profile", HOME[0]), values.get("dataset", HOME[1])
-    if not is_home(profile, dataset):
-        return f"**A copy**, computed with profile `{profile}` on `{dataset}`"
+    names = ("profile", "dataset", "seed")
+    profile, dataset, seed = (values.get(n, home) for n, home in zip(names, HOME, strict=True))
+    if not is_home(profile, dataset, seed):
+        first = f", first seed {seed}" if seed else ""
+        return f"**A copy**, computed with profile `{profile}` on `{dataset}`{first}"
     if not is_where_text_was_written(root() / "results", recomputed):
         return "**Computed on another kind of machine** than the text"
     return ""

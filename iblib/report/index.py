@@ -129,11 +129,12 @@ def _made_of(pages: list[Page], results: Path) -> dict:
     except ReportError:
         values = {}
     profile, dataset = values.get("profile", ""), values.get("dataset", "")
+    seed = values.get("seed", 0)
     about = results / "class-shares.csv.json"
     stored = files.read_json(about) if about.is_file() else {}
     source = stored.get("source", "") if stored.get("dataset") == dataset else ""
-    is_copy = bool(profile) and not is_home(profile, dataset)
-    return {"profile": profile, "dataset": dataset, "source": source, "is_copy": is_copy}
+    is_copy = bool(profile) and not is_home(profile, dataset, seed)
+    return {"profile": profile, "dataset": dataset, "seed": seed, "source": source, "is_copy": is_copy}
 
 
 def _headline(pages: list[Page]) -> str:

@@ -27,6 +27,7 @@ def run_report(
     jobs: int = 1,
     scheduler: str | None = None,
     only: tuple[str, ...] = (),
+    seed: int = 0,
     on_run: Callable[[int, int, Outcome], None] | None = None,
     on_step: OnStep | None = None,
 ) -> Path:
@@ -39,8 +40,7 @@ def run_report(
     data_dir : path
         Audio of ``fma_small`` or ``folder``; the repository's ``data/`` if empty.
     out_dir : path
-        Folder of the copy; by default the checkout itself for ``report`` on ``synthetic``, and
-        ``report/<profile>-<dataset>/`` for every other pair.
+        Folder of the copy; by default as ``paths.output_paths`` says.
     device : {"cpu", "cuda"}
     jobs : int
         More than 1: train and measure that many runs at once before the notebooks use them.
@@ -48,6 +48,8 @@ def run_report(
         Address of a Dask scheduler that does this instead.
     only : tuple of str
         Numbers of the notebooks to execute, such as ``("03", "07")``; all if empty.
+    seed : int
+        That of the first network of every setting.
     on_run, on_step : callable, optional
         Called after each run, and after each table and each notebook.
 
@@ -68,6 +70,7 @@ def run_report(
         "dataset": dataset,
         "data_dir": _absolute(data_dir),
         "out_dir": _absolute(out_dir),
+        "seed": seed,
         "device": device,
     }
     sources = notebooks(only)
