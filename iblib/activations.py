@@ -7,9 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from iblib.config import MeasureConfig
-
-# Samples in one forward pass: on a CPU what its cache holds, half the time of 256 for MiniResNet.
-CPU_BATCH, GPU_BATCH = 16, 256
+from iblib.models import samples_at_once
 
 
 def measurement_rows(rows: np.ndarray, n_samples: int) -> np.ndarray:
@@ -58,7 +56,7 @@ def record(
     layers : mapping
         Layer name -> module path.
     batch_size : int, optional
-        Samples in one forward pass; by default what fits into a CPU's cache, more on a GPU.
+        Samples in one forward pass; by default ``models.samples_at_once``.
     memory_limit : int
         Bytes of activations held at once; a layer larger than this is recorded alone.
 
@@ -68,7 +66,7 @@ def record(
         In the order of ``layers``.
     """
     x = torch.as_tensor(x)
-    batch_size = batch_size or (CPU_BATCH if _device(network).type == "cpu" else GPU_BATCH)
+    batch_size = batch_size or samples_at_once(x, _device(network))
     sizes = {name: 4 * len(x) * size for name, size in _sizes(network, x[:1], layers).items()}
     group: dict[str, str] = {}
     for name, path in layers.items():

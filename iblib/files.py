@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 import os
+import re
+import socket
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,9 +21,14 @@ class DamagedFileError(OSError):
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path`` that takes its place, synced, when the block succeeds."""
+    """A temporary name beside ``path`` that takes its place, synced, when the block succeeds.
+
+    What a killed process of this machine left of an earlier try is removed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
+    _remove_left_behind(path)
+    token = f"{socket.gethostname()}~{os.getpid()}~{uuid.uuid4().hex[:8]}"
+    temporary = path.with_name(f".{path.stem}~{token}{path.suffix}")
     try:
         yield temporary
         _sync(temporary)
@@ -29,6 +36,27 @@ def replacing(path: Path) -> Iterator[Path]:
         _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_left_behind(path: Path) -> None:
+    """Delete the temporary files of ``path`` whose process is gone."""
+    name = re.compile(
+        rf"\.{re.escape(path.stem)}~{re.escape(socket.gethostname())}~(\d+)~[0-9a-f]{{8}}"
+        + re.escape(path.suffix)
+    )
+    for entry in os.scandir(path.parent):
+        if (found := name.fullmatch(entry.name)) and not _is_alive(int(found[1])):
+            Path(entry.path).unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def _sync(path: Path) -> None:

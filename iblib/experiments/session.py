@@ -216,17 +216,11 @@ class Session:
         return key_of(settings, [asdict(spec) for spec in specs])
 
     def table(self, name: str) -> pd.DataFrame:
-        """A table of ``results/<name>.csv``, made first when recomputing.
-
-        Raises
-        ------
-        StaleResultError
-            Where it is missing or was made for other settings.
-        """
+        """A table of ``results/<name>.csv``; see ``result``."""
         return read_table(self.result(f"{name}.csv"))
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
-        """Arrays of ``results/<name>.npz``, made first when recomputing."""
+        """Arrays of ``results/<name>.npz``; see ``result``."""
         with np.load(self.result(f"{name}.npz"), allow_pickle=False) as stored:
             return {key: stored[key] for key in stored.files}
 

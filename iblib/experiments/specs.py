@@ -147,7 +147,7 @@ def audio_runs(profile: Profile, data: dict[str, Any], seed: int = 0) -> dict[st
             measures = {"planes": pooled, **(filters if nth == 0 else {})}
             add(f"simple_cnn-{a}-SGD", nth, measures, **settings, **sgd)
         settings |= {"options": {"filters": REVERSED_FILTERS}, "epochs": profile.cnn_widths_epochs}
-        few = {"planes": replace(planes, n_points=6)}
+        few = {"planes": replace(planes, n_points=4)}
         add(f"reversed-{a}-SGD", 0, few, **settings, **sgd)
     return runs
 
@@ -232,7 +232,7 @@ def saxe_runs(profile: Profile, seed: int = 0) -> dict[str, RunSpec]:
     ``seed`` is that of the first network of an ensemble; the others follow it.
 
     ``<activation>-SGD``: mini-batches of 256; ``-BGD``: the full batch; ``-few``: on 30 % of the
-    patterns, as many updates as SGD's; ``-reversed``: widths 3-4-5-7-10. The longest come first.
+    patterns, for half as many updates; ``-reversed``: widths 3-4-5-7-10. The longest come first.
     """
     main, points = ("tanh", "relu"), profile.mlp_points
     few_points = max(points // 2, 4)
@@ -250,8 +250,7 @@ def saxe_runs(profile: Profile, seed: int = 0) -> dict[str, RunSpec]:
         runs[f"{a}-BGD"] = _saxe_run(a, measures, seed=seed, **settings)
     for a in main:
         measures = {"planes": saxe_measure(a, n_points=few_points, layers=_UPPER)}
-        seeds = max(profile.mlp_seeds // 2, 1)
-        settings = {"epochs": profile.mlp_few_epochs, "n_seeds": seeds}
+        settings = {"epochs": profile.mlp_few_epochs, "n_seeds": profile.mlp_other_seeds}
         settings |= {"n_points": points, "data": {"training_share": 0.3}}
         runs[f"{a}-few"] = _saxe_run(a, measures, seed=seed, **settings)
     others = {"epochs": profile.mlp_epochs, "n_seeds": profile.mlp_other_seeds, "n_points": points}
@@ -260,7 +259,7 @@ def saxe_runs(profile: Profile, seed: int = 0) -> dict[str, RunSpec]:
             measures = {"planes": saxe_measure(a, n_points=few_points)}
             runs[f"{a}-SGD"] = _saxe_run(a, measures, seed=seed, **others)
     for a in main:
-        measures = {"planes": saxe_measure(a, n_points=few_points)}
+        measures = {"planes": saxe_measure(a, n_points=6)}
         measures |= {"components": saxe_components(a)}
         options = {"sizes": REVERSED_SIZES}
         runs[f"{a}-reversed"] = _saxe_run(a, measures, seed=seed, options=options, **others)

@@ -134,7 +134,13 @@ def _made_of(pages: list[Page], results: Path) -> dict:
     stored = files.read_json(about) if about.is_file() else {}
     source = stored.get("source", "") if stored.get("dataset") == dataset else ""
     is_copy = bool(profile) and not is_home(profile, dataset, seed)
-    return {"profile": profile, "dataset": dataset, "seed": seed, "source": source, "is_copy": is_copy}
+    return {
+        "profile": profile,
+        "dataset": dataset,
+        "seed": seed,
+        "source": source,
+        "is_copy": is_copy,
+    }
 
 
 def _headline(pages: list[Page]) -> str:

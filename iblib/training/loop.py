@@ -17,13 +17,12 @@ from tqdm import tqdm
 from iblib import files, paths
 from iblib.config import ConfigError, RunConfig, log_epochs
 from iblib.datasets.base import SPLITS, Dataset
-from iblib.models import check_names, options_for
+from iblib.models import check_names, options_for, samples_at_once
 from iblib.training.members import Members
 from iblib.training.runs import ResumeState, Run, save_tensors
 
 HISTORY_COLUMNS = ("member", "epoch", "updates", "split", "loss", "accuracy")
 CHECKPOINT_SECONDS = 20.0
-EVALUATION_BATCH = 512
 # Losses and accuracies are recorded at each of the first epochs, then on a log grid.
 EVERY_EPOCH, LOG_SPACED = 50, 200
 
@@ -199,9 +198,8 @@ class _Training:
         """Loss and accuracy of each member on one split, in evaluation mode."""
         loss = torch.zeros(self.members.n, device=self.device)
         right = torch.zeros(self.members.n, device=self.device)
-        for x, y in zip(
-            split.x.split(EVALUATION_BATCH), split.y.split(EVALUATION_BATCH), strict=True
-        ):
+        size = samples_at_once(split.x, self.device)
+        for x, y in zip(split.x.split(size), split.y.split(size), strict=True):
             output = self.members.on_same(x)
             target = y.expand(self.members.n, *y.shape)
             loss += self._loss(output, target) * len(y)

@@ -1,0 +1,172 @@
+"""All numbers of one layer of one network at one epoch."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from iblib.config import Bins, MeasureConfig
+from iblib.estimators import Measurement, binning, kde, label_entropy, measure, measure_parts
+from iblib.views import View
+
+# Above this dimension the Kraskov estimate is known to be biased (notebook 05: +1 nat at d = 20).
+TRUSTED_DIMENSION = 10
+
+
+def layer_rows(
+    views: list[View],
+    y: np.ndarray,
+    config: MeasureConfig,
+    limits: Mapping[str, tuple[float, float] | None],
+    about: Mapping[str, Any],
+) -> list[dict]:
+    """All rows of one layer; its filters and the layer itself share their distances."""
+    options = {"noise_variance": config.noise_variance, "k": config.k}
+    settings = [_first_bins(view, config, limits[view.name]) for view in views]
+    places = {name: [i for i, v in enumerate(views) if v.name == name] for name in config.views}
+    filters, layer = places.get("filter", []), places.get("layer", [])
+    found: dict[int, Measurement] = {}
+    if filters and layer and all(_same(settings[i], settings[layer[0]]) for i in filters):
+        parts = [views[i].values for i in filters]
+        singles, whole = measure_parts(parts, y, **options, **settings[layer[0]])
+        found = {layer[0]: whole, **dict(zip(filters, singles, strict=True))}
+    rows = []
+    for i, view in enumerate(views):
+        result = found.get(i) or measure(view.values, y, **options, **settings[i])
+        rows += _rows(view, y, config, limits[view.name], result, about)
+    return rows
+
+
+def _first_bins(view: View, config: MeasureConfig, run_range) -> dict:
+    """Bins of the pass that measures everything else too; a pooled histogram comes after it."""
+    first = config.bins[0]
+    return {} if first.kind == "pooled" else _bins_argument(first, view.values, run_range)
+
+
+def _same(one: dict, other: dict) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(one[k], other[k]) for k in one)
+
+
+def _rows(
+    view: View,
+    y: np.ndarray,
+    config: MeasureConfig,
+    run_range: tuple[float, float] | None,
+    result: Measurement,
+    about: Mapping[str, Any],
+) -> list[dict]:
+    """All rows of one view: the estimators of the one pass, then the other binnings."""
+    t, first = view.values, config.bins[0]
+    common = {
+        **about,
+        "view": view.name,
+        "channel": view.channel,
+        "n_samples": len(t),
+        "dimension": t.shape[1],
+        "label_entropy": label_entropy(y),
+        "saturated": False,
+        "zero_radius": 0,
+        "unique_share": np.nan,
+        "clipped": 0,
+        "status": "ok",
+    }
+    if first.kind == "pooled":
+        rows = _pooled_rows(first, t, y, common)
+    else:
+        rows = _binning_rows(first, result.binning, common)
+    for bins in config.bins[1:]:
+        if bins.kind == "pooled":
+            rows += _pooled_rows(bins, t, y, common)
+        else:
+            found = binning.information(t, y, **_bins_argument(bins, t, run_range))
+            rows += _binning_rows(bins, found, common)
+    rows += _kde_rows(config.noise_variance, result.kde, common)
+    rows += _noise_sweep_rows(config, t, y, common)
+    return rows + _kraskov_rows(config.k, result.kraskov, common)
+
+
+def _bins_argument(bins: Bins, t: np.ndarray, run_range: tuple[float, float] | None) -> dict:
+    """Arguments of ``binning.information`` for one convention."""
+    if bins.kind == "width":
+        return {"width": bins.value}
+    n_bins = int(bins.value)
+    if bins.kind == "net_input":
+        return {"edges": np.unique(np.tanh(np.linspace(-50.0, 50.0, n_bins + 1)))}
+    if bins.kind == "equal_mass":
+        return {"edges": binning.equal_mass_edges(t, n_bins)}
+    low, high = bins.low, bins.high
+    if bins.kind == "run":
+        low, high = run_range
+    elif bins.kind == "epoch":
+        low, high = float(t.min()), float(t.max())
+    if not high > low:  # a dead layer: one value, one bin
+        low, high = low - 0.5, low + 0.5
+    return {"edges": binning.uniform_edges(low, high, n_bins)}
+
+
+def _estimate(common: dict, estimator: str, parameter: str, value: float, **numbers) -> list[dict]:
+    """One row per quantity; ``None`` leaves the number empty."""
+    about = {"estimator": estimator, "parameter": parameter, "value": value}
+    return [
+        {**common, **about, "quantity": quantity, "bits": np.nan if bits is None else bits}
+        for quantity, bits in numbers.items()
+    ]
+
+
+def _binning_rows(bins: Bins, found, common: dict) -> list[dict]:
+    common = common | {
+        "saturated": found.saturated,
+        "unique_share": found.unique_share,
+        "clipped": found.clipped,
+    }
+    return _estimate(
+        common, bins.estimator, bins.parameter, bins.value, I_XT=found.xt, I_TY=found.ty
+    )
+
+
+def _pooled_rows(bins: Bins, t: np.ndarray, y: np.ndarray, common: dict) -> list[dict]:
+    found = binning.pooled_information(t, y, width=bins.value)
+    return _estimate(
+        common, bins.estimator, bins.parameter, bins.value, H_T=found.h_t, I_TY=found.ty
+    )
+
+
+def _noise_sweep_rows(config: MeasureConfig, t: np.ndarray, y: np.ndarray, common) -> list[dict]:
+    """KDE at further noise variances, absolute and relative to the activation's own."""
+    rows = []
+    for variance in config.more_noise:
+        rows += _kde_rows(variance, kde.information(t, y, noise_variance=variance), common)
+    spread = float(t.var(axis=0, dtype=np.float64).mean()) if config.relative_noise else 0.0
+    if spread > 0:  # equal rows have no scale that noise could be relative to
+        for share in config.relative_noise:
+            found = kde.information(t, y, noise_variance=share**2 * spread)
+            rows += _kde_rows(share, found, common, "kde_relative", "relative_noise")
+    return rows
+
+
+def _kde_rows(
+    value: float, found, common: dict, estimator: str = "kde", parameter: str = "noise_variance"
+) -> list[dict]:
+    return _estimate(
+        common | {"saturated": found.saturated},
+        estimator,
+        parameter,
+        value,
+        I_XT_upper=found.xt_upper,
+        I_XT_lower=found.xt_lower,
+        I_TY_upper=found.ty_upper,
+        I_TY_lower=found.ty_lower,
+    )
+
+
+def _kraskov_rows(k: int, found, common: dict) -> list[dict]:
+    common = common | {"zero_radius": found.zero_radius or 0}
+    if found.zero_radius:
+        common["status"] = "degenerate"
+    elif common["dimension"] > TRUSTED_DIMENSION:
+        common["status"] = "high_dimension"
+    rows = _estimate(common, "kraskov", "k", k, H_T=found.h_t, I_TY=found.ty)
+    for row in rows:
+        if np.isnan(row["bits"]):
+            row["status"] = "too_few_samples"
+    return rows

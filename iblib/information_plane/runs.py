@@ -1,0 +1,171 @@
+"""The table of a trained run: its stored weights replayed, epoch by epoch."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from iblib import files
+from iblib.activations import layers_to_measure, measurement_rows, record
+from iblib.config import TABLE_FORMAT, MeasureConfig, key_of
+from iblib.datasets.base import Dataset
+from iblib.information_plane.resume import Measured
+from iblib.information_plane.rows import layer_rows
+from iblib.information_plane.tables import read_table
+from iblib.training.runs import Run
+from iblib.views import View, views_of
+
+
+def measure_run(
+    run: Run,
+    dataset: Dataset,
+    config: MeasureConfig | None = None,
+    *,
+    profile: str = "",
+    device: str = "cpu",
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Information-plane table of a run: one row, one number.
+
+    The stored weights are replayed on ``config``'s fixed measurement set; nothing is trained.
+    The table is kept beside the run under the key of run and config and reused.
+
+    Parameters
+    ----------
+    run : Run
+        Finished, or diverged (then its finite epochs are measured).
+    dataset : Dataset
+        The one the run was trained on, by fingerprint.
+    config : MeasureConfig, optional
+    profile : str
+        Goes into the table's ``profile`` column.
+    device : str
+        Where networks are replayed.
+    progress : bool
+        Show a bar on a terminal.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``COLUMNS``; ``bits`` is raw, never clipped.
+
+    Raises
+    ------
+    ValueError
+        Where data and run do not belong together.
+    """
+    config = config or MeasureConfig()
+    if dataset.fingerprint != run.fingerprint:
+        raise ValueError(f"run {run.key} was trained on other data than {dataset.source!r}")
+    path = run.folder / "planes" / f"{key_of(TABLE_FORMAT, run.key, config.as_dict())}.csv"
+    if not path.is_file():
+        done = Measured(path.with_suffix(".partial"))
+        _measure_epochs(run, dataset, config, device, progress, done)
+        files.write_atomic(path, done.as_csv())
+        done.clear()
+    return read_table(path).assign(profile=profile)
+
+
+def _measure_epochs(
+    run: Run,
+    dataset: Dataset,
+    config: MeasureConfig,
+    device: str,
+    progress: bool,
+    done: Measured,
+) -> None:
+    """Measure the epochs that ``done`` has not yet."""
+    x, y = dataset.take(measurement_rows(dataset.rows(config.split), config.n_samples))
+    if y.dtype.kind == "f":
+        raise ValueError(f"{dataset.name} has no classes: I(T;Y) of labels is not defined for it")
+    epochs = thin(_finite_epochs(run), config.n_points)
+    replay = _Replay(run, x, config, device)
+    ranges = _ranges(replay, epochs, done) if any(b.kind == "run" for b in config.bins) else {}
+    title = f"measuring {run.config.model} {run.config.activation}"
+    for epoch in tqdm(epochs, title, leave=False, disable=None if progress else True):
+        if str(epoch) in done.lines:
+            continue
+        rows: list[dict] = []
+        for member, layer, views in replay.layers(epoch):
+            about = {
+                "run": run.key,
+                "dataset": dataset.name,
+                "model": run.config.name,
+                "activation": run.config.activation,
+                "batch_mode": run.config.batch_mode,
+                "seed": run.config.seed + member,
+                "epoch": epoch,
+                "layer": layer,
+            }
+            limits = {view.name: ranges.get((member, layer, view.name)) for view in views}
+            rows += layer_rows(views, y, config, limits, about)
+        done.add(epoch, rows)
+
+
+def _ranges(replay: "_Replay", epochs: Sequence[int], done: Measured) -> dict:
+    """``_Replay.ranges``, found once even where the measurement is resumed."""
+    if done.ranges is None:
+        done.ranges = [[*key, *found] for key, found in replay.ranges(epochs).items()]
+        done.save_now_and_then()
+    return {(member, layer, view): (low, high) for member, layer, view, low, high in done.ranges}
+
+
+def _finite_epochs(run: Run) -> list[int]:
+    """Stored epochs before a divergence; none of a finished run may be missing."""
+    if run.status["status"] == "diverged":
+        return [epoch for epoch in run.epochs if epoch < run.status["epoch"]]
+    if missing := sorted(set(run.config.stored_epochs) - set(run.epochs)):
+        raise FileNotFoundError(
+            f"weights of epochs {missing} are missing in {run.folder}: delete it, and train again"
+        )
+    return run.epochs
+
+
+def thin(epochs: Sequence[int], n_points: int) -> list[int]:
+    """``n_points`` of the epochs, evenly thinned by position, first and last kept; 0 keeps all."""
+    return [int(e) for e in measurement_rows(np.asarray(epochs, int), n_points)]
+
+
+@dataclass(frozen=True)
+class _Replay:
+    """Stored weights of a run, replayed on fixed inputs."""
+
+    run: Run
+    x: np.ndarray
+    config: MeasureConfig
+    device: str
+    components: dict[tuple[int, int, str], list[View]] = field(default_factory=dict)
+
+    def layers(self, epoch: int) -> Iterator[tuple[int, str, list[View]]]:
+        """(member, layer, its views) of one epoch, one layer of activations in memory at a time."""
+        for member, network in enumerate(self.run.networks(epoch)):
+            network = network.to(self.device)
+            layers = layers_to_measure(network, self.config)
+            for layer, t in record(network, self.x, layers):
+                yield member, layer, self._views((epoch, member, layer), t)
+
+    def _views(self, key: tuple[int, int, str], t: np.ndarray) -> list[View]:
+        """Views of one layer; its principal components, dear and small, are found once."""
+        names = [name for name in self.config.views if name != "pca" or key not in self.components]
+        views = {v: [] for v in self.config.views}
+        for view in views_of(t, names, n_components=self.config.n_components):
+            views[view.name].append(view)
+        if "pca" in views:
+            views["pca"] = self.components.setdefault(key, views["pca"])
+        return [view for found in views.values() for view in found]
+
+    def ranges(self, epochs: Sequence[int]) -> dict[tuple[int, str, str], tuple[float, float]]:
+        """Smallest and largest value of each (member, layer, view) over all epochs and channels."""
+        found: dict[tuple[int, str, str], tuple[float, float]] = {}
+        for epoch in epochs:
+            for member, layer, views in self.layers(epoch):
+                for view in views:
+                    key = (member, layer, view.name)
+                    low, high = found.get(key, (np.inf, -np.inf))
+                    found[key] = (
+                        min(low, float(view.values.min())),
+                        max(high, float(view.values.max())),
+                    )
+        return found
