@@ -110,7 +110,9 @@ def test_edges_of_a_run_are_fixed_and_refitted_ones_are_named(measured):
 
 def test_the_table_is_made_once_and_reused(measured, monkeypatch):
     run, data, table = measured
-    monkeypatch.setattr("iblib.information_plane.runs.record", lambda *a, **k: pytest.fail("replayed"))
+    monkeypatch.setattr(
+        "iblib.information_plane.runs.record", lambda *a, **k: pytest.fail("replayed")
+    )
     again = measure_run(run, data, MEASURE, profile="test")
     pd.testing.assert_frame_equal(again, table)
     assert measure_run(run, data, MEASURE, profile="other")["profile"].unique().tolist() == [

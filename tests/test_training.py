@@ -99,6 +99,22 @@ def test_an_interrupted_run_ends_as_if_it_had_never_stopped(tmp_path, monkeypatc
     assert not list(parts.folder.rglob(".epoch*")) + list(parts.folder.rglob(".state*"))
 
 
+@pytest.mark.parametrize("config", [dataclasses.replace(MLP, n_seeds=2), CNN])
+def test_a_split_that_is_read_batch_by_batch_trains_the_same_network(tmp_path, monkeypatch, config):
+    data = pattern_data() if config.model == "mlp" else picture_data()
+    monkeypatch.setattr(training_loop, "samples_at_once", lambda *_: 16)
+    held = train(config, data, runs_dir=tmp_path / "held")
+    monkeypatch.setattr(training_loop, "IN_MEMORY", 0)
+    rows = []
+    take = type(data).take
+    monkeypatch.setattr(type(data), "take", lambda self, r: rows.append(len(r)) or take(self, r))
+    read = train(config, data, runs_dir=tmp_path / "read")
+    assert max(rows) <= 32  # a batch of each member, or 16 to evaluate
+    for name, weight in held.weights(config.epochs).items():
+        assert torch.equal(read.weights(config.epochs)[name], weight)
+    assert read.history.equals(held.history)
+
+
 def test_a_damaged_state_falls_back_to_the_older_one(tmp_path, caplog):
     state = training_loop.ResumeState(tmp_path)
     state.save({"epoch": 1})

@@ -7,7 +7,7 @@ import pandas as pd
 
 from iblib import paths
 from iblib.config import key_of
-from iblib.datasets import melspectrogram
+from iblib.datasets import mel_cache
 from iblib.datasets.base import SPLITS, DataError, Dataset
 from iblib.datasets.melspectrogram import MelSettings
 
@@ -41,7 +41,7 @@ def load_clips(
     source : str
         Caption; ``{n}`` in it becomes the number of clips used.
     refused, checksums, jobs, progress
-        As in ``melspectrogram.build_cache``.
+        As in ``mel_cache.build_cache``.
     origin : str
         What determines the audio, where that is known better than by its bytes (a generator's
         settings); the fingerprint then is the same on machines whose encoders differ.
@@ -54,7 +54,7 @@ def load_clips(
         If no clip can be used, fewer than two classes are left, or none is for training.
     """
     clips = clips.sort_index()
-    found = melspectrogram.build_cache(
+    found = mel_cache.build_cache(
         clips["path"].to_dict(),
         settings,
         cache_dir or paths.data_dir() / "cache",
@@ -63,7 +63,7 @@ def load_clips(
         jobs=jobs,
         progress=progress,
     )
-    melspectrogram.require_clips(found)
+    mel_cache.require_clips(found)
     used = clips.loc[found.ids]  # the one place where rows meet labels: by id
     classes = _classes(used)
     labels = pd.Categorical(used["label"], categories=classes).codes.astype(np.int64)

@@ -87,7 +87,8 @@ class Dataset:
         x = np.asarray(self.inputs[rows], dtype=np.float32)
         if self.standardise:
             mean, deviation = self.moments()
-            x = (x - np.float32(mean)) / np.float32(deviation)
+            x = x - np.float32(mean)
+            x /= np.float32(deviation)
         return x, self.labels[rows]
 
     def moments(self) -> tuple[float, float]:

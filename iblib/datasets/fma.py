@@ -6,7 +6,8 @@ import pandas as pd
 
 from iblib.datasets import audio, splits
 from iblib.datasets.base import SPLITS, DataError, Dataset, skipped_table
-from iblib.datasets.melspectrogram import MelSettings, clip_name, why_no_file
+from iblib.datasets.mel_cache import clip_name, why_no_file
+from iblib.datasets.melspectrogram import MelSettings
 
 SUBSETS = ("small", "medium", "large")  # cumulative: medium holds small
 GENRES = (

@@ -1,28 +1,17 @@
-"""Audio files to log-mel spectrograms, and the cache on disk that holds them."""
+"""Audio files to log-mel spectrograms."""
 
-import csv
-import json
 import math
-import os
-import zlib
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import cache, partial
-from importlib.metadata import version
+from functools import cache
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from iblib.config import key_of
-from iblib.datasets.base import DataError, skipped_table
-from iblib.datasets.store import DamagedError, file_sha1, make_once, require_space
 
 CACHE_FORMAT = 1  # raised by one whenever the code changes what a cache holds
 MAX_PEAK = 1.5  # a decoder's output above this is damage, not music
 _MARGIN_SECONDS = 0.1  # read beyond the cut, so that the resampler's end effect is not in it
-_LIBRARIES = ("numpy", "soundfile", "soxr", "torch", "torchaudio")
 
 
 class ClipError(Exception):
@@ -79,33 +68,6 @@ class MelSettings:
     def fingerprint(self) -> str:
         """Key of the settings, without the versions of libraries."""
         return key_of(CACHE_FORMAT, asdict(self))
-
-
-@dataclass(frozen=True)
-class MelCache:
-    """Spectrograms of the clips that could be used, in the order they were given.
-
-    Parameters
-    ----------
-    inputs : memmap, shape (n, 1, n_mels, n_frames), float32, read-only
-        In dB.
-    ids : ndarray, shape (n,)
-        Key of row i in the files given.
-    sha1 : ndarray, shape (n,), str
-        SHA-1 of the bytes that row i came from.
-    skipped : DataFrame
-        Columns ``file`` and ``reason``; also in ``skipped.csv``.
-    key : str
-    path : Path
-        Folder of the cache.
-    """
-
-    inputs: np.ndarray
-    ids: np.ndarray
-    sha1: np.ndarray
-    skipped: pd.DataFrame
-    key: str
-    path: Path
 
 
 def log_mel(waveform: np.ndarray, settings: MelSettings) -> np.ndarray:
@@ -213,187 +175,3 @@ def load_clip(path: str | Path, settings: MelSettings) -> np.ndarray:
         seconds = len(mono) / settings.sample_rate
         raise ClipError(f"too short: {seconds:.2f} s of the {settings.clip_seconds:g} s asked for")
     return mono[: settings.n_samples]
-
-
-def build_cache(
-    files: Mapping,
-    settings: MelSettings,
-    cache_dir: str | Path,
-    *,
-    checksums: Mapping | None = None,
-    refused: pd.DataFrame | None = None,
-    jobs: int | None = None,
-    progress: bool = True,
-) -> MelCache:
-    """Spectrograms of ``files``, from the cache if it holds them, else computed with all cores.
-
-    The key is made of the settings, the versions of the libraries that decode and transform, and
-    name, size, modification time and readability of every file. Rows are verified by CRC-32 at
-    each call (about 1 GB/s); a truncated or altered cache is made again.
-
-    Parameters
-    ----------
-    files : mapping of id to Path
-        Ids are integers or strings.
-    cache_dir : path
-        The cache is the folder ``cache_dir/<key>/``: ``inputs.f32``, ``rows.json``,
-        ``skipped.csv``.
-    checksums : mapping of id to str, optional
-        SHA-1 that a file must have, where its source publishes one.
-    refused : DataFrame, optional
-        Columns ``file`` and ``reason``: what the caller found unusable, put before what is
-        skipped here.
-    jobs : int, optional
-        Threads, all cores by default. Decoder, resampler and FFT release the interpreter lock:
-        two threads were 2.0 times as fast as one, without the seconds that processes take to
-        start.
-    progress : bool
-        Show a progress bar, if standard error is a terminal.
-
-    Returns
-    -------
-    MelCache
-        ``inputs`` may have no rows; the caller says what that means.
-
-    Raises
-    ------
-    OSError
-        If the disk has no room.
-    """
-    refused = skipped_table() if refused is None else refused
-    checksums = {i: checksums[i] for i in files if i in checksums} if checksums else {}
-    key = _cache_key(files, settings, checksums, refused)
-    work = partial(_spectrogram, settings=settings, checksums=checksums)
-    return make_once(
-        Path(cache_dir) / key,
-        partial(
-            _fill, files=files, settings=settings, work=work,
-            refused=refused, jobs=jobs, progress=progress,
-        ),
-        partial(_load, settings=settings),
-    )  # fmt: skip
-
-
-def _cache_key(files: Mapping, settings: MelSettings, checksums: dict, refused) -> str:
-    import soundfile
-
-    versions = {name: version(name) for name in _LIBRARIES}
-    versions["libsndfile"] = soundfile.__libsndfile_version__
-    sources = [[i, clip_name(path), *_stat(path)] for i, path in files.items()]
-    rows = [refused.values.tolist(), sorted(checksums.items())]
-    return key_of(CACHE_FORMAT, asdict(settings), versions, sources, rows)
-
-
-def _stat(path: Path) -> tuple[int, int, bool]:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return -1, -1, False
-    return found.st_size, found.st_mtime_ns, os.access(path, os.R_OK)
-
-
-def clip_name(path: Path) -> str:
-    """Name of a clip in tables: its folder and file, as ``000/000002.mp3``."""
-    return f"{path.parent.name}/{path.name}"
-
-
-def _spectrogram(item: tuple, settings: MelSettings, checksums: Mapping):
-    """(id, path) to (spectrogram, SHA-1), or to the reason why there is none."""
-    i, path = item
-    try:
-        if not path.is_file():
-            raise ClipError(why_no_file(path))
-        sha1 = file_sha1(path)
-        if checksums.get(i, sha1) != sha1:
-            raise ClipError("SHA-1 differs from the published checksum: download it again")
-        return log_mel(load_clip(path, settings), settings), sha1
-    except ClipError as error:
-        return str(error)
-    except PermissionError:  # other system errors may pass: they stop the fill, uncached
-        return "cannot be read: permission denied"
-
-
-def why_no_file(path: Path) -> str:
-    """Reason why a path cannot be opened as a file."""
-    if path.is_symlink():
-        return "link to a file that is not there"
-    return "is a folder, not a file" if path.is_dir() else "no such file"
-
-
-def _fill(folder: Path, *, files, settings, work, refused, jobs, progress) -> None:
-    from tqdm import tqdm
-
-    row_bytes = 4 * settings.n_mels * settings.n_frames
-    require_space(folder, row_bytes * len(files))
-    rows, skipped = [], refused.values.tolist()
-    bar = tqdm(
-        total=len(files), desc="mel-spectrograms", unit="clip", disable=None if progress else True
-    )
-    pool = ThreadPoolExecutor(jobs or os.cpu_count())
-    try:
-        with bar, (folder / "inputs.f32").open("wb") as out:
-            # Results come in the order of the files, so rows and ids cannot part.
-            for (i, path), result in zip(files.items(), _in_order(pool, work, files), strict=True):
-                bar.update()
-                if isinstance(result, str):
-                    skipped.append([clip_name(path), result])
-                    continue
-                out.write(result[0].data)
-                rows.append([i, result[1], zlib.crc32(result[0].data)])
-    finally:
-        pool.shutdown(cancel_futures=True)
-    _write_tables(folder, settings, rows, skipped)
-
-
-def _in_order(pool: ThreadPoolExecutor, work, files: Mapping):
-    """Results in order, with at most some dozens of them waiting in memory."""
-    waiting = []
-    for item in files.items():
-        waiting.append(pool.submit(work, item))
-        if len(waiting) >= 64:
-            yield waiting.pop(0).result()
-    for future in waiting:
-        yield future.result()
-
-
-def _write_tables(folder: Path, settings: MelSettings, rows: list, skipped: list) -> None:
-    # names that are not valid Unicode exist on disks, and are escaped
-    csv_file = (folder / "skipped.csv").open(
-        "w", newline="", encoding="utf-8", errors="backslashreplace"
-    )
-    with csv_file as f:
-        csv.writer(f, lineterminator="\n").writerows([["file", "reason"], *skipped])
-    content = {"settings": asdict(settings), "rows": rows, "skipped": skipped}
-    (folder / "rows.json").write_text(json.dumps(content), encoding="utf-8")
-
-
-def _load(folder: Path, *, settings: MelSettings) -> MelCache:
-    """The cache in ``folder``; ``DamagedError`` if it is not as it was written."""
-    try:
-        content = json.loads((folder / "rows.json").read_text(encoding="utf-8"))
-        rows, skipped = content["rows"], content["skipped"]
-        shape = (len(rows), 1, settings.n_mels, settings.n_frames)
-        size = (folder / "inputs.f32").stat().st_size
-    except (OSError, ValueError, KeyError) as error:
-        raise DamagedError(f"{folder}: {error}") from error
-    if size != 4 * math.prod(shape):
-        raise DamagedError(f"{folder}: inputs.f32 has {size} bytes")
-    inputs = np.zeros(shape, np.float32)
-    if rows:  # an empty file cannot be mapped
-        inputs = np.memmap(folder / "inputs.f32", np.float32, "r", shape=shape)
-    for row, (i, _, crc) in zip(inputs, rows, strict=True):
-        if zlib.crc32(row.data) != crc:
-            raise DamagedError(f"{folder}: row of {i} is not as written")
-    ids, sha1 = np.array([r[0] for r in rows]), np.array([r[1] for r in rows], dtype=str)
-    return MelCache(inputs, ids, sha1, skipped_table(skipped), folder.name, folder)
-
-
-def require_clips(found: MelCache) -> None:
-    """Raise ``DataError`` with the first reason if no clip at all could be used."""
-    if len(found.ids):
-        return
-    example = "no file" if found.skipped.empty else ": ".join(found.skipped.iloc[-1])
-    raise DataError(
-        f"none of {len(found.skipped)} clips can be used ({example}); "
-        f"give other data or a smaller clip_seconds"
-    )

@@ -1,5 +1,6 @@
 """Folders that are made once: by one process at a time, under their name only when whole."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -23,7 +24,11 @@ def file_sha1(path: Path) -> str:
 
 
 def make_once(
-    folder: Path, build: Callable[[Path], None], load: Callable[[Path], Loaded]
+    folder: Path,
+    build: Callable[[Path], None],
+    load: Callable[[Path], Loaded],
+    *,
+    resume: bool = False,
 ) -> Loaded:
     """Load ``folder``, building it first if it is absent or damaged.
 
@@ -32,9 +37,12 @@ def make_once(
     folder : Path
         Final name. It exists only when ``build`` has finished.
     build : callable
-        Fills the empty folder it is given; whatever it raises leaves nothing behind.
+        Fills the empty folder it is given; whatever it raises leaves nothing behind, but for
+        ``resume``.
     load : callable
         Reads a finished folder; raises ``DamagedError`` if it must be made again.
+    resume : bool
+        ``build`` goes on in the hidden folder that an earlier call did not finish.
 
     Returns
     -------
@@ -49,14 +57,16 @@ def make_once(
         if (loaded := _try(load, folder)) is not None:
             return loaded
         unfinished = folder.with_name(f".{folder.name}.unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed
-        unfinished.mkdir()
+        if not resume:
+            shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed
+        unfinished.mkdir(exist_ok=resume)
         try:
             build(unfinished)
             shutil.rmtree(folder, ignore_errors=True)  # damaged, as load has just said
             os.rename(unfinished, folder)
         except BaseException:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            if not resume:
+                shutil.rmtree(unfinished, ignore_errors=True)
             raise
     return load(folder)
 
@@ -74,4 +84,36 @@ def require_space(folder: Path, n_bytes: int) -> None:
     """Raise ``OSError`` with path, needed and free bytes if ``n_bytes`` do not fit."""
     free = shutil.disk_usage(folder).free
     if free < n_bytes:
-        raise OSError(f"no space for {folder}: {n_bytes} bytes needed, {free} free")
+        raise _no_space(folder, n_bytes)
+
+
+def reserve(path: Path, n_bytes: int) -> None:
+    """Make a file, where it is shorter, ``n_bytes`` long, with its blocks reserved on the disk.
+
+    So a disk that others fill meanwhile fails here and not in the middle.
+
+    Raises
+    ------
+    OSError
+        With path, needed and free bytes, if they do not fit.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        missing = n_bytes - os.fstat(descriptor).st_size
+        if missing <= 0:
+            return
+        if shutil.disk_usage(path.parent).free < missing:
+            raise OSError(errno.ENOSPC, "no space")
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(descriptor, 0, n_bytes)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _no_space(path, n_bytes) from error
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _no_space(path: Path, n_bytes: int) -> OSError:
+    free = shutil.disk_usage(path if path.is_dir() else path.parent).free
+    return OSError(f"no space for {path}: {n_bytes} bytes needed, {free} free")

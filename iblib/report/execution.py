@@ -180,7 +180,8 @@ def _run(source: Path, notebook: NotebookNode, values: dict[str, Any]) -> Notebo
                 progress_bar=False,
                 log_output=False,
                 coalesce_streams=True,
-                extra_arguments=["--IPKernelApp.log_level=ERROR"],  # a local port is no news
+                # that it listens locally, or is interrupted when it ends, is no news
+                extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
             )
         except PapermillExecutionError as error:
             message = (error.evalue.strip().splitlines() or [""])[-1]

@@ -1,8 +1,8 @@
 """Training one run: seeds, mini-batches or the full batch, history, checkpoints, resume."""
 
+import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,10 @@ HISTORY_COLUMNS = ("member", "epoch", "updates", "split", "loss", "accuracy")
 CHECKPOINT_SECONDS = 20.0
 # Losses and accuracies are recorded at each of the first epochs, then on a log grid.
 EVERY_EPOCH, LOG_SPACED = 50, 200
+# A split of more bytes is read from the data set's memory map, batch by batch: 8000 clips of 30 s
+# are 5 GB. A GPU holds more.
+IN_MEMORY, IN_GPU_MEMORY = 2**27, 2**33
+_PIECE = 256  # rows
 
 
 def model_options(config: RunConfig, dataset: Dataset) -> dict[str, Any]:
@@ -91,12 +95,43 @@ def train(
     return run
 
 
-@dataclass
 class _Split:
-    """Inputs and labels of one split on the device."""
+    """Inputs and labels of one split, on the device where they fit there.
 
-    x: Tensor
-    y: Tensor
+    A larger one stays where it is, usually a file mapped into memory, and is read batch by batch.
+    """
+
+    def __init__(self, dataset: Dataset, name: str, device: str):
+        self.dataset, self.rows, self.device = dataset, dataset.rows(name), device
+        self.y = torch.from_numpy(dataset.labels[self.rows]).to(device)
+        n_bytes = 4 * len(self.rows) * math.prod(dataset.inputs.shape[1:])
+        limit = IN_MEMORY if torch.device(device).type == "cpu" else IN_GPU_MEMORY
+        self.x = self._read(self.rows) if n_bytes <= limit else None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Inputs (members, batch, ...) and labels of rows (members, batch) of this split."""
+        if self.x is not None:
+            return self.x[rows], self.y[rows]
+        chosen = self.rows[rows.cpu().numpy().ravel()]
+        return self._read(chosen).unflatten(0, rows.shape), self.y[rows]
+
+    def parts(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """All of it in order, as much at once as should go through a network."""
+        size = samples_at_once(self._part(0, 1), self.device)
+        for start in range(0, len(self), size):
+            yield self._part(start, start + size), self.y[start : start + size]
+
+    def _part(self, start: int, stop: int) -> Tensor:
+        return self._read(self.rows[start:stop]) if self.x is None else self.x[start:stop]
+
+    def _read(self, rows: np.ndarray) -> Tensor:
+        """Standardised inputs of rows of the data set, moved to the device piece by piece."""
+        pieces = (rows[i : i + _PIECE] for i in range(0, max(len(rows), 1), _PIECE))
+        read = [torch.from_numpy(self.dataset.take(piece)[0]).to(self.device) for piece in pieces]
+        return read[0] if len(read) == 1 else torch.cat(read)
 
 
 class _Training:
@@ -104,8 +139,8 @@ class _Training:
 
     def __init__(self, run: Run, dataset: Dataset, device: str):
         self.run, self.config, self.device = run, run.config, device
-        self.splits = {name: self._split(dataset, name) for name in SPLITS}
-        self.n_training = len(self.splits["training"].y)
+        self.splits = {name: _Split(dataset, name, device) for name in SPLITS}
+        self.n_training = len(self.splits["training"])
         if self.n_training == 0:
             raise ConfigError(f"{dataset.name} has no training rows: choose another split")
         self.members = Members(self.config, run.options, device)
@@ -116,10 +151,6 @@ class _Training:
         self.resume = ResumeState(run.folder)
         self.epoch, self.history = -1, []
         self.saved_at = time.monotonic()
-
-    def _split(self, dataset: Dataset, name: str) -> _Split:
-        x, y = dataset.take(dataset.rows(name))
-        return _Split(torch.from_numpy(x).to(self.device), torch.from_numpy(y).to(self.device))
 
     def _optimizer(self) -> torch.optim.Optimizer:
         parameters, rate = self.members.parameters(), self.config.learning_rate
@@ -165,8 +196,8 @@ class _Training:
         self.members.train()
         total = torch.zeros((), device=self.device)
         for rows in self._batches(epoch):  # (members, batch)
-            data = self.splits["training"]
-            loss = self._loss(self.members(data.x[rows]), data.y[rows]).sum()
+            x, y = self.splits["training"].batch(rows)
+            loss = self._loss(self.members(x), y).sum()
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self.optimizer.step()
@@ -198,8 +229,7 @@ class _Training:
         """Loss and accuracy of each member on one split, in evaluation mode."""
         loss = torch.zeros(self.members.n, device=self.device)
         right = torch.zeros(self.members.n, device=self.device)
-        size = samples_at_once(split.x, self.device)
-        for x, y in zip(split.x.split(size), split.y.split(size), strict=True):
+        for x, y in split.parts():
             output = self.members.on_same(x)
             target = y.expand(self.members.n, *y.shape)
             loss += self._loss(output, target) * len(y)
@@ -207,14 +237,14 @@ class _Training:
                 right += (output.argmax(-1) == target).sum(1)
             else:
                 right += torch.nan  # regression has no accuracy
-        n = len(split.y)
+        n = len(split)
         return (loss / n).cpu().numpy(), (right / n).cpu().numpy()
 
     def _record(self, epoch: int) -> None:
         if epoch in self.evaluated:
             self.members.train(False)
             for name, split in self.splits.items():
-                if len(split.y):
+                if len(split):
                     self._append(epoch, name, *self._evaluate(split))
         if epoch in self.stored:
             save_tensors(self.run.weights_path(epoch), self.members.state())
