@@ -100,6 +100,7 @@ def report(profile, dataset, data_dir, out, device, jobs, scheduler, only, seed)
         seed,
         on_run=_echo_run,
         on_step=_echo_step,
+        on_data=click.echo,
     )
     click.echo(f"report: {index}")
 

@@ -1,5 +1,6 @@
 """What every data set is once loaded: rows of inputs, their labels, split and origin."""
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -108,6 +109,13 @@ class Dataset:
         mean = float(np.mean(means))
         return mean, float(np.sqrt(max(np.mean(squares) - mean**2, 1e-12)))
 
+    def summary(self) -> str:
+        """One line: how many rows are used, by split, and how many were skipped, by reason."""
+        splits = ", ".join(f"{len(self.rows(name))} {name}" for name in SPLITS)
+        kinds = self.skipped["reason"].map(_kind_of).value_counts()
+        why = ": " + ", ".join(f"{n} {kind}" for kind, n in kinds.items()) if len(kinds) else ""
+        return f"{self.name}: {len(self)} used ({splits}), {len(self.skipped)} skipped{why}"
+
     def class_shares(self) -> pd.DataFrame:
         """Clips of each class in each split (rows: classes, columns: splits)."""
         counts = pd.crosstab(
@@ -117,3 +125,8 @@ class Dataset:
         )
         counts.index.name, counts.columns.name = "class", "split"
         return counts
+
+
+def _kind_of(reason: str) -> str:
+    """A reason without what is one file's own: numbers, and what stands behind a colon."""
+    return re.sub(r"[\d.]*\d", "n", reason.partition(":")[0])

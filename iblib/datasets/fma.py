@@ -61,25 +61,27 @@ def small_clips(tracks: pd.DataFrame, data_dir: str | Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index: track id, ascending; columns ``path``, ``label``, ``split``, ``artist``; a genre
-        or split that ``tracks.csv`` does not give is missing (NaN).
+        Index: track id, ascending, each once; columns ``path``, ``label``, ``split``, ``artist``
+        and ``twice`` (whether the id stands in several rows); a genre or split that
+        ``tracks.csv`` does not give is missing (NaN).
 
     Raises
     ------
     DataError
-        If no row is of the subset, or a track id stands twice.
+        If no row is of the subset.
     """
     rows = tracks[tracks["set", "subset"] <= "small"].sort_index()
     if rows.empty:
         raise DataError(f"tracks.csv has no track of subset small; {_CURE}")
-    if rows.index.has_duplicates:
-        raise DataError(f"track {rows.index[rows.index.duplicated()][0]} stands twice; {_CURE}")
+    twice = rows.index.duplicated(keep=False)[~rows.index.duplicated()]
+    rows = rows[~rows.index.duplicated()]
     return pd.DataFrame(
         {
             "path": [clip_path(data_dir, track) for track in rows.index],
             "label": rows["track", "genre_top"].astype(object),
             "split": rows["set", "split"].astype(object),
             "artist": rows["artist", "id"],
+            "twice": twice,
         },
         index=rows.index,
     )
@@ -174,8 +176,12 @@ def _usable(clips: pd.DataFrame, *, official: bool) -> tuple[pd.DataFrame, pd.Da
     """Clips with a genre, a file and (where it counts) an official split; table of the others."""
 
     def reason(clip) -> str:
+        if clip.twice:
+            return "its id stands twice in tracks.csv"
         if pd.isna(clip.label):
             return "no genre_top in tracks.csv"
+        if clip.label not in GENRES:
+            return f"genre_top {clip.label!r} is none of the eight of FMA-small"
         if official and clip.split not in SPLITS:
             return "no official split in tracks.csv"
         return "" if clip.path.is_file() else f"row of tracks.csv: {why_no_file(clip.path)}"

@@ -138,7 +138,8 @@ def decode(path: str | Path, seconds: float | None = None) -> tuple[np.ndarray, 
     import soundfile
 
     try:
-        with soundfile.SoundFile(path) as f:
+        # By a handle: given a name, libsndfile prefers macOS's litter `._name` beside it.
+        with open(path, "rb") as handle, soundfile.SoundFile(handle) as f:
             rate, claimed = f.samplerate, f.frames
             wanted = claimed if seconds is None else min(claimed, math.ceil(seconds * rate))
             samples = f.read(wanted, dtype="float32", always_2d=True)
@@ -155,6 +156,8 @@ def decode(path: str | Path, seconds: float | None = None) -> tuple[np.ndarray, 
 
 
 def _one_line(error: Exception) -> str:
+    if "File does not exist" in str(error):  # what libsndfile says where no format fits
+        return "no format that libsndfile knows"
     return " ".join(str(error).split()).rsplit(": ", 1)[-1]  # the path is in the column beside it
 
 

@@ -30,6 +30,7 @@ def run_report(
     seed: int = 0,
     on_run: Callable[[int, int, Outcome], None] | None = None,
     on_step: OnStep | None = None,
+    on_data: Callable[[str], None] | None = None,
 ) -> Path:
     """Make a report: notebooks, tables, figures, HTML.
 
@@ -50,8 +51,9 @@ def run_report(
         Numbers of the notebooks to execute, such as ``("03", "07")``; all if empty.
     seed : int
         That of the first network of every setting.
-    on_run, on_step : callable, optional
-        Called after each run, and after each table and each notebook.
+    on_run, on_step, on_data : callable, optional
+        Called after each run, after each table and each notebook, and with one line that says how
+        many clips are used and how many were skipped, why.
 
     Returns
     -------
@@ -76,6 +78,8 @@ def run_report(
     sources = notebooks(only)
     session = open_session(**settings, recompute=True)
     session.check_data()
+    if on_data:
+        on_data(session.audio.summary())
     if jobs > 1 or scheduler:
         _train_and_measure(session, device, jobs, scheduler, on_run)
     if not only:  # once for all notebooks, which then only draw
