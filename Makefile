@@ -19,10 +19,10 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600 \
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help venv report smoke test unit nbval lint format notebooks benchmark clean
+.PHONY: help venv report smoke test unit test-faults nbval lint format notebooks benchmark clean
 
 help: ## what there is to make
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 	@echo "  (VENV=path takes another environment than .venv, PYTHON=python3.12 another Python)"
 
 venv: $(STAMP) ## the environment: about 3 minutes, 6 GB; made by the others when it is missing
@@ -43,6 +43,9 @@ test: lint unit smoke nbval ## everything that must hold: style, tests, smoke re
 
 unit: $(STAMP) ## pytest
 	$(ONE_THREAD) $(PY) -m pytest -n 2 tests
+
+test-faults: $(STAMP) ## the long fault campaigns: kills, fuzzed MP3s, memory of 800 clips
+	$(ONE_THREAD) $(PY) -m pytest -n 2 -m faults tests
 
 # librosa compiles on its first use, which no notebook cell should have to wait for.
 nbval: $(STAMP) ## the committed notebooks, re-drawn and compared with their stored outputs

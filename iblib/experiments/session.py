@@ -240,8 +240,7 @@ class Session:
         wanted = self.recompute or (not path.is_file() and self.paths.base != root())
         if wanted and name not in self._made:
             with one_thread():  # small networks: a second thread costs more than it does
-                value = _MAKERS[name].make(self)
-            self._write(path, value)
+                self._write(path, _MAKERS[name].make(self))
             self._made.add(name)
         self._check(path)
         return path
