@@ -86,9 +86,15 @@ def read_json(path: Path) -> Any:
         raise DamagedFileError(f"{path} holds {constant}, which is not JSON")
 
     try:
-        return json.loads(path.read_text(), parse_constant=refuse)
-    except json.JSONDecodeError as error:
+        return json.loads(path.read_bytes(), parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
         raise DamagedFileError(f"{path} is not JSON: {error}") from error
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def write_sealed(path: Path, write: Callable[[BinaryIO], None]) -> None:

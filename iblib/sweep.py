@@ -39,6 +39,7 @@ from iblib.training import model_options, train
 log = logging.getLogger(__name__)
 
 RESULT_FORMAT = 1
+_RESULT_KEYS = {"format", "spec", "fingerprint", "status", "history", "planes"}
 _TABLES = ("data", "run", "measure")
 
 Spec = dict[str, Any]
@@ -256,13 +257,17 @@ def result_path(out: str | Path, identity: str) -> Path:
 def read_result(out: str | Path, spec: Spec, fingerprint: str = "") -> dict[str, Any] | None:
     """A run's result, or None where there is no file whose checksum, JSON and spec all agree."""
     path = result_path(out, run_id(spec))
+    if not path.is_file():
+        return None
     try:
         result = json.loads(files.read_sealed(path))
-    except (OSError, ValueError):
+        agrees = (result["format"], result["spec"]) == (RESULT_FORMAT, normalised(spec))
+        if not agrees or result.keys() != _RESULT_KEYS:
+            raise ValueError("it is another run's")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        log.warning("%s does not count (%s); the run is done again", path, error)
         return None
-    same_data = not fingerprint or result.get("fingerprint") == fingerprint
-    agrees = (result.get("format"), result.get("spec")) == (RESULT_FORMAT, normalised(spec))
-    return result if agrees and same_data else None
+    return result if not fingerprint or result["fingerprint"] == fingerprint else None
 
 
 def run_all(

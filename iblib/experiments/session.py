@@ -300,7 +300,7 @@ class Session:
                 _write_arrays(temporary, value)
         about = {"key": self.key(path.name), "profile": asdict(self.profile)}
         about |= {"dataset": self.dataset, "source": self.audio.source, **self._origin}
-        about["environment"] = environment()
+        about |= {"sha256": files.digest(path), "environment": environment()}
         files.write_json(path.with_name(path.name + ".json"), about)
 
     def _check(self, path: Path) -> None:
@@ -308,10 +308,15 @@ class Session:
         if not path.is_file() or not about.is_file():
             raise StaleResultError(f"{path} is missing; make it with: {self.command}")
         stored = files.read_json(about)
+        stored = stored if isinstance(stored, dict) else {}
         wanted = {"key": self.key(path.name), **self._origin}
         if any(stored.get(name) != value for name, value in wanted.items()):
             raise StaleResultError(
                 f"{path} was made for other settings than these; make it with: {self.command}"
+            )
+        if files.digest(path) != stored.get("sha256"):
+            raise StaleResultError(
+                f"{path} is not as it was made (damaged, or edited); make it with: {self.command}"
             )
 
     @cached_property

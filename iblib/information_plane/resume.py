@@ -30,8 +30,11 @@ class Measured:
         if path.is_file():
             try:
                 stored = json.loads(files.read_sealed(path))
-                self.lines, self.ranges = stored["lines"], stored["ranges"]
-            except (files.DamagedFileError, ValueError, KeyError) as error:
+                lines, ranges = dict(stored["lines"]), stored["ranges"]
+                if not all(isinstance(text, str) for text in lines.values()):
+                    raise TypeError("it holds no lines of a table")
+                self.lines, self.ranges = lines, ranges and [list(one) for one in ranges]
+            except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
                 log.warning("cannot resume measuring from %s (%s); starting anew", path, error)
 
     def add(self, epoch: int, rows: list[dict]) -> None:

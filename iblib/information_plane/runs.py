@@ -1,7 +1,10 @@
 """The table of a trained run: its stored weights replayed, epoch by epoch."""
 
+import io
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +20,8 @@ from iblib.information_plane.tables import read_table
 from iblib.training.runs import Run
 from iblib.views import View, views_of
 
+log = logging.getLogger(__name__)
+
 
 def measure_run(
     run: Run,
@@ -30,7 +35,8 @@ def measure_run(
     """Information-plane table of a run: one row, one number.
 
     The stored weights are replayed on ``config``'s fixed measurement set; nothing is trained.
-    The table is kept beside the run under the key of run and config and reused.
+    The table is kept beside the run under the key of run and config, sealed (the first line is
+    its checksum), and reused.
 
     Parameters
     ----------
@@ -60,12 +66,25 @@ def measure_run(
     if dataset.fingerprint != run.fingerprint:
         raise ValueError(f"run {run.key} was trained on other data than {dataset.source!r}")
     path = run.folder / "planes" / f"{key_of(TABLE_FORMAT, run.key, config.as_dict())}.csv"
-    if not path.is_file():
+    table = _stored_table(path)
+    if table is None:
         done = Measured(path.with_suffix(".partial"))
         _measure_epochs(run, dataset, config, device, progress, done)
-        files.write_atomic(path, done.as_csv())
+        table = done.as_csv().encode()
+        files.write_sealed(path, lambda handle: handle.write(table))
         done.clear()
-    return read_table(path).assign(profile=profile)
+    return read_table(io.BytesIO(table)).assign(profile=profile)
+
+
+def _stored_table(path: Path) -> bytes | None:
+    """A table measured before, or None where there is none that is whole."""
+    if not path.is_file():
+        return None
+    try:
+        return files.read_sealed(path)
+    except files.DamagedFileError as error:
+        log.warning("%s; measuring anew", error)
+        return None
 
 
 def _measure_epochs(

@@ -1,5 +1,6 @@
 """Training one run: seeds, mini-batches or the full batch, history, checkpoints, resume."""
 
+import logging
 import math
 import time
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from iblib.datasets.base import SPLITS, Dataset
 from iblib.models import check_names, options_for, samples_at_once
 from iblib.training.members import Members
 from iblib.training.runs import ResumeState, Run, save_tensors
+
+log = logging.getLogger(__name__)
 
 HISTORY_COLUMNS = ("member", "epoch", "updates", "split", "loss", "accuracy")
 CHECKPOINT_SECONDS = 20.0
@@ -67,7 +70,8 @@ def train(
     """Train a run, or reuse it where its folder says that it is finished.
 
     An interrupted run goes on from its last state and ends as if it had never stopped. A second
-    process that asks for the same run waits for the first and reuses its result.
+    process that asks for the same run waits for the first and reuses its result. One of whose files
+    any is missing or damaged is trained anew.
 
     Parameters
     ----------
@@ -90,6 +94,9 @@ def train(
     run = Run(folder, config, dataset.name, dataset.fingerprint, options)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
+        if damage := run.damage():
+            log.warning("%s; the run is trained anew", damage)
+            run.forget()
         if run.status["status"] == "unfinished":
             _Training(run, dataset, device).finish(progress)
     return run
@@ -143,14 +150,18 @@ class _Training:
         self.n_training = len(self.splits["training"])
         if self.n_training == 0:
             raise ConfigError(f"{dataset.name} has no training rows: choose another split")
-        self.members = Members(self.config, run.options, device)
-        self.optimizer = self._optimizer()
+        self._begin()
         log_spaced = log_epochs(self.config.epochs, LOG_SPACED)
         self.evaluated = {*range(EVERY_EPOCH + 1), *log_spaced, *self.config.stored_epochs}
         self.stored = set(self.config.stored_epochs)
         self.resume = ResumeState(run.folder)
-        self.epoch, self.history = -1, []
         self.saved_at = time.monotonic()
+
+    def _begin(self) -> None:
+        """Before the first epoch."""
+        self.members = Members(self.config, self.run.options, self.device)
+        self.optimizer = self._optimizer()
+        self.epoch, self.history = -1, []
 
     def _optimizer(self) -> torch.optim.Optimizer:
         parameters, rate = self.members.parameters(), self.config.learning_rate
@@ -168,7 +179,8 @@ class _Training:
     def finish(self, progress: bool) -> None:
         """Train to the last epoch, storing what a run stores."""
         self.run.write_config()
-        self._restore()
+        if not self.resume.restore(self._take):
+            self._begin()
         status = "finished"
         epochs = range(self.epoch + 1, self.config.epochs + 1)
         title = f"{self.config.model} {self.config.activation} {self.config.batch_mode}"
@@ -179,17 +191,19 @@ class _Training:
             if not finite:
                 status = "diverged"
                 break
-        self._write_history()
-        last = {"status": status, "epoch": self.epoch}
-        files.write_json(self.run.folder / "status.json", last)
+        self.run.end(status, self.epoch, pd.DataFrame(self.history, columns=HISTORY_COLUMNS))
         self.resume.clear()
 
-    def _restore(self) -> None:
-        state = self.resume.load()
-        if state is not None:
-            self.members.load(state["members"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.epoch, self.history = state["epoch"], state["history"]
+    def _take(self, state: dict[str, Any]) -> None:
+        """Go on from a stored state, if the weights stored up to it are whole."""
+        epoch, history = state["epoch"], state["history"]
+        if type(epoch) is not int or type(history) is not list:
+            raise TypeError("it is not the state of a training run")
+        if damage := self.run.damaged_weights(epoch):
+            raise files.DamagedFileError(damage)
+        self.members.load(state["members"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.history = epoch, history
 
     def _train_epoch(self, epoch: int) -> bool:
         """One pass over the training split; False where a loss is not finite."""
@@ -267,8 +281,3 @@ class _Training:
             }
         )
         self.saved_at = time.monotonic()
-
-    def _write_history(self) -> None:
-        table = pd.DataFrame(self.history, columns=HISTORY_COLUMNS)
-        with files.replacing(self.run.folder / "history.csv") as temporary:
-            table.to_csv(temporary, index=False, float_format="%.7g")

@@ -5,7 +5,8 @@ import logging
 import os
 import platform
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from iblib import files
-from iblib.config import RUN_FORMAT, RunConfig
+from iblib.config import RUN_FORMAT, RunConfig, key_of
 from iblib.models import build
 from iblib.training.members import member_state
 
@@ -56,9 +57,17 @@ class Run:
 
     @property
     def status(self) -> dict[str, Any]:
-        """``{"status": "finished" | "diverged" | "unfinished", "epoch": last epoch}``."""
+        """``{"status": "finished" | "diverged" | "unfinished", "epoch": last epoch}``.
+
+        Of a run that has ended, ``seal`` is a checksum of both and of history.csv.
+        """
         path = self.folder / "status.json"
-        return files.read_json(path) if path.is_file() else {"status": "unfinished", "epoch": -1}
+        if not path.is_file():
+            return {"status": "unfinished", "epoch": -1}
+        found = files.read_json(path)
+        if not isinstance(found, dict) or found.keys() != {"status", "epoch", "seal"}:
+            raise files.DamagedFileError(f"{path} is damaged: it does not say how the run ended")
+        return found
 
     @property
     def epochs(self) -> list[int]:
@@ -104,6 +113,60 @@ class Run:
         network = network.to(memory_format=torch.channels_last)  # as it was trained: faster
         return network.eval().requires_grad_(False)
 
+    def end(self, status: str, epoch: int, history: pd.DataFrame) -> None:
+        """Write history.csv, then that the run has ended."""
+        path = self.folder / "history.csv"
+        with files.replacing(path) as temporary:
+            history.to_csv(temporary, index=False, float_format="%.7g")
+        last = {"status": status, "epoch": epoch, "seal": self._seal(status, epoch)}
+        files.write_json(self.folder / "status.json", last)
+
+    def _seal(self, status: str, epoch: int) -> str:
+        history = files.digest(self.folder / "history.csv")
+        return key_of(status, epoch, history, length=64)
+
+    def damage(self) -> str:
+        """What of a run that has ended is not as it was written; empty where all of it is."""
+        try:
+            status = self.status
+            if status["status"] == "unfinished":
+                return ""
+            Run.open(self.folder)
+            if self._seal(status["status"], status["epoch"]) != status["seal"]:
+                return f"{self.folder}: status.json or history.csv is not as it was written"
+        except OSError as error:
+            return str(error)
+        return self.damaged_weights(status["epoch"])
+
+    def damaged_weights(self, last: int) -> str:
+        """Which stored weights up to an epoch are missing or damaged; empty where none is."""
+        expected = None
+        for epoch in self.config.stored_epochs:
+            if epoch > last:
+                break
+            try:
+                expected = expected or self._shapes()
+                if _shapes_of(self.weights(epoch)) != expected:
+                    return f"{self.weights_path(epoch)} holds another network's weights"
+            except OSError as error:
+                return str(error)
+        return ""
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of this run's weights."""
+        network = build(self.config.model, self.config.activation, **self.options)
+        n = self.config.n_seeds
+        one = _shapes_of(network.state_dict())
+        return {name: (n, *shape) for name, shape in one.items()} if n > 1 else one
+
+    def forget(self) -> None:
+        """Delete what training and measuring have stored."""
+        for name in ("weights", "planes"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        for name in ("status.json", "history.csv"):
+            (self.folder / name).unlink(missing_ok=True)
+        ResumeState(self.folder).clear()
+
     def write_config(self) -> None:
         """Write config.json, and beside it what the key leaves out: versions, threads, CPU."""
         files.write_json(
@@ -121,14 +184,24 @@ class Run:
 
     @classmethod
     def open(cls, folder: Path) -> "Run":
-        """The run in a folder, by its config.json."""
+        """The run in a folder, by its config.json.
+
+        Raises
+        ------
+        FileNotFoundError, DamagedFileError
+            Where that file is missing, or does not describe a run.
+        """
         path = folder / "config.json"
         if not path.is_file():
             raise FileNotFoundError(f"{path} is missing: train the run again")
         stored = files.read_json(path)
-        config = RunConfig.from_dict(stored["config"])
-        run = cls(folder, config, stored["dataset"], stored["fingerprint"], stored["options"])
-        if run.key != stored["key"]:
+        try:
+            config = RunConfig.from_dict(stored["config"])
+            run = cls(folder, config, stored["dataset"], stored["fingerprint"], stored["options"])
+            agrees = run.key == stored["key"]
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise files.DamagedFileError(f"{path} does not describe a run: {error}") from error
+        if not agrees:
             raise files.DamagedFileError(f"{path} does not match its key {stored['key']}")
         return run
 
@@ -149,9 +222,26 @@ def save_tensors(path: Path, value: Any) -> None:
 
 
 def load_tensors(path: Path) -> Any:
-    """Read sealed tensors; nothing but tensors and plain values is ever unpickled."""
+    """Read sealed tensors; nothing but tensors and plain values is ever unpickled.
+
+    Raises
+    ------
+    DamagedFileError
+        Where the file is not whole, or holds anything else.
+    """
     payload = io.BytesIO(files.read_sealed(path))
-    return torch.load(payload, weights_only=True, map_location="cpu")
+    try:
+        return torch.load(payload, weights_only=True, map_location="cpu")
+    except Exception as error:  # of many kinds: whatever was put there is not followed
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise files.DamagedFileError(f"{path} holds no plain tensors: {reason}") from error
+
+
+def _shapes_of(weights: Any) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of tensors; of anything else, nothing."""
+    if not isinstance(weights, dict):
+        return {}
+    return {name: tuple(getattr(value, "shape", ())) for name, value in weights.items()}
 
 
 class ResumeState:
@@ -166,15 +256,18 @@ class ResumeState:
             os.replace(self.newer, self.older)
         save_tensors(self.newer, value)
 
-    def load(self) -> dict[str, Any] | None:
-        """The newest readable generation, or None."""
+    def restore(self, take: Callable[[dict[str, Any]], None]) -> bool:
+        """Hand the newest generation that ``take`` accepts to it; False where there is none."""
         for path in (self.newer, self.older):
             if path.is_file():
                 try:
-                    return load_tensors(path)
-                except Exception as error:
-                    log.warning("cannot resume from %s (%s); trying the older state", path, error)
-        return None
+                    take(load_tensors(path))
+                except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:
+                    reason = (str(error).splitlines() or [type(error).__name__])[0]
+                    log.warning("cannot resume from %s (%s); trying an older state", path, reason)
+                else:
+                    return True
+        return False
 
     def clear(self) -> None:
         """Remove both generations."""

@@ -1,0 +1,222 @@
+"""Whatever is found in place of a stored file: it is noticed, said, and made anew."""
+
+import dataclasses
+import logging
+import os
+import pickle
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from small_data import pattern_data
+
+from iblib import files
+from iblib.config import MeasureConfig, RunConfig
+from iblib.experiments import session as sessions
+from iblib.experiments.session import StaleResultError, open_session
+from iblib.information_plane import measure_run
+from iblib.sweep import normalised, read_result, result_path, run_all, run_id
+from iblib.training import Run, train
+from iblib.training import loop as training_loop
+
+CONFIG = RunConfig("mlp", "tanh", batch_size=16, epochs=6, n_points=3)
+MEASURE = MeasureConfig(n_samples=40)
+
+
+class Hostile:
+    """Unpickled, it runs a command."""
+
+    def __init__(self, marker: Path):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.system, (f"touch '{self.marker}'",)
+
+
+def sealed(path: Path, payload: bytes) -> None:
+    files.write_sealed(path, lambda handle: handle.write(payload))
+
+
+def flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+def torch_pickle(path: Path, marker: Path) -> None:
+    torch.save({"members": Hostile(marker)}, path)
+    sealed(path, path.read_bytes())
+
+
+DAMAGE = {
+    "empty": lambda path, marker: path.write_bytes(b""),
+    "truncated": lambda path, marker: path.write_bytes(path.read_bytes()[:-7]),
+    "a bit flipped": lambda path, marker: path.write_bytes(flipped(path.read_bytes())),
+    "random bytes": lambda path, marker: path.write_bytes(bytes(range(256)) * 9),
+    "missing": lambda path, marker: path.unlink(),
+    "a hostile pickle": lambda path, marker: path.write_bytes(pickle.dumps(Hostile(marker))),
+    "a hostile pickle, sealed": lambda path, marker: sealed(path, pickle.dumps(Hostile(marker))),
+    "a hostile torch file, sealed": torch_pickle,
+    "JSON of another kind": lambda path, marker: path.write_text('["finished", 6]'),
+    "deep JSON": lambda path, marker: path.write_text("[" * 200_000),
+    "JSON of another kind, sealed": lambda path, marker: sealed(path, b'["finished", 6]'),
+}
+STORED = {
+    "status": lambda folder: folder / "status.json",
+    "config": lambda folder: folder / "config.json",
+    "history": lambda folder: folder / "history.csv",
+    "weights": lambda folder: sorted((folder / "weights").iterdir())[1],
+    "planes": lambda folder: next((folder / "planes").iterdir()),
+}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """Folder of one run, trained and measured."""
+    data, folder = pattern_data(96), tmp_path_factory.mktemp("whole")
+    run = train(CONFIG, data, runs_dir=folder, progress=False)
+    measure_run(run, data, MEASURE, progress=False)
+    return folder
+
+
+def redo(folder: Path, caplog) -> list[str]:
+    """Train and measure in ``folder``; the lines that were said."""
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        data = pattern_data(96)
+        run = train(CONFIG, data, runs_dir=folder, progress=False)
+        measure_run(run, data, MEASURE, progress=False)
+    return [record.getMessage() for record in caplog.records]
+
+
+CASES = [(name, kind) for name in STORED for kind in DAMAGE]
+# a table with a right checksum is a table
+CASES = [(name, kind) for name, kind in CASES if name != "planes" or not kind.endswith("sealed")]
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_a_damaged_file_of_a_finished_run(tmp_path, whole, caplog, name, kind):
+    folder, marker = tmp_path / "runs", tmp_path / "marker"
+    shutil.copytree(whole, folder)
+    run = next(folder.iterdir())
+    path = STORED[name](run)
+    DAMAGE[kind](path, marker)
+    lines = redo(folder, caplog)
+    assert contents(folder) == contents(whole)
+    assert not marker.exists()
+    silent = kind == "missing" and name in ("status", "planes")  # nothing tells that it was there
+    assert len(lines) == (0 if silent else 1), lines
+    assert all(run.name in line and "\n" not in line for line in lines)
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+@pytest.mark.parametrize("generations", [1, 2])
+def test_a_damaged_state_to_resume_from(tmp_path, whole, monkeypatch, caplog, kind, generations):
+    monkeypatch.setattr(training_loop, "CHECKPOINT_SECONDS", 0.0)
+    data, marker = pattern_data(96), tmp_path / "marker"
+    train_epoch, trained = training_loop._Training._train_epoch, []
+
+    def interrupted(self, epoch):
+        if epoch == 5:
+            raise KeyboardInterrupt
+        return train_epoch(self, epoch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training_loop._Training, "_train_epoch", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(CONFIG, data, runs_dir=tmp_path / "runs", progress=False)
+    folder = next((tmp_path / "runs").iterdir())
+    for name in ("state.pt", "state-older.pt")[:generations]:
+        DAMAGE[kind](folder / name, marker)
+    monkeypatch.setattr(
+        training_loop._Training,
+        "_train_epoch",
+        lambda self, epoch: trained.append(epoch) or train_epoch(self, epoch),
+    )
+    lines = redo(tmp_path / "runs", caplog)
+    assert contents(tmp_path / "runs") == contents(whole)
+    assert not marker.exists()
+    assert trained[0] == (4 if generations == 1 else 1)  # the older generation, or from the start
+    assert len(lines) == (0 if kind == "missing" else generations), lines
+    assert all("cannot resume from" in line and "\n" not in line for line in lines)
+
+
+def test_a_run_is_not_resumed_past_weights_that_were_lost(tmp_path, whole, monkeypatch, caplog):
+    monkeypatch.setattr(training_loop, "CHECKPOINT_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "end", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train(CONFIG, pattern_data(96), runs_dir=tmp_path / "runs", progress=False)
+    folder = next((tmp_path / "runs").iterdir())
+    STORED["weights"](folder).write_bytes(b"")
+    lines = redo(tmp_path / "runs", caplog)
+    assert contents(tmp_path / "runs") == contents(whole)
+    assert all("epoch_" in line for line in lines)
+    assert lines
+
+
+def test_weights_of_another_network_are_not_replayed(tmp_path, whole, caplog):
+    shutil.copytree(whole, tmp_path / "runs")
+    other = dataclasses.replace(CONFIG, options={"sizes": (12, 3, 2)})
+    other = train(other, pattern_data(96), runs_dir=tmp_path / "other", progress=False)
+    run = Run.open(tmp_path / "runs" / next(whole.iterdir()).name)
+    shutil.copy(other.weights_path(6), run.weights_path(6))
+    assert "another network's weights" in " ".join(redo(tmp_path / "runs", caplog))
+    assert contents(tmp_path / "runs") == contents(whole)
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_result_of_a_sweep(tmp_path, whole, caplog, kind):
+    spec = normalised(
+        {
+            "data": {"name": "binary_patterns"},
+            "run": {"model": "mlp", "epochs": 1, "n_points": 2, "batch_size": 1024},
+            "measure": None,
+        }
+    )
+    folders = {"out": tmp_path / "out", "runs_dir": tmp_path / "runs"}
+    run_all([spec], **folders)
+    path = result_path(folders["out"], run_id(spec))
+    good = path.read_bytes()
+    DAMAGE[kind](path, tmp_path / "marker")
+    with caplog.at_level(logging.WARNING):
+        assert read_result(folders["out"], spec) is None
+    assert len(caplog.records) == (kind != "missing")
+    assert run_all([spec], **folders).submitted == 1
+    assert path.read_bytes() == good
+    assert not (tmp_path / "marker").exists()
+
+
+@pytest.mark.parametrize("kind", [k for k in DAMAGE if not k.startswith("JSON")])
+@pytest.mark.parametrize("name", ["artefacts.csv", "saxe-histograms.npz", "artefacts.csv.json"])
+def test_a_damaged_file_of_results_is_not_drawn(tmp_path, kind, name):
+    committed = sessions.root() / "results"
+    opened = open_session(out_dir=str(tmp_path))
+    opened.paths.results.mkdir(parents=True)
+    for stored in committed.glob(f"{name.removesuffix('.json')}*"):
+        shutil.copy(stored, opened.paths.results)
+    asked = name.removesuffix(".json")
+    assert opened.result(asked).is_file()
+    DAMAGE[kind](opened.paths.results / name, tmp_path / "marker")
+    if (name, kind) == ("artefacts.csv", "missing"):
+        assert opened.result(asked).read_bytes() == (committed / name).read_bytes()  # made anew
+        return
+    if kind == "missing" and name.endswith("npz"):
+        return  # it would be trained for
+    if kind == "a bit flipped" and name.endswith("json"):
+        return  # what describes the file; its key and checksum are compared
+    with pytest.raises((StaleResultError, files.DamagedFileError)) as raised:
+        opened.result(asked)
+    assert asked in str(raised.value)
+    assert not (tmp_path / "marker").exists()
+
+
+def test_the_hostile_pickle_is_one(tmp_path):
+    """What the tests above refuse would have run."""
+    pickle.loads(pickle.dumps(Hostile(tmp_path / "marker")))  # noqa: S301
+    assert (tmp_path / "marker").exists()
