@@ -1,5 +1,6 @@
 """Command line: ``python -m iblib report | sweep | data``."""
 
+import logging
 import signal
 import sys
 from pathlib import Path
@@ -71,7 +72,14 @@ def cli():
     show_default=True,
     help="First seed of the networks; the others follow it.",
 )
-def report(profile, dataset, data_dir, out, device, jobs, scheduler, only, seed):
+@click.option(
+    "--cell-timeout",
+    type=click.FloatRange(min=0),
+    default=0,
+    metavar="SECONDS",
+    help="Stop where one cell of a notebook takes longer; no limit by default.",
+)
+def report(profile, dataset, data_dir, out, device, jobs, scheduler, only, seed, cell_timeout):
     """Execute every notebook in order; write notebooks, figures, results and an HTML report.
 
     Profile report on synthetic with seed 0 writes into this checkout: notebooks/, figures/,
@@ -98,6 +106,7 @@ def report(profile, dataset, data_dir, out, device, jobs, scheduler, only, seed)
         scheduler,
         only,
         seed,
+        cell_timeout,
         on_run=_echo_run,
         on_step=_echo_step,
         on_data=click.echo,
@@ -202,6 +211,7 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         _fail(error.format_message(), 2)
     except (click.Abort, KeyboardInterrupt):
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # of tasks that nobody waits for
         _fail("interrupted; finished runs and notebooks are kept", 130)
     except Exception as error:
         code = _exit_code(error)

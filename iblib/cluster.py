@@ -2,6 +2,7 @@
 
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -13,8 +14,16 @@ from iblib.config import ConfigError
 # each anew from the kernel, page by page: a third of the time of measuring a residual network. A
 # worker keeps its memory instead. (dask's own MALLOC_TRIM_THRESHOLD_ makes torch 2.6 times slower.)
 _MALLOC = {"ARENA_MAX": 1, "MMAP_MAX_": 0, "TRIM_THRESHOLD_": 2**32}
+# Ctrl-C goes to every process of a terminal: the one that has the workers ends them. Their logs
+# repeat what the task's outcome says.
+_PRELOAD = """\
+import logging, signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+logging.getLogger("distributed").setLevel(logging.CRITICAL)
+"""
 # A task whose worker died is tried once more, then given up.
 _SETTINGS = {
+    "distributed.worker.preload": [_PRELOAD],
     **{f"distributed.nanny.pre-spawn-environ.MALLOC_{k}": str(v) for k, v in _MALLOC.items()},
     "distributed.scheduler.allowed-failures": 1,
 }
@@ -90,7 +99,10 @@ def _client(distributed, jobs: int, scheduler: str | None) -> Iterator[Any]:
 
     with ExitStack() as stack:
         stack.enter_context(_environment_kept())
-        stack.enter_context(dask.config.set(_SETTINGS))
+        # what a worker that is ended leaves behind goes with this folder
+        folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+        os.environ["TMPDIR"] = folder
+        stack.enter_context(dask.config.set(_SETTINGS | {"temporary-directory": folder}))
         address = scheduler or stack.enter_context(
             distributed.LocalCluster(
                 n_workers=jobs,
@@ -98,7 +110,7 @@ def _client(distributed, jobs: int, scheduler: str | None) -> Iterator[Any]:
                 host="127.0.0.1",
                 dashboard_address="127.0.0.1:0",
                 memory_limit=distributed.system.MEMORY_LIMIT // jobs,
-                silence_logs=logging.ERROR,
+                silence_logs=logging.CRITICAL,
             )
         )
         try:

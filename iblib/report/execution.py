@@ -1,5 +1,6 @@
 """One notebook: executed aside, accepted only whole, cleaned, and moved into place."""
 
+import logging
 import os
 import tempfile
 import time
@@ -10,7 +11,7 @@ from typing import Any
 
 import nbformat
 import papermill
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from nbstripout import strip_output
 from papermill.exceptions import PapermillExecutionError
@@ -21,6 +22,10 @@ from iblib.paths import HOME, is_home, root
 from iblib.report import ReportError
 from iblib.report.alts import describe_pictures
 from iblib.report.parameters import changed, tags, write_values
+
+# What they log about a cell that fails, ReportError says.
+for _name in ("papermill", "traitlets"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 
 INJECTED = "injected-parameters"
 ANSWER = "answer"  # its output, one paragraph of Markdown, goes below the title
@@ -39,7 +44,9 @@ _TRACES = [
 ]
 
 
-def execute(source: Path, target: Path, parameters: dict[str, Any]) -> float:
+def execute(
+    source: Path, target: Path, parameters: dict[str, Any], cell_timeout: float = 0.0
+) -> float:
     """Run a notebook with parameters and put the result in place, or leave everything as it was.
 
     Parameters
@@ -51,6 +58,8 @@ def execute(source: Path, target: Path, parameters: dict[str, Any]) -> float:
     parameters : dict
         Values for the parameters cell. All but ``recompute``, which is for this run only, are
         written into the target's own parameters cell, so that *Run All* there re-draws it.
+    cell_timeout : float
+        Seconds that a cell may take; 0: as long as it wants.
 
     Returns
     -------
@@ -60,12 +69,13 @@ def execute(source: Path, target: Path, parameters: dict[str, Any]) -> float:
     Raises
     ------
     ReportError
-        Naming notebook, cell and message, where a cell failed, was not run, or wrote to stderr.
+        Naming notebook, cell and message, where a cell failed, was not run, wrote to stderr or
+        took too long, or where the kernel died.
     """
     start = time.monotonic()
     notebook = nbformat.read(source, as_version=4)
     try:
-        executed = _run(source, notebook, changed(notebook, parameters))
+        executed = _run(source, changed(notebook, parameters), cell_timeout)
         if problems := output_problems(executed):
             raise ReportError(problems[0])
     except ReportError as error:
@@ -167,8 +177,8 @@ def _say_whose_numbers(notebook: NotebookNode, how: str, answer: str) -> None:
     first.source = "\n\n".join([title, *note, *paragraphs])
 
 
-def _run(source: Path, notebook: NotebookNode, values: dict[str, Any]) -> NotebookNode:
-    with tempfile.TemporaryDirectory() as scratch, _kernel_environment():
+def _run(source: Path, values: dict[str, Any], cell_timeout: float) -> NotebookNode:
+    with tempfile.TemporaryDirectory() as scratch, _kernel_environment(scratch):
         aside = Path(scratch) / source.name
         try:
             return papermill.execute_notebook(
@@ -180,6 +190,7 @@ def _run(source: Path, notebook: NotebookNode, values: dict[str, Any]) -> Notebo
                 progress_bar=False,
                 log_output=False,
                 coalesce_streams=True,
+                execution_timeout=cell_timeout or None,
                 # that it listens locally, or is interrupted when it ends, is no news
                 extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
             )
@@ -188,6 +199,9 @@ def _run(source: Path, notebook: NotebookNode, values: dict[str, Any]) -> Notebo
             raise ReportError(f"{_stopped(aside)} failed: {error.ename}: {message}") from error
         except DeadKernelError as error:
             raise ReportError(f"{_stopped(aside)}: the kernel died (out of memory?)") from error
+        except CellTimeoutError as error:
+            limit = f"longer than the {cell_timeout:g} s that a cell may"
+            raise ReportError(f"{_stopped(aside)} took {limit}") from error
 
 
 def _plain(path: Path) -> str:
@@ -196,12 +210,13 @@ def _plain(path: Path) -> str:
 
 
 @contextmanager
-def _kernel_environment() -> Iterator[None]:
+def _kernel_environment(scratch: str) -> Iterator[None]:
     """What kernels inherit: no live widgets, inline figures, and this very package."""
     before = dict(os.environ)
     package = str(Path(__file__).resolve().parents[2])
     search = [package, *filter(None, [before.get("PYTHONPATH")])]
     os.environ.update(IBLIB_STATIC="1", PYTHONPATH=os.pathsep.join(search))
+    os.environ["JUPYTER_RUNTIME_DIR"] = scratch  # connection files go with the kernel
     os.environ.pop("MPLBACKEND", None)  # any value would switch inline figures off
     try:
         yield

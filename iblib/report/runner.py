@@ -28,6 +28,7 @@ def run_report(
     scheduler: str | None = None,
     only: tuple[str, ...] = (),
     seed: int = 0,
+    cell_timeout: float = 0.0,
     on_run: Callable[[int, int, Outcome], None] | None = None,
     on_step: OnStep | None = None,
     on_data: Callable[[str], None] | None = None,
@@ -51,6 +52,8 @@ def run_report(
         Numbers of the notebooks to execute, such as ``("03", "07")``; all if empty.
     seed : int
         That of the first network of every setting.
+    cell_timeout : float
+        Seconds that one cell of a notebook may take; 0: as long as it wants.
     on_run, on_step, on_data : callable, optional
         Called after each run, after each table and each notebook, and with one line that says how
         many clips are used and how many were skipped, why.
@@ -85,7 +88,7 @@ def run_report(
     if not only:  # once for all notebooks, which then only draw
         _make_results(session, jobs, on_step)
     parameters = {**settings, "recompute": bool(only)}
-    execute_all(sources, session.paths, parameters, on_step, jobs=jobs)
+    execute_all(sources, session.paths, parameters, on_step, jobs=jobs, cell_timeout=cell_timeout)
     if session.paths.base == paths.root():
         update_readme(paths.root() / "README.md", session.paths.results)
     return write_html(session.paths.notebooks, html_dir(session.paths))
@@ -118,12 +121,16 @@ def execute_all(
     on_step: OnStep | None = None,
     *,
     jobs: int = 1,
+    cell_timeout: float = 0.0,
 ) -> None:
     """Execute notebooks into ``target.notebooks``, in order; the first failure ends it.
 
     With more than one job that many are executed at once, each kernel by a process of its own.
     """
-    places = {s.stem: (s, target.notebooks / s.name, parameters) for s in sources}
+    places = {
+        source.stem: (source, target.notebooks / source.name, parameters, cell_timeout)
+        for source in sources
+    }
     done = _at_once(places, jobs) if jobs > 1 and len(sources) > 1 else _in_turn(places)
     for number, (name, seconds) in enumerate(done, start=1):
         if on_step:
