@@ -88,7 +88,8 @@ def write_report(folder, values=""):
     planes = picture('session.save_figure(fig, "06-planes")')
     add(write_notebook(notebooks / "01-b.ipynb"), planes, new_markdown_cell("## End"))
     last = write_notebook(notebooks / "02-conclusions.ipynb")
-    add(last, picture('session.save_figure(fig, "02-claims")'))
+    names = "Genre [Rock](javascript:alert(1)), [Pop](java&#115;cript:alert(1)) and <img src=x>."
+    add(last, picture('session.save_figure(fig, "02-claims")'), reading(names))
     write_results(folder)
     return write_html(notebooks, folder / "html").parent
 
@@ -165,6 +166,9 @@ def test_names_and_titles_stay_text(text_of):
     assert text_of["index"].count(SAFE) >= 4
     assert f"A &lt;b&gt; &amp; {SAFE}" in text_of["index"]
     assert SAFE in text_of["00-a"]  # the Reading
+    conclusions = text_of["02-conclusions"]
+    assert "Rock" in conclusions
+    assert not re.search(r"<a [^>]*script|<img src=x", conclusions)
     assert Formulas().inline(f"`<b>` and {BAD}, <https://a.b>").count("<code>&lt;b&gt;</code>") == 1
 
 

@@ -202,6 +202,19 @@ def test_a_killed_worker_loses_no_result(tmp_path, folders):
     assert all(read_result(folders["out"], spec) for spec in specs)
 
 
+def test_workers_and_scheduler_listen_on_this_machine_alone(specs, folders):
+    addresses = []
+
+    def look(*_):
+        for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+            found = process.net_connections("inet")
+            addresses.extend(c.laddr.ip for c in found if c.status == psutil.CONN_LISTEN)
+
+    assert run_all(specs[:2], **folders, jobs=2, on_done=look).failed == []
+    assert len(addresses) >= 4  # scheduler, dashboard and two workers
+    assert set(addresses) == {"127.0.0.1"}
+
+
 def test_missing_dask_names_the_cure(specs, folders, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ConfigError, match=r"pip install 'iblib\[cluster\]'"):

@@ -27,6 +27,10 @@ _PIECES = re.compile(
 # Formulas travel through Markdown as a number between two private characters.
 _MARK = re.compile("\ue000(\\d+)\ue001")
 _TAG_WITH_MARK = re.compile("<[^<>]*\ue000[^<>]*>")
+# Links lead to pages; a name of a class or a file may hold one that would run.
+_LINK = re.compile(r"""(<a\b[^>]*?\bhref=)(["'])(.*?)\2""", re.S | re.I)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.I)
+_PAGE = re.compile(r"https?:|mailto:", re.I)
 
 
 class Formulas:
@@ -44,7 +48,11 @@ class Formulas:
         return _PIECES.sub(self._mark, markdown)
 
     def put_back(self, page: str) -> str:
-        """HTML with MathML in place of the marks; marks inside tags (anchors) are dropped."""
+        """HTML with MathML in place of the marks; marks inside tags (anchors) are dropped.
+
+        Links to anything but pages lead nowhere.
+        """
+        page = _LINK.sub(_harmless, page)
         page = _TAG_WITH_MARK.sub(lambda tag: _MARK.sub("", tag[0]), page)
         return _MARK.sub(lambda mark: self.found[int(mark[1])], page)
 
@@ -70,6 +78,12 @@ class Formulas:
             log.warning("formula %r cannot be converted: %s", tex, error)
             return f"<code>{html.escape(tex)}</code>"
         return f'<span class="ib-formula">{formula}</span>' if display else formula
+
+
+def _harmless(link: re.Match) -> str:
+    target = re.sub(r"[\x00-\x20]", "", html.unescape(link[3]))
+    leads_on = _SCHEME.match(target) and not _PAGE.match(target)
+    return f"{link[1]}{link[2]}#{link[2]}" if leads_on else link[0]
 
 
 @dataclass(frozen=True)
