@@ -8,12 +8,13 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _ROOM_OF = {
+    "Checkpoints": "iblib.training",
     "measure": "iblib.estimators",
     "measure_parts": "iblib.estimators",
     "measure_model": "iblib.information_plane",
 }
 
-__all__ = ["__version__", "measure", "measure_model", "measure_parts"]
+__all__ = ["Checkpoints", "__version__", "measure", "measure_model", "measure_parts"]
 
 
 def __getattr__(name: str):

@@ -1,6 +1,8 @@
 """Replay: what each layer answers to a fixed set of samples; the border of torch and arrays."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
 
 import numpy as np
 import torch
@@ -24,7 +26,12 @@ def layers_to_measure(network: nn.Module, config: MeasureConfig) -> dict[str, st
     """Layer name -> module path of the layers a config asks for.
 
     A network without ``measured_layers`` of its own is measured at every leaf module, or at the
-    modules that ``config.layers`` names by path.
+    modules that ``config.layers`` names by path. Names may be patterns (``*``, ``?``, ``[...]``).
+
+    Raises
+    ------
+    ValueError
+        Where a name or pattern matches no layer.
     """
     if hasattr(network, "measured_layers"):
         known = network.measured_layers(batch_norm=config.batch_norm)
@@ -32,9 +39,15 @@ def layers_to_measure(network: nn.Module, config: MeasureConfig) -> dict[str, st
         known = {path: path for path, _ in network.named_modules() if path}
     else:
         known = {p: p for p, m in network.named_modules() if p and not any(m.children())}
-    if missing := [name for name in config.layers if name not in known]:
-        raise ValueError(f"layers must be among {list(known)}; got {missing[0]!r}")
-    return {name: known[name] for name in config.layers} if config.layers else known
+    if not config.layers:
+        return known
+    chosen: dict[str, str] = {}
+    for pattern in config.layers:
+        names = [name for name in known if name == pattern or fnmatchcase(name, pattern)]
+        if not names:
+            raise ValueError(f"layers must be among {list(known)}; got {pattern!r}")
+        chosen |= {name: known[name] for name in names}
+    return chosen
 
 
 def record(
@@ -67,66 +80,89 @@ def record(
     """
     x = torch.as_tensor(x)
     batch_size = batch_size or samples_at_once(x, _device(network))
-    sizes = {name: 4 * len(x) * size for name, size in _sizes(network, x[:1], layers).items()}
+    sizes, changed = _probe(network, x[:1], layers)
     group: dict[str, str] = {}
+    held = 0
     for name, path in layers.items():
-        if group and sum(sizes[n] for n in group) + sizes[name] > memory_limit:
-            yield from _record_group(network, x, group, batch_size)
-            group = {}
+        n_bytes = 4 * len(x) * sizes[name]
+        if group and held + n_bytes > memory_limit:
+            yield from _record_group(network, x, group, batch_size, changed)
+            group, held = {}, 0
         group[name] = path
-    yield from _record_group(network, x, group, batch_size)
+        held += n_bytes
+    yield from _record_group(network, x, group, batch_size, changed)
 
 
 def _device(network: nn.Module) -> torch.device:
     return next((p.device for p in network.parameters()), torch.device("cpu"))
 
 
-def _sizes(network: nn.Module, x: Tensor, layers: Mapping[str, str]) -> dict[str, int]:
-    return {name: t[0].size for name, t in _record_group(network, x, layers, 1)}
+def _probe(
+    network: nn.Module, x: Tensor, layers: Mapping[str, str]
+) -> tuple[dict[str, int], set[str]]:
+    """Numbers in each layer's output for one sample; the layers that a later one changes in place.
+
+    Of ``Linear -> ReLU(inplace=True)`` the first one's output is gone when the pass is over.
+    """
+    with _listening(network, layers) as caught:
+        network(x.to(_device(network)))
+        missing = [name for name in layers if name not in caught]
+        if missing:
+            raise ValueError(f"layer {missing[0]!r} was not reached by the forward pass")
+        sizes = {name: t[0].numel() for name, (t, _) in caught.items()}
+        return sizes, {name for name, (t, version) in caught.items() if t._version != version}
 
 
 def _record_group(
-    network: nn.Module, x: Tensor, layers: Mapping[str, str], batch_size: int
+    network: nn.Module, x: Tensor, layers: Mapping[str, str], batch_size: int, changed: set[str]
 ) -> Iterator[tuple[str, np.ndarray]]:
     device = _device(network)
     recorded: dict[str, np.ndarray] = {}
-    caught: dict[str, Tensor] = {}
+    with _listening(network, layers, changed) as caught:
+        for start in range(0, len(x), batch_size):
+            network(x[start : start + batch_size].to(device))
+            for name in layers:
+                _store(recorded, caught.pop(name)[0], name, start, len(x))
+    while recorded:
+        name = next(iter(recorded))
+        yield name, recorded.pop(name)
+
+
+@contextmanager
+def _listening(
+    network: nn.Module, layers: Mapping[str, str], copied: Collection[str] = ()
+) -> Iterator[dict[str, tuple[Tensor, int]]]:
+    """Outputs of layers, each with its version when it was caught, filled by forward passes."""
+    caught: dict[str, tuple[Tensor, int]] = {}
     hooks = [
-        network.get_submodule(path).register_forward_hook(_catcher(caught, name))
+        network.get_submodule(path).register_forward_hook(_catcher(caught, name, name in copied))
         for name, path in layers.items()
     ]
     was_training = network.training
     try:
         network.eval()
         with torch.no_grad():
-            for start in range(0, len(x), batch_size):
-                network(x[start : start + batch_size].to(device))
-                for name in layers:
-                    _store(recorded, caught, name, start, len(x))
+            yield caught
     finally:
         network.train(was_training)
         for hook in hooks:
             hook.remove()
-    while recorded:
-        name = next(iter(recorded))
-        yield name, recorded.pop(name)
 
 
-def _store(recorded: dict, caught: dict[str, Tensor], name: str, start: int, n: int) -> None:
-    if name not in caught:
-        raise ValueError(f"layer {name!r} was not reached by the forward pass")
-    values = caught.pop(name).cpu().numpy()  # (batch, ...)
+def _store(recorded: dict, t: Tensor, name: str, start: int, n: int) -> None:
+    values = t.float().cpu().numpy()  # (batch, ...)
     if name not in recorded:
         recorded[name] = np.empty((n, *values.shape[1:]), np.float32)
     recorded[name][start : start + len(values)] = values
 
 
-def _catcher(caught: dict[str, Tensor], name: str):
+def _catcher(caught: dict[str, tuple[Tensor, int]], name: str, copied: bool):
     def catch(module: nn.Module, inputs: tuple, output: Tensor) -> None:
         if not isinstance(output, Tensor):
             raise TypeError(f"layer {name!r} must return a tensor; got {type(output).__name__}")
         if name in caught:
             raise ValueError(f"layer {name!r} is used more than once in one forward pass")
-        caught[name] = output.detach().float()
+        t = output.detach()
+        caught[name] = (t.clone() if copied else t, t._version)
 
     return catch

@@ -168,7 +168,7 @@ def test_diagnostics_of_degenerate_layers():
 
     x, y = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32), np.arange(20) % 2
     config = MeasureConfig(bins=(Bins("run", 10), Bins("equal_mass", 4), Bins("pooled", 0.1)))
-    table = iblib.measure_model(Constant(), x, y, config=config, name="constant", epoch=7)
+    table = iblib.measure_model(Constant(), (x, y), config=config, name="constant", epochs=7)
     assert tuple(table.columns) == COLUMNS
     assert set(table["model"]) == {"constant"}
     assert set(table["epoch"]) == {7}
@@ -184,7 +184,7 @@ def test_diagnostics_of_degenerate_layers():
 def test_small_classes_leave_kraskov_empty_and_say_so():
     x = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
     y = np.array(["rare"] + ["common"] * 19)
-    table = iblib.measure_model(nn.Sequential(nn.Linear(3, 2)), torch.from_numpy(x), y)
+    table = iblib.measure_model(nn.Sequential(nn.Linear(3, 2)), (torch.from_numpy(x), y))
     row = table.query("estimator == 'kraskov' and quantity == 'I_TY'")
     assert row["bits"].isna().all()
     assert row["status"].tolist() == ["too_few_samples"]
@@ -252,7 +252,7 @@ def test_relative_noise_does_not_see_the_scale():
 
     x = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
     config = MeasureConfig(relative_noise=(0.3,))
-    tables = [iblib.measure_model(Scaled(c), x, x[:, 0] > 0, config=config) for c in (1.0, 8.0)]
+    tables = [iblib.measure_model(Scaled(c), (x, x[:, 0] > 0), config=config) for c in (1.0, 8.0)]
     for estimator, same in (("kde_relative", True), ("kde", False)):
         bits = [only(t, estimator=estimator, quantity="I_XT_upper") for t in tables]
         assert (bits[0] == pytest.approx(bits[1], rel=1e-5)) == same
@@ -261,7 +261,7 @@ def test_relative_noise_does_not_see_the_scale():
 def test_constant_activations_have_no_relative_noise():
     x = np.zeros((6, 2), np.float32)
     config = MeasureConfig(relative_noise=(0.3,))
-    table = iblib.measure_model(nn.Sequential(nn.Identity()), x, [0, 1] * 3, config=config)
+    table = iblib.measure_model(nn.Sequential(nn.Identity()), (x, [0, 1] * 3), config=config)
     assert "kde_relative" not in set(table["estimator"])
 
 
@@ -269,7 +269,7 @@ def test_bins_of_the_net_input_undo_the_saturation():
     """Equal bins of tanh(x) put large x together; bins that are equal in x keep them apart."""
     x = np.linspace(3, 8, 40, dtype=np.float32)[:, None]
     config = MeasureConfig(bins=(Bins("bounds", 30), Bins("net_input", 1000)))
-    table = iblib.measure_model(nn.Sequential(nn.Tanh()), x, [0, 1] * 20, config=config)
+    table = iblib.measure_model(nn.Sequential(nn.Tanh()), (x, [0, 1] * 20), config=config)
     assert only(table, estimator="binning", quantity="I_XT") == 0
     assert only(table, estimator="binning_net_input", quantity="I_XT") > 5
 

@@ -19,7 +19,7 @@ def test_form(path):
 
 
 def test_they_are_numbered_without_a_gap():
-    assert [path.name[:3] for path in NOTEBOOKS] == [f"{n:02d}-" for n in range(16)]
+    assert [path.name[:3] for path in NOTEBOOKS] == [f"{n:02d}-" for n in range(17)]
 
 
 @pytest.fixture(scope="module")

@@ -17,14 +17,16 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 OTHERS_OPTIONS = {"--no-deps", "--nbval", "--help-notebook"}  # of pip, pytest, papermill
 
 
-def test_the_example_prints_what_it_says():
-    code = re.search(r"```python\n(.*?)```", README, re.S)[1]
-    expected = re.search(r"prints `([^`]+)`", README)[1]
-    assert len(code.strip().splitlines()) <= 7
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(compile(code, "README.md", "exec"), {})
-    assert printed.getvalue().strip() == expected
+def test_the_examples_print_what_they_say():
+    blocks = re.findall(r"```python\n(.*?)```\n\nprints `([^`]+)`", README, re.S)
+    assert len(blocks) == README.count("```python") == 2
+    namespace = {}
+    for code, expected in blocks:
+        assert len(code.strip().splitlines()) <= 12
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, "README.md", "exec"), namespace)
+        assert printed.getvalue().strip() == expected
 
 
 def test_numbers_of_the_first_sentence_are_those_of_the_table():

@@ -1,63 +1,128 @@
-"""The table of your own network, as it is now."""
+"""The table of your own network: as it is now, or at checkpoints of your own training."""
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
-from iblib.activations import layers_to_measure, record
+from iblib.activations import layers_to_measure, measurement_rows, record
 from iblib.config import MeasureConfig
-from iblib.information_plane.rows import layer_rows
+from iblib.datasets.base import Dataset
+from iblib.information_plane.rows import layer_rows, ranges_over
 from iblib.information_plane.tables import COLUMNS
 from iblib.views import View, views_of
 
+Data = Dataset | tuple[np.ndarray | Tensor, np.ndarray | Tensor | Sequence]
+Weights = Mapping[str, Tensor] | str | Path
+
 
 def measure_model(
-    network: nn.Module,
-    x: np.ndarray | Tensor,
-    y: np.ndarray | Tensor | Sequence,
+    model: nn.Module,
+    data: Data,
     *,
+    layers: Sequence[str] = (),
+    epochs: Mapping[int, Weights] | int = 0,
     config: MeasureConfig | None = None,
     name: str = "",
-    epoch: int = 0,
+    seed: int = 0,
+    progress: bool = True,
 ) -> pd.DataFrame:
-    """Information-plane table of your own network, as it is now.
+    """Information-plane table of your own network.
 
     Parameters
     ----------
-    network : Module
-        Any network; measured at ``network.measured_layers()`` if it has them, else at the modules
-        named in ``config.layers``, else at every leaf module.
-    x : array or tensor, shape (P, ...)
-        Inputs, all distinct (else I(X;T) is not H(T)).
-    y : sequence of P labels
+    model : Module
+        Any network whose layers return tensors; it is left as it was.
+    data : (x, y) or Dataset
+        Inputs (P, ...), all distinct (else I(X;T) is not H(T)), and P labels: all are measured.
+        Of a ``Dataset`` as many rows of the split as ``config`` says.
+    layers : sequence of str
+        Paths of modules as ``model.named_modules()`` has them, or patterns such as ``"block?.*"``
+        (``*`` matches dots too); by default ``model.measured_layers()`` if it has them, else every
+        module without children. They stand for ``config.layers``.
+    epochs : mapping of int to weights, or int
+        ``Checkpoints``, or epoch -> a state dict or the path of a stored one; the network is
+        measured with each. A number is the epoch that the network is at now.
     config : MeasureConfig, optional
-        Views, binning conventions, noise variance, k, layers; its ``split``, ``n_samples`` and
-        ``n_points`` are not used: all rows of ``x`` are measured.
+        Views, binning conventions, noise variance, k. Bins of kind ``run`` span all epochs.
     name : str
         Goes into the ``model`` column; the class's name by default.
-    epoch : int
-        Goes into the ``epoch`` column.
+    seed : int
+        Goes into the ``seed`` column.
+    progress : bool
+        Show a bar on a terminal, where there is more than one epoch.
 
     Returns
     -------
     DataFrame
-        Columns ``COLUMNS``; ``bits`` is raw, never clipped.
+        Columns ``COLUMNS``; ``bits`` is raw, never clipped. ``iblib.plotting`` draws it:
+        ``plane_grid(table)``, ``plane_player(table, estimator="kde")``.
+
+    Raises
+    ------
+    ValueError
+        Where a pattern matches no layer, lengths differ, or a layer's output is not usable.
     """
     config = config or MeasureConfig()
+    if layers:
+        config = replace(config, layers=tuple(layers))
+    x, y, dataset = _arrays(data, config)
+    replay = _Replay(model, epochs, x, config)
+    about = dict.fromkeys(("run", "profile", "activation", "batch_mode"), "")
+    about |= {"dataset": dataset, "model": name or type(model).__name__, "seed": seed}
+    fitted = any(bins.kind == "run" for bins in config.bins)
+    ranges = ranges_over(replay.epochs, replay.layers) if fitted else {}
+    rows: list[dict] = []
+    shown = None if progress and len(replay.epochs) > 1 else True
+    for epoch in tqdm(replay.epochs, "measuring", leave=False, disable=shown):
+        for member, layer, views in replay.layers(epoch):
+            limits = {view.name: ranges.get((member, layer, view.name)) for view in views}
+            rows += layer_rows(views, y, config, limits, {**about, "epoch": epoch, "layer": layer})
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _arrays(data: Data, config: MeasureConfig) -> tuple[Any, np.ndarray, str]:
+    """Inputs, labels, and the data set's name where it has one."""
+    if isinstance(data, Dataset):
+        rows = measurement_rows(data.rows(config.split), config.n_samples)
+        return *data.take(rows), data.name
+    x, y = data
     y = y.cpu().numpy() if isinstance(y, Tensor) else np.asarray(y)
-    about = dict.fromkeys(("run", "dataset", "profile", "activation", "batch_mode"), "")
-    about |= {"model": name or type(network).__name__, "epoch": epoch, "seed": 0}
-    return pd.DataFrame(_measure_once(network, x, y, config, about), columns=COLUMNS)
+    if len(x) != len(y):
+        raise ValueError(f"inputs and labels must be equally many; got {len(x)} and {len(y)}")
+    return x, y, ""
 
 
-def _measure_once(network, x, y, config: MeasureConfig, about: Mapping) -> Iterator[dict]:
-    for layer, t in record(network, x, layers_to_measure(network, config)):
-        views = _views(t, config)
-        limits = {v.name: (float(v.values.min()), float(v.values.max())) for v in views}
-        yield from layer_rows(views, y, config, limits, {**about, "layer": layer})
+class _Replay:
+    """A network on fixed inputs, with the weights of one epoch after the other."""
+
+    def __init__(self, model: nn.Module, epochs, x, config: MeasureConfig):
+        self.now = None if isinstance(epochs, Mapping) else epochs
+        self.weights = epochs if isinstance(epochs, Mapping) else {epochs: None}
+        self.epochs = sorted(self.weights)
+        if not self.epochs:
+            raise ValueError("epochs must hold weights of at least one epoch; got none")
+        self.model = model if self.now is not None else copy.deepcopy(model)
+        self.x, self.config = x, config
+
+    def layers(self, epoch: int) -> Iterator[tuple[int, str, list[View]]]:
+        """(0, layer, its views) of one epoch."""
+        if self.now is None:
+            self.model.load_state_dict(_state(self.weights[epoch]))
+        names = layers_to_measure(self.model, self.config)
+        for layer, t in record(self.model, self.x, names):
+            views = views_of(t, self.config.views, n_components=self.config.n_components)
+            yield 0, layer, list(views)
 
 
-def _views(t: np.ndarray, config: MeasureConfig) -> list[View]:
-    return list(views_of(t, config.views, n_components=config.n_components))
+def _state(weights: Weights) -> Mapping[str, Tensor]:
+    if isinstance(weights, (str, Path)):
+        return torch.load(weights, weights_only=True, map_location="cpu")
+    return weights

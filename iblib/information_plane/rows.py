@@ -1,6 +1,6 @@
 """All numbers of one layer of one network at one epoch."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,28 @@ def layer_rows(
         result = found.get(i) or measure(view.values, y, **options, **settings[i])
         rows += _rows(view, y, config, limits[view.name], result, about)
     return rows
+
+
+def ranges_over(
+    epochs: Iterable[int], layers: Callable[[int], Iterable[tuple[int, str, list[View]]]]
+) -> dict[tuple[int, str, str], tuple[float, float]]:
+    """Smallest and largest value of each (member, layer, view) over all epochs and channels.
+
+    Parameters
+    ----------
+    epochs : iterable of int
+    layers : callable
+        Epoch -> (member, layer, its views), one layer after the other.
+    """
+    found: dict[tuple[int, str, str], tuple[float, float]] = {}
+    for epoch in epochs:
+        for member, layer, views in layers(epoch):
+            for view in views:
+                key = (member, layer, view.name)
+                low, high = found.get(key, (np.inf, -np.inf))
+                values = view.values
+                found[key] = min(low, float(values.min())), max(high, float(values.max()))
+    return found
 
 
 def _first_bins(view: View, config: MeasureConfig, run_range) -> dict:

@@ -15,7 +15,7 @@ from iblib.activations import layers_to_measure, measurement_rows, record
 from iblib.config import TABLE_FORMAT, MeasureConfig, key_of
 from iblib.datasets.base import Dataset
 from iblib.information_plane.resume import Measured
-from iblib.information_plane.rows import layer_rows
+from iblib.information_plane.rows import layer_rows, ranges_over
 from iblib.information_plane.tables import read_table
 from iblib.training.runs import Run
 from iblib.views import View, views_of
@@ -124,9 +124,10 @@ def _measure_epochs(
 
 
 def _ranges(replay: "_Replay", epochs: Sequence[int], done: Measured) -> dict:
-    """``_Replay.ranges``, found once even where the measurement is resumed."""
+    """``ranges_over`` all epochs, found once even where the measurement is resumed."""
     if done.ranges is None:
-        done.ranges = [[*key, *found] for key, found in replay.ranges(epochs).items()]
+        found = ranges_over(epochs, replay.layers)
+        done.ranges = [[*key, *limits] for key, limits in found.items()]
         done.save_now_and_then()
     return {(member, layer, view): (low, high) for member, layer, view, low, high in done.ranges}
 
@@ -174,17 +175,3 @@ class _Replay:
         if "pca" in views:
             views["pca"] = self.components.setdefault(key, views["pca"])
         return [view for found in views.values() for view in found]
-
-    def ranges(self, epochs: Sequence[int]) -> dict[tuple[int, str, str], tuple[float, float]]:
-        """Smallest and largest value of each (member, layer, view) over all epochs and channels."""
-        found: dict[tuple[int, str, str], tuple[float, float]] = {}
-        for epoch in epochs:
-            for member, layer, views in self.layers(epoch):
-                for view in views:
-                    key = (member, layer, view.name)
-                    low, high = found.get(key, (np.inf, -np.inf))
-                    found[key] = (
-                        min(low, float(view.values.min())),
-                        max(high, float(view.values.max())),
-                    )
-        return found

@@ -248,10 +248,10 @@ def _title(name: str | None, value: object, bound: str) -> str:
 def data_note(table: pd.DataFrame) -> str:
     """What the numbers come from: data set, profile and measured samples."""
     parts = []
-    if "dataset" in table:
-        parts.append("data: " + ", ".join(map(str, values_of(table, "dataset"))))
-    if "profile" in table:
-        parts.append("profile: " + ", ".join(map(str, values_of(table, "profile"))))
+    for name, title in (("dataset", "data"), ("profile", "profile")):
+        known = [str(value) for value in values_of(table, name) if value] if name in table else []
+        if known:
+            parts.append(f"{title}: {', '.join(known)}")
     if "n_samples" in table:
         parts.append("P = " + ", ".join(f"{p:.0f}" for p in values_of(table, "n_samples")))
     return "   ".join(parts)
