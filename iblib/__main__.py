@@ -3,6 +3,7 @@
 import logging
 import signal
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -22,7 +23,7 @@ _JOBS = click.option(
     default=1,
     show_default=True,
     metavar="N",
-    help="Runs at once on this machine, one thread each (more than 1 needs iblib[cluster]).",
+    help="Runs at once on this machine, one thread each (more than 1 needs iblib[dask]).",
 )
 _SCHEDULER = click.option(
     "--scheduler",
@@ -107,7 +108,7 @@ def report(profile, dataset, data_dir, out, device, jobs, scheduler, only, seed,
         only,
         seed,
         cell_timeout,
-        on_run=_echo_run,
+        on_run=_RunEcho(),
         on_step=_echo_step,
         on_data=click.echo,
     )
@@ -138,15 +139,19 @@ def sweep(grid, out, jobs, scheduler, device):
       batch_size = 256
       [run.options]
       sizes = [[12, 10, 7, 5, 4, 3, 2]]   # a list is a choice: one list here
-      [measure]
+      [measure]                           # [[measure]], repeated: several of every run
       split = "all"
       n_samples = 0
+      estimators = ["binning", "kde"]     # of binning, kde, kraskov; all of them by default
+
+    On a cluster: --scheduler takes the address of any Dask scheduler, tcp:// or tls://, whose
+    workers see the same folders; README says how SLURM and Kubernetes give one.
     """
     from iblib.sweep import read_grid, run_all, write_tables
 
     specs = read_grid(grid)
     result = run_all(
-        specs, out=out, jobs=jobs, scheduler=scheduler, device=device, on_done=_echo_run
+        specs, out=out, jobs=jobs, scheduler=scheduler, device=device, on_done=_RunEcho()
     )
     digest = write_tables(specs, out)
     n_reused = len(result.outcomes) - result.submitted
@@ -189,11 +194,27 @@ def _echo_step(number: int, total: int, name: str, seconds: float) -> None:
     click.echo(f"[{number:2d}/{total:2d}] {name:32s} {seconds:7.1f} s")
 
 
-def _echo_run(number: int, total: int, outcome) -> None:
-    run = outcome.spec["run"]
-    about = f"{run['model']} {run['activation']} batch {run['batch_size']} seed {run['seed']}"
-    line = f"[{number:3d}/{total:3d}] {outcome.id} {about:36s} {outcome.status}"
-    click.echo(f"{line}: {outcome.error}" if outcome.error else line)
+class _RunEcho:
+    """A line for each run as it ends: how many are done and have failed, and the time left."""
+
+    def __init__(self):
+        self.start, self.first, self.n_failed = time.monotonic(), 0, 0
+
+    def __call__(self, number: int, total: int, outcome) -> None:
+        self.first = self.first or number  # those before it were there already
+        self.n_failed += outcome.status == "failed"
+        run = outcome.spec["run"]
+        about = f"{run['model']} {run['activation']} batch {run['batch_size']} seed {run['seed']}"
+        left = (time.monotonic() - self.start) / (number - self.first + 1) * (total - number)
+        state = f"{self.n_failed} failed, {_duration(left)} left"
+        ended = f"{outcome.status}: {outcome.error}" if outcome.error else outcome.status
+        click.echo(f"[{number:3d}/{total:3d}] {outcome.id} {about:36s} {ended} ({state})")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,5 +1,6 @@
 """Tasks on a Dask cluster: this machine's own processes, or a scheduler by its address."""
 
+import itertools
 import logging
 import os
 import tempfile
@@ -21,11 +22,11 @@ import logging, signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 logging.getLogger("distributed").setLevel(logging.CRITICAL)
 """
-# A task whose worker died is tried once more, then given up.
+_DIED = "died"  # a task's status inside this module
 _SETTINGS = {
     "distributed.worker.preload": [_PRELOAD],
     **{f"distributed.nanny.pre-spawn-environ.MALLOC_{k}": str(v) for k, v in _MALLOC.items()},
-    "distributed.scheduler.allowed-failures": 1,
+    "distributed.scheduler.allowed-failures": 0,
 }
 
 
@@ -39,12 +40,18 @@ def run_tasks(
 ) -> Iterator[tuple[str, str, str, float]]:
     """Run ``function(*arguments, **settings)`` for every task, in whatever order they end.
 
+    No more tasks than workers have threads are given out at once: Dask blames a worker's death on
+    all that wait for it. A task whose worker died is run once more at the end, alone, and given up
+    if it dies again.
+
     Parameters
     ----------
     function : callable
         Importable by the workers; returns a short status.
     tasks : mapping
         Key -> arguments; the key is Dask's own, so that one task is never run twice at a time.
+        Functions must not mind to be run again when they were done: a result can be lost with the
+        worker that had it.
     settings : mapping
         Keyword arguments of all tasks.
     jobs : int
@@ -66,30 +73,54 @@ def run_tasks(
     distributed = _distributed()
     start = time.monotonic()
     with _client(distributed, jobs, scheduler) as client:
-        futures = [
-            client.submit(function, *arguments, **settings, key=key)
-            for key, arguments in tasks.items()
+        died: list[str] = []
+        for key, status, error in _run(distributed, client, function, tasks, settings):
+            if status == _DIED:
+                died.append(key)
+            else:
+                yield key, status, error, time.monotonic() - start
+        for key in died:
+            alone = {key: tasks[key]}
+            for _, status, error in _run(distributed, client, function, alone, settings, "-again"):
+                final = "failed" if status == _DIED else status
+                yield key, final, error, time.monotonic() - start
+
+
+def _run(
+    distributed, client, function, tasks: Mapping[str, tuple], settings: Mapping, mark: str = ""
+) -> Iterator[tuple[str, str, str]]:
+    """(key, status, error) of each task as it ends, as many under way as there are threads."""
+    waiting = iter(tasks.items())
+    n_threads = sum(client.nthreads().values()) or 1
+
+    def submit(n: int) -> list:
+        return [
+            client.submit(function, *arguments, **settings, key=f"{key}{mark}")
+            for key, arguments in itertools.islice(waiting, n)
         ]
-        for future in distributed.as_completed(futures):
-            status, error = _result(future)
-            future.release()  # a held one would be computed again if its worker died
-            yield future.key, status, error, time.monotonic() - start
+
+    running = distributed.as_completed(submit(n_threads))
+    for future in running:
+        status, error = _result(distributed, future)
+        future.release()  # a held one would be computed again if its worker died
+        running.update(submit(1))
+        yield future.key.removesuffix(mark), status, error
 
 
-def _result(future) -> tuple[str, str]:
+def _result(distributed, future) -> tuple[str, str]:
     try:
         return future.result(), ""
-    except Exception as failure:  # whatever the task raised, or KilledWorker
-        return "failed", f"{type(failure).__name__}: {failure}"
+    except distributed.scheduler.KilledWorker:
+        return _DIED, "its process died twice (out of memory?)"
+    except Exception as failure:  # whatever the task raised
+        return "failed", f"{type(failure).__name__}: {' '.join(str(failure).split())}"
 
 
 def _distributed():
     try:
         import distributed
     except ImportError as error:
-        raise ConfigError(
-            "--jobs and --scheduler need Dask: pip install 'iblib[cluster]'"
-        ) from error
+        raise ConfigError("--jobs and --scheduler need Dask: pip install 'iblib[dask]'") from error
     return distributed
 
 

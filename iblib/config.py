@@ -11,6 +11,7 @@ from typing import Any
 RUN_FORMAT = 4
 TABLE_FORMAT = 3
 
+ESTIMATORS = ("binning", "kde", "kraskov")
 OPTIMIZERS = ("sgd", "adam")
 
 # Data sets a report can be made of.
@@ -198,6 +199,8 @@ class MeasureConfig:
         Kraskov's neighbour.
     n_components : int
         Principal components of the ``pca`` view.
+    estimators : tuple of str
+        Some of ``ESTIMATORS``: whose rows the table has. Values do not depend on it.
     """
 
     split: str = "training"
@@ -212,18 +215,26 @@ class MeasureConfig:
     relative_noise: tuple[float, ...] = ()
     k: int = 2
     n_components: int = 3
+    estimators: tuple[str, ...] = ESTIMATORS
 
     def __post_init__(self):
         if not self.bins:
             raise ConfigError("bins must name at least one convention")
+        if not self.estimators or not set(self.estimators) <= set(ESTIMATORS):
+            raise ConfigError(
+                f"estimators must be some of {ESTIMATORS}; got {tuple(self.estimators)!r}"
+            )
         if self.n_samples < 0 or self.n_points < 0:
             raise ConfigError("n_samples and n_points must not be negative (0 is all)")
         if not all(v > 0 for v in (self.noise_variance, *self.more_noise, *self.relative_noise)):
             raise ConfigError("noise_variance, more_noise and relative_noise must be positive")
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain settings, for keys and files."""
-        return asdict(self)
+        """Plain settings, for keys and files; all estimators, the default, go without saying."""
+        plain = asdict(self)
+        if self.estimators == ESTIMATORS:
+            del plain["estimators"]
+        return plain
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> "MeasureConfig":

@@ -79,6 +79,8 @@ class SweepResult:
 def read_grid(path: Path) -> list[Spec]:
     """Specs of a grid file: the product of all lists under ``[data]`` and ``[run]``.
 
+    ``[measure]`` is one measurement, ``[[measure]]``, repeated, several of every run.
+
     Raises
     ------
     ConfigError
@@ -96,9 +98,11 @@ def read_grid(path: Path) -> list[Spec]:
         raise ConfigError(f"{path}: unknown table [{unknown[0]}]; known are {list(_TABLES)}")
     if missing := [name for name in ("data", "run") if name not in grid]:
         raise ConfigError(f"{path}: table [{missing[0]}] is missing")
+    measures = grid.get("measure")
     return [
-        normalised({"data": data, "run": run, "measure": grid.get("measure")})
+        normalised({"data": data, "run": run, "measure": measure})
         for data, run in itertools.product(_product(grid["data"]), _product(grid["run"]))
+        for measure in (measures if isinstance(measures, list) else [measures])
     ]
 
 
@@ -179,7 +183,7 @@ def run_one(
     runs_dir: str | Path | None = None,
     device: str = "cpu",
 ) -> str:
-    """Train and measure one spec on one thread, and write its result file.
+    """Train and measure one spec on one thread, and write its result file, if there is none yet.
 
     Parameters
     ----------
@@ -197,6 +201,8 @@ def run_one(
     """
     spec = normalised(spec)
     dataset = _load(canonical_json(spec["data"]))
+    if done := read_result(out, spec, dataset.fingerprint):
+        return done["status"]
     folder = Path(runs_dir) if runs_dir else None
     planes = ""
     with one_thread():

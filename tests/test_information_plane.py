@@ -278,3 +278,28 @@ def test_a_network_is_called_by_its_widths_where_they_are_unusual():
     assert RunConfig("mlp").name == "mlp"
     assert RunConfig("mlp", options={"sizes": [12, 3, 2]}).name == "mlp 12-3-2"
     assert RunConfig("simple_cnn", options={"filters": [2, 4]}).name == "simple_cnn 2-4"
+
+
+@pytest.mark.parametrize("asked", [("binning",), ("kde",), ("kde", "binning"), ("kraskov",)])
+def test_some_estimators_give_the_rows_that_all_would(asked):
+    x = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh())
+    bins = (Bins("width", 0.5), Bins("epoch", 10), Bins("pooled", 0.1))
+    whole = MeasureConfig(bins=bins, more_noise=(0.1,))
+    table = iblib.measure_model(model, (x, x[:, 0] > 0), config=whole)
+    some = dataclasses.replace(whole, estimators=asked)
+    found = iblib.measure_model(model, (x, x[:, 0] > 0), config=some)
+    families = {"binning": ("binning", "binning_refit", "pooled"), "kde": ("kde",)}
+    names = [name for one in asked for name in families.get(one, (one,))]
+    expected = table[table["estimator"].isin(names)].reset_index(drop=True)
+    assert len(found) > 0
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-9, check_dtype=False)
+
+
+def test_a_key_does_not_name_estimators_unless_some_are_left_out():
+    """Tables measured before there was a choice keep their keys."""
+    assert "estimators" not in MeasureConfig().as_dict()
+    assert MeasureConfig(estimators=("kde",)).as_dict()["estimators"] == ("kde",)
+    assert MeasureConfig.from_dict({"estimators": ["kde"]}).estimators == ("kde",)
+    with pytest.raises(ConfigError, match="estimators must be some of"):
+        MeasureConfig(estimators=("knn",))

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from collections import Counter
 
 import psutil
 import pytest
@@ -175,6 +176,7 @@ def test_a_failing_run_is_listed_and_the_others_are_done(specs, folders, monkeyp
 
 
 def test_dask_gives_the_same_bits_and_leaves_the_environment(specs, folders, tmp_path):
+    sweep.check(specs)  # imports what sets variables of its own
     before = dict(os.environ)
     parallel = {"out": tmp_path / "out-2", "runs_dir": tmp_path / "runs-2"}
     result = run_all(specs, **parallel, jobs=2)
@@ -185,21 +187,111 @@ def test_dask_gives_the_same_bits_and_leaves_the_environment(specs, folders, tmp
     assert run_all(specs, **parallel, jobs=2).submitted == 0
 
 
-def test_a_killed_worker_loses_no_result(tmp_path, folders):
-    specs = read_grid(write_grid(tmp_path))
-    killed = []
+@pytest.fixture
+def twenty(tmp_path):
+    """Twenty small runs."""
+    grid = GRID.replace("[0, 1, 2]", "[0, 1, 2, 3, 4]")
+    found = read_grid(write_grid(tmp_path, grid))
+    assert len(found) == 20
+    return found
 
-    def kill_one_worker(*_):
-        if not killed:
+
+def counting(log, run_one=sweep.run_one, fault=lambda spec: None):
+    """``run_one`` that notes each start of what is not done, and does what ``fault`` does."""
+
+    def run(spec, out, **settings):
+        if read_result(out, spec) is None:
+            with open(log, "a") as f:  # appended whole, by whichever process
+                f.write(f"{run_id(spec)}\n")
+        fault(spec)
+        return run_one(spec, out, **settings)
+
+    return run
+
+
+def test_a_killed_worker_costs_one_more_start_of_its_run(tmp_path, folders, twenty, monkeypatch):
+    log, killed = tmp_path / "log", []
+
+    def kill_one_worker(number, *_):
+        if number == 5:
             children = psutil.Process().children(recursive=True)
             workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
             killed.append(workers[0].pid)
             os.kill(workers[0].pid, signal.SIGKILL)
 
-    result = run_all(specs, **folders, jobs=2, on_done=kill_one_worker)
-    assert killed
+    monkeypatch.setattr(sweep, "run_one", counting(log))
+    result = run_all(twenty, **folders, jobs=2, on_done=kill_one_worker)
+    assert len(killed) == 1
+    assert (len(result.outcomes), result.failed) == (20, [])
+    starts = Counter(log.read_text().split())
+    assert len(starts) == 20
+    assert starts.total() <= 21  # at most the run that was under way twice, and nothing done again
+    serial = {"out": tmp_path / "serial", "runs_dir": tmp_path / "serial-runs"}
+    run_all(twenty, **serial)
+    digest = write_tables(twenty, serial["out"])
+    assert write_tables(twenty, folders["out"]) == digest
+    log.unlink()
+    assert run_all(twenty, **folders, jobs=2).submitted == 0
+    assert not log.exists()
+
+
+def test_a_poison_run_is_listed_and_the_others_are_done(tmp_path, folders, twenty, monkeypatch):
+    """One kills every worker that takes it, one raises: all the others are done."""
+
+    def fault(spec):
+        if spec["run"]["seed"] == 3 and spec["run"]["options"]["sizes"] == [12, 3, 2]:
+            if spec["run"]["activation"] == "tanh":
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise MemoryError("too large")
+
+    log = tmp_path / "log"
+    monkeypatch.setattr(sweep, "run_one", counting(log, fault=fault))
+    result = run_all(twenty, **folders, jobs=2)
+    errors = {o.spec["run"]["activation"]: o.error for o in result.failed}
+    assert len(result.failed) == 2
+    assert errors["tanh"] == "its process died twice (out of memory?)"
+    assert errors["relu"] == "MemoryError: too large"
+    assert all("\n" not in error for error in errors.values())
+    failures = (folders["out"] / "failures.jsonl").read_text().splitlines()
+    assert {json.loads(line)["id"] for line in failures} == {o.id for o in result.failed}
+    done = [o for o in result.outcomes if o.status == "finished"]
+    assert len(done) == 18
+    assert all(read_result(folders["out"], o.spec) for o in done)
+    starts = Counter(log.read_text().split())
+    assert sorted(starts.values()) == [1] * 19 + [2]  # tried once more, then given up
+    assert starts[next(o.id for o in result.failed if "died" in o.error)] == 2
+    monkeypatch.undo()
+    assert run_all(twenty, **folders).submitted == 2
+
+
+def test_a_sweep_feeds_a_report(tmp_path, monkeypatch, folders, specs):
+    """Runs are known by their settings, whoever trained them: a report trains none again."""
+    from iblib.config import RunConfig
+    from iblib.training import loop
+
+    run_all(specs[:1], **folders)
+    monkeypatch.setattr(loop._Training, "_train_epoch", lambda *_: pytest.fail("trained again"))
+    data = sweep._load(json.dumps(specs[0]["data"]))
+    run = sweep.train(RunConfig.from_dict(specs[0]["run"]), data, runs_dir=folders["runs_dir"])
+    assert run.status["status"] == "finished"
+    assert run_all(specs[:1], out=tmp_path / "report", runs_dir=folders["runs_dir"]).failed == []
+
+
+def test_several_measurements_and_some_estimators(tmp_path, folders):
+    text = GRID.replace("[measure]", "[[measure]]").replace("[0, 1, 2]", "0")
+    text += '[[measure]]\nn_samples = 60\nestimators = ["kde"]\nnoise_variance = 0.1\n'
+    specs = read_grid(write_grid(tmp_path, text))
+    assert len(specs) == 2 * 2 * 2
+    assert len({run_id(spec) for spec in specs}) == 8
+    result = run_all(specs[:2], **folders)
     assert result.failed == []
-    assert all(read_result(folders["out"], spec) for spec in specs)
+    write_tables(specs[:2], folders["out"])
+    planes = read_table(folders["out"] / "planes.csv")
+    noise = planes.query("estimator == 'kde'").groupby("value")["estimator"].count()
+    assert sorted(noise.index) == [0.01, 0.1]
+    assert set(planes["estimator"]) == {"binning", "kde", "kraskov"}
+    only = json.loads(json.dumps(read_result(folders["out"], specs[1])))["planes"]
+    assert "kraskov" not in only
 
 
 def test_workers_and_scheduler_listen_on_this_machine_alone(specs, folders):
@@ -217,7 +309,7 @@ def test_workers_and_scheduler_listen_on_this_machine_alone(specs, folders):
 
 def test_missing_dask_names_the_cure(specs, folders, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ConfigError, match=r"pip install 'iblib\[cluster\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'iblib\[dask\]'"):
         run_all(specs, **folders, jobs=2)
 
 

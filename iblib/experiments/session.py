@@ -213,7 +213,7 @@ class Session:
                 "linear runs": self.linear_runs,
             }
             specs += runs[need]().values()
-        return key_of(settings, [asdict(spec) for spec in specs])
+        return key_of(settings, [spec.settings() for spec in specs])
 
     def table(self, name: str) -> pd.DataFrame:
         """A table of ``results/<name>.csv``; see ``result``."""

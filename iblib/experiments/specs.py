@@ -46,6 +46,11 @@ class RunSpec:
             "measure": measure.as_dict() if measure else None,
         }
 
+    def settings(self) -> dict[str, Any]:
+        """Plain settings with all measurements, for keys."""
+        measures = {name: measure.as_dict() for name, measure in self.measures.items()}
+        return {"data": self.data, "run": asdict(self.run), "measures": measures}
+
 
 def sweep_order(runs: Iterable[RunSpec]) -> list[dict[str, Any]]:
     """Plain settings of every run and measurement, so that no worker waits for another.

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from iblib.config import Bins, MeasureConfig
+from iblib.config import ESTIMATORS, Bins, MeasureConfig
 from iblib.estimators import Measurement, binning, kde, label_entropy, measure, measure_parts
 from iblib.views import View
 
@@ -26,15 +26,30 @@ def layer_rows(
     places = {name: [i for i, v in enumerate(views) if v.name == name] for name in config.views}
     filters, layer = places.get("filter", []), places.get("layer", [])
     found: dict[int, Measurement] = {}
-    if filters and layer and all(_same(settings[i], settings[layer[0]]) for i in filters):
+    whole = set(config.estimators) == set(ESTIMATORS)
+    if whole and filters and layer and all(_same(settings[i], settings[layer[0]]) for i in filters):
         parts = [views[i].values for i in filters]
         singles, whole = measure_parts(parts, y, **options, **settings[layer[0]])
         found = {layer[0]: whole, **dict(zip(filters, singles, strict=True))}
     rows = []
     for i, view in enumerate(views):
-        result = found.get(i) or measure(view.values, y, **options, **settings[i])
+        result = found.get(i) or _measured(view.values, y, config, settings[i], options)
         rows += _rows(view, y, config, limits[view.name], result, about)
     return rows
+
+
+def _measured(
+    t: np.ndarray, y: np.ndarray, config: MeasureConfig, bins: dict, options: dict
+) -> Measurement:
+    """All three at once, or without the pass over the neighbours where those are not asked for."""
+    if "kraskov" in config.estimators:
+        return measure(t, y, **options, **bins)
+    asked, noise = config.estimators, {"noise_variance": config.noise_variance}
+    return Measurement(
+        binning.information(t, y, **bins) if "binning" in asked else None,
+        kde.information(t, y, **noise) if "kde" in asked else None,
+        None,
+    )
 
 
 def ranges_over(
@@ -92,19 +107,22 @@ def _rows(
         "clipped": 0,
         "status": "ok",
     }
-    if first.kind == "pooled":
-        rows = _pooled_rows(first, t, y, common)
-    else:
-        rows = _binning_rows(first, result.binning, common)
-    for bins in config.bins[1:]:
-        if bins.kind == "pooled":
-            rows += _pooled_rows(bins, t, y, common)
-        else:
-            found = binning.information(t, y, **_bins_argument(bins, t, run_range))
-            rows += _binning_rows(bins, found, common)
-    rows += _kde_rows(config.noise_variance, result.kde, common)
-    rows += _noise_sweep_rows(config, t, y, common)
-    return rows + _kraskov_rows(config.k, result.kraskov, common)
+    rows: list[dict] = []
+    if "binning" in config.estimators:
+        for bins in config.bins:
+            if bins.kind == "pooled":
+                rows += _pooled_rows(bins, t, y, common)
+            elif bins is first:
+                rows += _binning_rows(bins, result.binning, common)
+            else:
+                found = binning.information(t, y, **_bins_argument(bins, t, run_range))
+                rows += _binning_rows(bins, found, common)
+    if "kde" in config.estimators:
+        rows += _kde_rows(config.noise_variance, result.kde, common)
+        rows += _noise_sweep_rows(config, t, y, common)
+    if "kraskov" in config.estimators:
+        rows += _kraskov_rows(config.k, result.kraskov, common)
+    return rows
 
 
 def _bins_argument(bins: Bins, t: np.ndarray, run_range: tuple[float, float] | None) -> dict:
