@@ -54,7 +54,7 @@ def draw(csv: Path, folder: Path) -> Path:
         threads, cpu = table["threads"].iloc[0], table["cpu"].iloc[0]
         note = f"{threads} threads, {cpu}; medians of paired rounds, whiskers: quartiles"
         figure_legend(figure, handles, note)
-    return _saved(figure, folder)
+    return saved(figure, "benchmark", folder)
 
 
 def plot_ratios(ax: Axes, table: pd.DataFrame) -> list[Line2D]:
@@ -143,15 +143,15 @@ def plot_scaling(ax: Axes, table: pd.DataFrame) -> list[Line2D]:
     return lines
 
 
-def _saved(figure, folder: Path) -> Path:
-    """The house's writer numbers figures by notebook; this one belongs to none."""
+def saved(figure, name: str, folder: Path) -> Path:
+    """The house's writer numbers figures by notebook; those of benchmarks belong to none."""
     with tempfile.TemporaryDirectory() as temporary:
-        png = save_figure(figure, "00-benchmark", temporary)
+        png = save_figure(figure, f"00-{name}", temporary)
         for path in (png, png.with_suffix(".svg")):
-            target = folder / f"benchmark{path.suffix}"
+            target = folder / f"{name}{path.suffix}"
             if not target.is_file() or target.read_bytes() != path.read_bytes():
                 write_atomic(target, path.read_bytes())
-    return folder / "benchmark.png"
+    return folder / f"{name}.png"
 
 
 if __name__ == "__main__":

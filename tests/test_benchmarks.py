@@ -107,3 +107,32 @@ def test_stored_table_is_drawn_and_told(tmp_path):
     png = draw(readme.CSV, tmp_path)
     assert png.stat().st_size > 10_000
     assert png.read_bytes() == (readme.ROOT / "figures" / "benchmark.png").read_bytes()
+
+
+def test_the_projection_is_the_sum_of_its_lines():
+    from benchmarks.pipeline import FULL, Row, projection
+
+    rows = [
+        Row("decode + mel, a clip", 0.5),
+        Row("train simple_cnn, a clip", 0.001),
+        Row("train mini_resnet, a clip", 0.01),
+        Row("measure simple_cnn, an epoch, P = 400", 4.0),
+        Row("measure mini_resnet, an epoch, P = 400", 40.0),
+    ]
+    lines = projection(rows, 2).splitlines()
+    hours = [float(line.split("= ")[-1].split()[0]) for line in lines if "core hours" in line]
+    assert hours[0] == pytest.approx(8000 * 1.0 / 3600, abs=0.05)
+    passes = 2 * (FULL.cnn_seeds * FULL.cnn_epochs + FULL.cnn_bgd_seeds * FULL.cnn_bgd_epochs)
+    assert hours[1] == pytest.approx(passes * 6400 * 0.001 / 3600, abs=0.05)
+    total = sum(hours)
+    found = [int(line.split(": ")[-1].removesuffix(" h")) for line in lines[5:8]]
+    assert found == [pytest.approx(total / n, abs=0.6) for n in (1, 2, 16)]
+
+
+def test_paired_times_are_taken_in_turn():
+    from benchmarks.pipeline import paired
+
+    calls = []
+    one, other = paired(lambda: calls.append(1), lambda: calls.append(2), 3)
+    assert calls == [1, 2] * 4  # the first pair is not timed
+    assert min(one, other) >= 0
