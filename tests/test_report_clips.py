@@ -5,7 +5,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import soundfile
+from datasets_audio import write_fma
 
+from iblib.datasets import fma
+from iblib.datasets.melspectrogram import MelSettings
 from iblib.experiments import audio, open_session
 
 SECONDS, LARGEST = audio.PREVIEW_SECONDS, 60_000  # bytes
@@ -32,6 +35,7 @@ def test_long_stereo_clips_are_cut_and_mixed(tmp_path):
     noise = np.random.default_rng(0).normal(0, 0.1, (20 * 44100, 2))
     soundfile.write(tmp_path / "a.wav", noise, 44100)
     data = SimpleNamespace(
+        name="folder",
         classes=("Folk",),
         labels=np.array([0]),
         ids=np.array(["a"]),
@@ -44,3 +48,15 @@ def test_long_stereo_clips_are_cut_and_mixed(tmp_path):
     wave, rate = decoded(made[0])
     assert wave.shape[1] == 1
     assert abs(len(wave) / rate - SECONDS) < 0.2
+
+
+def test_clips_of_fma_name_their_artists_and_licences(tmp_path):
+    table = write_fma(tmp_path, 12, seconds=0.6)
+    table["track", "title"] = [f"Song {i}" for i in table.index]
+    table["artist", "name"] = "Ann"
+    table["track", "license"] = "CC BY"
+    table.loc[3, ("track", "license")] = None
+    table.to_csv(tmp_path / "fma_metadata" / "tracks.csv")
+    data = fma.load(tmp_path, MelSettings(clip_seconds=0.5, n_mels=32), progress=False)
+    made = audio.clips(SimpleNamespace(audio=data, data_dir=str(tmp_path)))
+    assert made["credits"].tolist() == ["“Song 2” by Ann, CC BY", "“Song 3” by Ann, unknown"]

@@ -1,5 +1,6 @@
 """FMA, the Free Music Archive data set (Defferrard et al. 2017), as it is shipped."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -85,6 +86,14 @@ def small_clips(tracks: pd.DataFrame, data_dir: str | Path) -> pd.DataFrame:
         },
         index=rows.index,
     )
+
+
+def credits(data_dir: str | Path, ids: Iterable[int]) -> list[str]:
+    """Title, artist and licence of clips, which the licences ask for where they can be heard."""
+    columns = [("track", "title"), ("artist", "name"), ("track", "license")]
+    about = load_tracks(Path(data_dir).expanduser()).reindex(columns=columns)
+    about = about[~about.index.duplicated()].loc[list(ids)].astype(object).fillna("unknown")
+    return [f"“{title}” by {artist}, {licence}" for title, artist, licence in about.values]
 
 
 def clip_path(data_dir: str | Path, track_id: int) -> Path:

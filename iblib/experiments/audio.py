@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from iblib import paths
 from iblib.activations import record
+from iblib.datasets import fma
 from iblib.information_plane import measure_run
 from iblib.training import Run, train
 
@@ -58,11 +60,15 @@ def one_clip(session: "Session") -> bytes:
 def clips(session: "Session") -> dict[str, np.ndarray]:
     """The first seconds of the clips of ``examples``, as small mono MP3 files.
 
-    ``mp3-000``, ``mp3-001`` ... hold a file's bytes, one for each of ``classes`` and ``ids``.
+    ``mp3-000``, ``mp3-001`` ... hold a file's bytes, one for each of ``classes`` and ``ids``;
+    ``credits`` names title, artist and licence of FMA's.
     """
     data, rows = session.audio, _first_of_each_class(session)
     encoded = [_preview(*_waveform(session, row), **SMALL) for row in rows]
     sounds = {f"mp3-{i:03d}": np.frombuffer(mp3, np.uint8) for i, mp3 in enumerate(encoded)}
+    if data.name == "fma_small":
+        ids = [int(data.ids[row]) for row in rows]
+        sounds["credits"] = np.array(fma.credits(session.data_dir or paths.data_dir(), ids))
     return sounds | {
         "classes": np.array([data.classes[data.labels[row]] for row in rows]),
         "ids": np.array([str(data.ids[row]) for row in rows]),

@@ -49,6 +49,7 @@ class Clip:
     name: str
     audio: str
     mel: str = ""
+    credit: str = ""
 
 
 def render_index(pages: list[Page], report: OutputPaths) -> str:
@@ -93,14 +94,17 @@ def clips(results: Path) -> list[Clip]:
     if not (results / "clips.npz").is_file():
         return []
     stored, mels = _arrays(results / "clips.npz"), _mels(results / "examples.npz")
+    credits = stored.get("credits", [""] * len(stored["ids"]))
+    named = zip(stored["classes"], stored["ids"], credits, strict=True)
     return [
         Clip(
             str(genre),
             str(name),
             data_url(stored[f"mp3-{place:03d}"].tobytes(), "audio/mpeg"),
             data_url(mel_picture(mels[str(name)])) if str(name) in mels else "",
+            str(credit),
         )
-        for place, (genre, name) in enumerate(zip(stored["classes"], stored["ids"], strict=True))
+        for place, (genre, name, credit) in enumerate(named)
     ]
 
 
