@@ -101,8 +101,9 @@ def read_grid(path: Path) -> list[Spec]:
     measures = grid.get("measure")
     return [
         normalised({"data": data, "run": run, "measure": measure})
-        for data, run in itertools.product(_product(grid["data"]), _product(grid["run"]))
+        # outermost, so that no worker waits for another that trains the same run
         for measure in (measures if isinstance(measures, list) else [measures])
+        for data, run in itertools.product(_product(grid["data"]), _product(grid["run"]))
     ]
 
 
