@@ -116,13 +116,12 @@ def test_a_fault_in_a_cell(tmp_path, monkeypatch, fault, place):
     report.assert_nothing_stays()
 
 
-# A pair of each in every `make test`, all under the marker.
+# By the command line, with one job and with two: all under the marker, two in every `make test`.
 FAULTS_BY_COMMAND = [
-    pytest.param(fault, place, jobs, marks=[pytest.mark.faults] * (not default))
+    pytest.param(fault, place, jobs, marks=pytest.mark.faults)
     for fault in FAULTS
     for place in ("middle", "last")
     for jobs in (1, 2)
-    for default in [(fault, place, jobs) == ("kernel killed", "last", 2)]
 ]
 INTERRUPTS = [
     pytest.param(to, place, jobs, marks=[pytest.mark.faults] * (not default))

@@ -100,7 +100,10 @@ def with_answer(path: Path, source: str) -> Path:
     return path
 
 
-ANSWER = "from iblib.experiments.text import answer\nanswer(f'it falls by {1 + 1} bits')"
+ANSWER = (
+    "from IPython.display import Markdown\n"
+    "Markdown(f'**Answer.** it falls by {1 + 1} bits')"  # as iblib.experiments.text writes it
+)
 
 
 @pytest.mark.parametrize("profile", ["report", "smoke"])
