@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from iblib.config import ConfigError
@@ -40,9 +41,9 @@ def run_tasks(
 ) -> Iterator[tuple[str, str, str, float]]:
     """Run ``function(*arguments, **settings)`` for every task, in whatever order they end.
 
-    No more tasks than workers have threads are given out at once: Dask blames a worker's death on
-    all that wait for it. A task whose worker died is run once more at the end, alone, and given up
-    if it dies again.
+    On this machine as many tasks are given out as there are workers: Dask blames a worker's death
+    on all that wait for it. A scheduler gets them all, since its workers may come and go. A task
+    whose worker died is run once more at the end, alone, and given up if it dies again.
 
     Parameters
     ----------
@@ -73,25 +74,31 @@ def run_tasks(
     distributed = _distributed()
     start = time.monotonic()
     with _client(distributed, jobs, scheduler) as client:
+        run = partial(_run, distributed, client, function, settings)
         died: list[str] = []
-        for key, status, error in _run(distributed, client, function, tasks, settings):
+        for key, status, error in run(tasks, len(tasks) if scheduler else jobs):
             if status == _DIED:
                 died.append(key)
             else:
                 yield key, status, error, time.monotonic() - start
         for key in died:
             alone = {key: tasks[key]}
-            for _, status, error in _run(distributed, client, function, alone, settings, "-again"):
+            for _, status, error in run(alone, 1, "-again"):
                 final = "failed" if status == _DIED else status
                 yield key, final, error, time.monotonic() - start
 
 
 def _run(
-    distributed, client, function, tasks: Mapping[str, tuple], settings: Mapping, mark: str = ""
+    distributed,
+    client,
+    function: Callable[..., str],
+    settings: Mapping[str, Any],
+    tasks: Mapping[str, tuple],
+    at_once: int,
+    mark: str = "",
 ) -> Iterator[tuple[str, str, str]]:
-    """(key, status, error) of each task as it ends, as many under way as there are threads."""
+    """(key, status, error) of each task as it ends, ``at_once`` of them under way."""
     waiting = iter(tasks.items())
-    n_threads = sum(client.nthreads().values()) or 1
 
     def submit(n: int) -> list:
         return [
@@ -99,7 +106,7 @@ def _run(
             for key, arguments in itertools.islice(waiting, n)
         ]
 
-    running = distributed.as_completed(submit(n_threads))
+    running = distributed.as_completed(submit(at_once))
     for future in running:
         status, error = _result(distributed, future)
         future.release()  # a held one would be computed again if its worker died

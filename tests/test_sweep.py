@@ -304,6 +304,18 @@ def test_several_measurements_and_some_estimators(tmp_path, folders):
     assert "kraskov" not in only
 
 
+def test_a_scheduler_by_its_address(specs, folders, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    run_all(specs[:2], **folders)
+    other = {"out": tmp_path / "out-2", "runs_dir": tmp_path / "runs-2"}
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+    ) as running:
+        result = run_all(specs[:2], **other, scheduler=running.scheduler_address)
+    assert [o.status for o in result.outcomes] == ["finished"] * 2
+    assert write_tables(specs[:2], other["out"]) == write_tables(specs[:2], folders["out"])
+
+
 def test_missing_dask_names_the_cure(specs, folders, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ConfigError, match=r"pip install 'iblib\[dask\]'"):
