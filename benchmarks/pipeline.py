@@ -27,9 +27,9 @@ from benchmarks.run import cpu_name
 from iblib.activations import layers_to_measure, record
 from iblib.config import PROFILES, MeasureConfig, RunConfig
 from iblib.datasets import Dataset, binary_patterns
-from iblib.datasets.download import file_sha1
 from iblib.datasets.mel_cache import build_cache
 from iblib.datasets.melspectrogram import MelSettings, load_clip, log_mel
+from iblib.datasets.store import file_sha1
 from iblib.datasets.synthetic import SyntheticSettings, write
 from iblib.estimators import measure
 from iblib.files import write_atomic
@@ -39,7 +39,8 @@ from iblib.training import Run, loop, model_options
 from iblib.views import views_of
 
 FULL, N_TRAINING = PROFILES["full"], 6400
-SECONDS, BATCH = 29.9, 64
+SETTINGS = MelSettings(29.9)
+BATCH = 64
 LAYERS = {"10 units": 10, "after pooling, 32": 32, "block 4, 5248": 5248, "block 1, 41216": 41216}
 SIZES = (500, 1000, 2000, 4000, 6400)
 
@@ -71,9 +72,6 @@ def paired(one: Callable, other: Callable, rounds: int) -> tuple[float, float]:
     one(), other()
     pairs = [(seconds_of(one), seconds_of(other)) for _ in range(rounds)]
     return tuple(statistics.median(times) for times in zip(*pairs, strict=True))
-
-
-SETTINGS = MelSettings(SECONDS)
 
 
 def stages(paths: list[Path]) -> None:
@@ -117,7 +115,7 @@ def decoding(files: dict, scratch: Path, rounds: int, cores: int) -> list[Row]:
 
 def clips_of_30_s(n: int) -> Dataset:
     """Noise of the shape that FMA-small's clips have: time does not depend on what is in it."""
-    shape = (n, 1, 128, MelSettings(SECONDS).n_frames)
+    shape = (n, 1, 128, SETTINGS.n_frames)
     rng = np.random.default_rng(0)
     return Dataset(
         name="noise",

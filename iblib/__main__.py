@@ -207,7 +207,8 @@ class _RunEcho:
         about = f"{run['model']} {run['activation']} batch {run['batch_size']} seed {run['seed']}"
         left = (time.monotonic() - self.start) / (number - self.first + 1) * (total - number)
         state = f"{self.n_failed} failed, {_duration(left)} left"
-        ended = f"{outcome.status}: {outcome.error}" if outcome.error else outcome.status
+        error = " ".join(outcome.error.split())
+        ended = f"{outcome.status}: {error}" if error else outcome.status
         click.echo(f"[{number:3d}/{total:3d}] {outcome.id} {about:36s} {ended} ({state})")
 
 

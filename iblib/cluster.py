@@ -120,7 +120,7 @@ def _result(distributed, future) -> tuple[str, str]:
     except distributed.scheduler.KilledWorker:
         return _DIED, "its process died twice (out of memory?)"
     except Exception as failure:  # whatever the task raised
-        return "failed", f"{type(failure).__name__}: {' '.join(str(failure).split())}"
+        return "failed", f"{type(failure).__name__}: {failure}"
 
 
 def _distributed():

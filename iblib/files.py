@@ -91,10 +91,10 @@ def read_json(path: Path) -> Any:
         raise DamagedFileError(f"{path} is not JSON: {error}") from error
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
+def digest(path: Path, algorithm: str = "sha256") -> str:
+    """Checksum of a file's bytes, as hexadecimal digits."""
     with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+        return hashlib.file_digest(handle, algorithm).hexdigest()
 
 
 def write_sealed(path: Path, write: Callable[[BinaryIO], None]) -> None:

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 from small_data import pattern_data
+from small_runs import contents, interrupted_at
 
 from iblib import files
 from iblib.config import Bins, MeasureConfig, RunConfig
 from iblib.information_plane import measure_run, resume
-from iblib.information_plane import runs as measuring
+from iblib.information_plane import rows as measuring
 from iblib.training import Run, train
 from iblib.training import loop as training_loop
 
@@ -43,15 +44,6 @@ def train_and_measure(folder: Path, notify=None) -> None:
     if notify:
         notify.send("measuring")
     measure_run(run, data, MEASURE, progress=False)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """What a run leaves: names and bytes, but for locks and what describes the machine."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ".lock"
-    }
 
 
 @pytest.fixture
@@ -126,26 +118,17 @@ def test_runs_killed_at_twenty_random_moments(tmp_path, seed):
 def resumes_byte_equal(folder: Path, data, stop_after: int = 11) -> bool:
     """Whether a run that is stopped once in training and once in measuring ends as a whole one."""
     for name in ("whole", "parts"):
-        epoch_of, rows_of = training_loop._Training._train_epoch, measuring.layer_rows
-
-        def stopping(self, epoch, train_epoch=epoch_of):
-            if epoch == stop_after:
-                raise KeyboardInterrupt
-            return train_epoch(self, epoch)
-
         counted = []
 
-        def stopping_rows(*arguments, layer_rows=rows_of, counted=counted):
+        def stopping_rows(*arguments, layer_rows=measuring.layer_rows, counted=counted):
             counted.append(1)
             if len(counted) == 15:
                 raise KeyboardInterrupt
             return layer_rows(*arguments)
 
-        with pytest.MonkeyPatch.context() as patch:
-            if name == "parts":
-                patch.setattr(training_loop._Training, "_train_epoch", stopping)
-                with pytest.raises(KeyboardInterrupt):
-                    train(CONFIG, data, runs_dir=folder / name, progress=False)
+        if name == "parts":
+            with interrupted_at(stop_after):
+                train(CONFIG, data, runs_dir=folder / name, progress=False)
         run = train(CONFIG, data, runs_dir=folder / name, progress=False)
         with pytest.MonkeyPatch.context() as patch:
             if name == "parts":

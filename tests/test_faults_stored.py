@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from small_data import pattern_data
+from small_runs import contents, interrupted_at
 
 from iblib import files
 from iblib.config import MeasureConfig, RunConfig
@@ -70,11 +71,6 @@ STORED = {
 }
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock")
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Path:
     """Folder of one run, trained and measured."""
@@ -120,16 +116,8 @@ def test_a_damaged_state_to_resume_from(tmp_path, whole, monkeypatch, caplog, ki
     monkeypatch.setattr(training_loop, "CHECKPOINT_SECONDS", 0.0)
     data, marker = pattern_data(96), tmp_path / "marker"
     train_epoch, trained = training_loop._Training._train_epoch, []
-
-    def interrupted(self, epoch):
-        if epoch == 5:
-            raise KeyboardInterrupt
-        return train_epoch(self, epoch)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training_loop._Training, "_train_epoch", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            train(CONFIG, data, runs_dir=tmp_path / "runs", progress=False)
+    with interrupted_at(5):
+        train(CONFIG, data, runs_dir=tmp_path / "runs", progress=False)
     folder = next((tmp_path / "runs").iterdir())
     for name in ("state.pt", "state-older.pt")[:generations]:
         DAMAGE[kind](folder / name, marker)

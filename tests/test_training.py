@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from small_data import pattern_data, picture_data
+from small_runs import interrupted_at
 
 from iblib.config import ConfigError, RunConfig, log_epochs
 from iblib.files import DamagedFileError
@@ -75,18 +76,9 @@ def test_a_finished_run_is_reused_and_another_config_is_not(tmp_path, monkeypatc
 def test_an_interrupted_run_ends_as_if_it_had_never_stopped(tmp_path, monkeypatch, config):
     data = pattern_data() if config.model == "mlp" else picture_data()
     whole = train(config, data, runs_dir=tmp_path / "whole")
-    train_epoch = training_loop._Training._train_epoch
     monkeypatch.setattr(training_loop, "CHECKPOINT_SECONDS", 0.0)
-
-    def interrupted(self, epoch):
-        if epoch == 2:
-            raise KeyboardInterrupt
-        return train_epoch(self, epoch)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training_loop._Training, "_train_epoch", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            train(config, data, runs_dir=tmp_path / "parts")
+    with interrupted_at(2):
+        train(config, data, runs_dir=tmp_path / "parts")
     folder = tmp_path / "parts" / config.key(data.fingerprint)
     assert Run.open(folder).status["status"] == "unfinished"
     parts = train(config, data, runs_dir=tmp_path / "parts")

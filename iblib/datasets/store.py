@@ -1,7 +1,6 @@
 """Folders that are made once: by one process at a time, under their name only when whole."""
 
 import errno
-import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -9,6 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from filelock import FileLock
+
+from iblib import files
 
 Loaded = TypeVar("Loaded")
 
@@ -19,8 +20,7 @@ class DamagedError(Exception):
 
 def file_sha1(path: Path) -> str:
     """SHA-1 of a file's bytes (the hash that FMA publishes)."""
-    with path.open("rb") as f:
-        return hashlib.file_digest(f, "sha1").hexdigest()
+    return files.digest(path, "sha1")
 
 
 def make_once(

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from iblib.activations import layers_to_measure, measurement_rows, record
 from iblib.config import MeasureConfig
 from iblib.datasets.base import Dataset
-from iblib.information_plane.rows import layer_rows, ranges_over
+from iblib.information_plane.rows import epoch_rows, ranges_over
 from iblib.information_plane.tables import COLUMNS
 from iblib.views import View, views_of
 
@@ -82,9 +82,7 @@ def measure_model(
     rows: list[dict] = []
     shown = None if progress and len(replay.epochs) > 1 else True
     for epoch in tqdm(replay.epochs, "measuring", leave=False, disable=shown):
-        for member, layer, views in replay.layers(epoch):
-            limits = {view.name: ranges.get((member, layer, view.name)) for view in views}
-            rows += layer_rows(views, y, config, limits, {**about, "epoch": epoch, "layer": layer})
+        rows += epoch_rows(replay.layers(epoch), y, config, ranges, about | {"epoch": epoch})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -38,6 +38,34 @@ def layer_rows(
     return rows
 
 
+def epoch_rows(
+    layers: Iterable[tuple[int, str, list[View]]],
+    y: np.ndarray,
+    config: MeasureConfig,
+    ranges: Mapping[tuple[int, str, str], tuple[float, float]],
+    about: Mapping[str, Any],
+) -> list[dict]:
+    """All rows of one epoch.
+
+    Parameters
+    ----------
+    layers : iterable
+        (member, layer, its views), one layer after the other.
+    y, config
+        As in ``layer_rows``.
+    ranges : mapping
+        What ``ranges_over`` gave; empty where no bins need it.
+    about : mapping
+        The columns that all rows share; ``seed`` is that of member 0.
+    """
+    rows: list[dict] = []
+    for member, layer, views in layers:
+        limits = {view.name: ranges.get((member, layer, view.name)) for view in views}
+        whose = {**about, "seed": about["seed"] + member, "layer": layer}
+        rows += layer_rows(views, y, config, limits, whose)
+    return rows
+
+
 def _measured(
     t: np.ndarray, y: np.ndarray, config: MeasureConfig, bins: dict, options: dict
 ) -> Measurement:

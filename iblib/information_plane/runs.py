@@ -15,7 +15,7 @@ from iblib.activations import layers_to_measure, measurement_rows, record
 from iblib.config import TABLE_FORMAT, MeasureConfig, key_of
 from iblib.datasets.base import Dataset
 from iblib.information_plane.resume import Measured
-from iblib.information_plane.rows import layer_rows, ranges_over
+from iblib.information_plane.rows import epoch_rows, ranges_over
 from iblib.information_plane.tables import read_table
 from iblib.training.runs import Run
 from iblib.views import View, views_of
@@ -102,25 +102,20 @@ def _measure_epochs(
     epochs = thin(_finite_epochs(run), config.n_points)
     replay = _Replay(run, x, config, device)
     ranges = _ranges(replay, epochs, done) if any(b.kind == "run" for b in config.bins) else {}
+    about = {
+        "run": run.key,
+        "dataset": dataset.name,
+        "model": run.config.name,
+        "activation": run.config.activation,
+        "batch_mode": run.config.batch_mode,
+        "seed": run.config.seed,
+    }
     title = f"measuring {run.config.model} {run.config.activation}"
     for epoch in tqdm(epochs, title, leave=False, disable=None if progress else True):
         if str(epoch) in done.lines:
             continue
-        rows: list[dict] = []
-        for member, layer, views in replay.layers(epoch):
-            about = {
-                "run": run.key,
-                "dataset": dataset.name,
-                "model": run.config.name,
-                "activation": run.config.activation,
-                "batch_mode": run.config.batch_mode,
-                "seed": run.config.seed + member,
-                "epoch": epoch,
-                "layer": layer,
-            }
-            limits = {view.name: ranges.get((member, layer, view.name)) for view in views}
-            rows += layer_rows(views, y, config, limits, about)
-        done.add(epoch, rows)
+        layers = replay.layers(epoch)
+        done.add(epoch, epoch_rows(layers, y, config, ranges, about | {"epoch": epoch}))
 
 
 def _ranges(replay: "_Replay", epochs: Sequence[int], done: Measured) -> dict:

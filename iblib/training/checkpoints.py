@@ -1,14 +1,12 @@
 """A callback for a training loop of one's own: weights kept at chosen epochs."""
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from torch import Tensor, nn
 
-from iblib.training.runs import load_tensors, save_tensors
-
-_NAME = re.compile(r"epoch_(\d+)\.pt")
+from iblib.training.members import on_cpu
+from iblib.training.runs import epochs_in, load_tensors, save_tensors, weights_path
 
 
 class Checkpoints(Mapping[int, dict[str, Tensor]]):
@@ -48,27 +46,22 @@ class Checkpoints(Mapping[int, dict[str, Tensor]]):
         """Keep the weights as they are now, if this epoch is one of those to keep."""
         if self.at is not None and epoch not in self.at:
             return
-        state = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
+        state = on_cpu(self.model.state_dict())
         if self.folder is None:
             self._kept[epoch] = state
         else:
-            save_tensors(self._path(epoch), state)
+            save_tensors(weights_path(self.folder, epoch), state)
 
     def __getitem__(self, epoch: int) -> dict[str, Tensor]:
         if self.folder is None:
             return self._kept[epoch]
-        if not self._path(epoch).is_file():
+        path = weights_path(self.folder, epoch)
+        if not path.is_file():
             raise KeyError(epoch)
-        return load_tensors(self._path(epoch))
+        return load_tensors(path)
 
     def __iter__(self) -> Iterator[int]:
-        if self.folder is None:
-            return iter(sorted(self._kept))
-        found = (_NAME.fullmatch(path.name) for path in self.folder.glob("epoch_*.pt"))
-        return iter(sorted(int(match[1]) for match in found if match))
+        return iter(sorted(self._kept) if self.folder is None else epochs_in(self.folder))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
-
-    def _path(self, epoch: int) -> Path:
-        return self.folder / f"epoch_{epoch:06d}.pt"

@@ -179,8 +179,7 @@ class _Training:
     def finish(self, progress: bool) -> None:
         """Train to the last epoch, storing what a run stores."""
         self.run.write_config()
-        if not self.resume.restore(self._take):
-            self._begin()
+        self.resume.restore(self._take)
         status = "finished"
         epochs = range(self.epoch + 1, self.config.epochs + 1)
         title = f"{self.config.model} {self.config.activation} {self.config.batch_mode}"
@@ -201,8 +200,12 @@ class _Training:
             raise TypeError("it is not the state of a training run")
         if damage := self.run.damaged_weights(epoch):
             raise files.DamagedFileError(damage)
-        self.members.load(state["members"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        try:
+            self.members.load(state["members"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except Exception:
+            self._begin()  # part of it may have been taken over
+            raise
         self.epoch, self.history = epoch, history
 
     def _train_epoch(self, epoch: int) -> bool:

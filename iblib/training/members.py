@@ -1,6 +1,6 @@
 """The networks of one run: a single one, or several seeds of one shape as a batched ensemble."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -74,8 +74,7 @@ class Members:
 
     def state(self) -> dict[str, Tensor]:
         """Weights on the CPU, copied; an ensemble's have a leading member axis."""
-        state = self.stack or self.network.state_dict()
-        return {name: value.detach().cpu().clone() for name, value in state.items()}
+        return on_cpu(self.stack or self.network.state_dict())
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Take over what ``state`` returned."""
@@ -85,6 +84,11 @@ class Members:
         with torch.no_grad():
             for name, value in self.stack.items():
                 value.copy_(state[name])
+
+
+def on_cpu(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies of weights on the CPU, which later updates leave alone."""
+    return {name: value.detach().cpu().clone() for name, value in state.items()}
 
 
 def member_state(state: dict[str, Tensor], member: int, n_seeds: int) -> dict[str, Tensor]:

@@ -27,6 +27,17 @@ log = logging.getLogger(__name__)
 _WEIGHTS = re.compile(r"epoch_(\d+)\.pt")
 
 
+def weights_path(folder: Path, epoch: int) -> Path:
+    """File of the weights of one epoch in a folder of weights."""
+    return folder / f"epoch_{epoch:06d}.pt"
+
+
+def epochs_in(folder: Path) -> list[int]:
+    """Epochs whose weights a folder holds, ascending."""
+    found = (_WEIGHTS.fullmatch(path.name) for path in folder.glob("*.pt"))
+    return sorted(int(match[1]) for match in found if match)
+
+
 @dataclass(frozen=True)
 class Run:
     """One training run on disk, finished or not.
@@ -59,7 +70,7 @@ class Run:
     def status(self) -> dict[str, Any]:
         """``{"status": "finished" | "diverged" | "unfinished", "epoch": last epoch}``.
 
-        Of a run that has ended, ``seal`` is a checksum of both and of history.csv.
+        Of a run that has ended, ``seal`` is a checksum of both, of history.csv and the weights.
         """
         path = self.folder / "status.json"
         if not path.is_file():
@@ -72,8 +83,7 @@ class Run:
     @property
     def epochs(self) -> list[int]:
         """Epochs whose weights are stored."""
-        found = (_WEIGHTS.fullmatch(p.name) for p in (self.folder / "weights").glob("*.pt"))
-        return sorted(int(match[1]) for match in found if match)
+        return epochs_in(self.folder / "weights")
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -82,7 +92,7 @@ class Run:
 
     def weights_path(self, epoch: int) -> Path:
         """File of the weights of one stored epoch."""
-        return self.folder / "weights" / f"epoch_{epoch:06d}.pt"
+        return weights_path(self.folder / "weights", epoch)
 
     def weights(self, epoch: int) -> dict[str, Tensor]:
         """Stored weights of one epoch; an ensemble's have a leading member axis.
@@ -122,8 +132,9 @@ class Run:
         files.write_json(self.folder / "status.json", last)
 
     def _seal(self, status: str, epoch: int) -> str:
-        history = files.digest(self.folder / "history.csv")
-        return key_of(status, epoch, history, length=64)
+        stored = [self.weights_path(e) for e in self.config.stored_epochs if e <= epoch]
+        digests = [files.digest(path) for path in (self.folder / "history.csv", *stored)]
+        return key_of(status, epoch, digests, length=64)
 
     def damage(self) -> str:
         """What of a run that has ended is not as it was written; empty where all of it is."""
@@ -132,11 +143,12 @@ class Run:
             if status["status"] == "unfinished":
                 return ""
             Run.open(self.folder)
-            if self._seal(status["status"], status["epoch"]) != status["seal"]:
-                return f"{self.folder}: status.json or history.csv is not as it was written"
+            if self._seal(status["status"], status["epoch"]) == status["seal"]:
+                return ""
         except OSError as error:
             return str(error)
-        return self.damaged_weights(status["epoch"])
+        others = f"{self.folder}: status.json or history.csv is not as it was written"
+        return self.damaged_weights(status["epoch"]) or others
 
     def damaged_weights(self, last: int) -> str:
         """Which stored weights up to an epoch are missing or damaged; empty where none is."""
@@ -233,8 +245,12 @@ def load_tensors(path: Path) -> Any:
     try:
         return torch.load(payload, weights_only=True, map_location="cpu")
     except Exception as error:  # of many kinds: whatever was put there is not followed
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise files.DamagedFileError(f"{path} holds no plain tensors: {reason}") from error
+        raise files.DamagedFileError(f"{path} holds no plain tensors: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what an error says."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _shapes_of(weights: Any) -> dict[str, tuple[int, ...]]:
@@ -263,7 +279,7 @@ class ResumeState:
                 try:
                     take(load_tensors(path))
                 except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:
-                    reason = (str(error).splitlines() or [type(error).__name__])[0]
+                    reason = _reason(error)
                     log.warning("cannot resume from %s (%s); trying an older state", path, reason)
                 else:
                     return True
