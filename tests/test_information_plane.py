@@ -1,6 +1,7 @@
 """The tidy table: its columns, its agreement with the estimators, its diagnostics, its reuse."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -118,6 +119,29 @@ def test_the_table_is_made_once_and_reused(measured, monkeypatch):
     assert measure_run(run, data, MEASURE, profile="other")["profile"].unique().tolist() == [
         "other"
     ]
+
+
+@pytest.mark.parametrize(("epochs_held", "passes"), [(0, 8), (1, 7), (4, 4)])
+def test_epochs_that_fit_into_memory_are_replayed_once(
+    measured, monkeypatch, tmp_path, epochs_held, passes
+):
+    """Bins over a run look at every epoch twice; what is held meanwhile changes no number."""
+    run, data, table = measured
+    network, replayed = run.network(0), []
+    layers = network.measured_layers()
+    a_epoch = sum(t.nbytes for _, t in record(network, data.inputs[:50], layers))
+
+    def recorded(*arguments):
+        replayed.append(arguments)
+        return record(*arguments)
+
+    monkeypatch.setattr("iblib.information_plane.runs.record", recorded)
+    monkeypatch.setattr("iblib.information_plane.runs._HELD_BYTES", epochs_held * a_epoch)
+    shutil.copytree(run.folder, tmp_path / "run", ignore=shutil.ignore_patterns("planes"))
+    copy = dataclasses.replace(run, folder=tmp_path / "run")
+    again = measure_run(copy, data, MEASURE, profile="test")
+    pd.testing.assert_frame_equal(again, table)
+    assert len(replayed) == passes
 
 
 def test_other_data_are_refused(measured):

@@ -1,8 +1,11 @@
 """The house style: colours, references, panels, and byte-stable saving."""
 
+import io
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from PIL import Image
 
 from iblib.plotting import (
     epoch_colour_bar,
@@ -118,6 +121,24 @@ def test_saving_is_byte_stable_and_touches_nothing_that_is_equal(tmp_path):
     assert b"Software" not in before[0][0]
     assert b"<dc:date>" not in before[1][0]
     assert b"Matplotlib v" not in before[1][0]
+
+
+def test_saved_pixels_are_the_figure_at_160_dpi_and_leave_it_as_it_was(tmp_path):
+    figure = draw()
+    inches, before = figure.get_size_inches(), (figure.dpi, figure.canvas)
+    with Image.open(save_figure(figure, "07-plane", tmp_path)) as picture:
+        assert picture.size == tuple((inches * 160).astype(int))
+        assert picture.info["dpi"] == pytest.approx((160, 160), abs=0.1)
+        saved = np.asarray(picture.convert("RGB")).astype(int)
+    assert tuple(saved[0, 0]) == (255, 255, 255)
+    drawn = io.BytesIO()
+    with style():
+        figure.savefig(drawn, format="png", dpi=160)
+    with Image.open(drawn) as picture:
+        difference = np.abs(saved - np.asarray(picture.convert("RGB")))
+    assert difference.max() <= 24
+    assert difference.mean() < 1
+    assert (figure.dpi, figure.canvas) == before
 
 
 def test_saving_replaces_a_changed_picture(tmp_path):

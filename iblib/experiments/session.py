@@ -1,12 +1,11 @@
 """A notebook's session: its settings, and its tables read from results/ or made anew."""
 
-import io
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -35,10 +34,14 @@ from iblib.experiments.specs import (
     saxe_runs,
     sweep_order,
 )
-from iblib.information_plane import read_table, write_table
+from iblib.experiments.stored import write_result
+from iblib.information_plane import read_table
 from iblib.paths import OutputPaths, is_home, output_paths, root
 from iblib.sweep import check_device, one_thread
 from iblib.training import environment
+
+if TYPE_CHECKING:
+    from IPython.display import Image
 
 # Raised by one whenever the code changes what equal runs are summarised to.
 RESULT_FORMAT = 2
@@ -291,13 +294,7 @@ class Session:
         }
 
     def _write(self, path: Path, value: pd.DataFrame | dict | bytes) -> None:
-        with files.replacing(path) as temporary:
-            if isinstance(value, pd.DataFrame):
-                write_table(value, temporary)
-            elif isinstance(value, bytes):
-                temporary.write_bytes(value)
-            else:
-                _write_arrays(temporary, value)
+        write_result(path, value)
         about = {"key": self.key(path.name), "profile": asdict(self.profile)}
         about |= {"dataset": self.dataset, "source": self.audio.source, **self._origin}
         about |= {"sha256": files.digest(path), "environment": environment()}
@@ -350,22 +347,17 @@ class Session:
         shares = self.result("class-shares.csv")
         return files.read_json(shares.with_name(shares.name + ".json"))["source"]
 
-    def save_figure(self, fig, name: str) -> Path:
-        """Write ``figures/<name>.png`` and ``.svg``."""
+    def save_figure(self, fig, name: str) -> "Image":
+        """Write ``figures/<name>.png`` and ``.svg``; as a cell's last line, it shows the picture.
+
+        The notebook holds the file's own bytes, in the size of the figure: nothing is drawn again.
+        """
+        from IPython.display import Image
+
         from iblib.plotting import save_figure
 
-        return save_figure(fig, name, self.paths.figures)
-
-
-def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """A zip of npy members with a fixed date, so that equal arrays are equal bytes."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in sorted(arrays.items()):
-            buffer = io.BytesIO()
-            np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
-            member = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
-            member.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(member, buffer.getvalue())
+        path = save_figure(fig, name, self.paths.figures)
+        return Image(filename=path, width=round(fig.get_figwidth() * fig.dpi))
 
 
 def open_session(

@@ -93,7 +93,7 @@ def filter_measure(
 
 
 def noise_measure(profile: Profile, layers: tuple[str, ...] = ()) -> MeasureConfig:
-    """KDE over noise variances, absolute and relative, at a few epochs (notebooks 09 and 11)."""
+    """KDE over noise variances, binning over counts of bins, at a few epochs (notebooks 09, 11)."""
     return MeasureConfig(
         n_samples=profile.n_samples,
         views=("layer", "spatial_mean"),
@@ -102,6 +102,7 @@ def noise_measure(profile: Profile, layers: tuple[str, ...] = ()) -> MeasureConf
         more_noise=NOISE_VARIANCES,
         relative_noise=RELATIVE_NOISE,
         n_points=5,
+        estimators=("binning", "kde"),
     )
 
 
@@ -203,6 +204,7 @@ def saxe_sweep(activation: str) -> MeasureConfig:
         more_noise=(1e-4, 1e-2, 1e-1),
         relative_noise=RELATIVE_NOISE[1:],
         n_points=12,
+        estimators=("binning", "kde"),
     )
 
 
@@ -213,21 +215,20 @@ def saxe_edges() -> MeasureConfig:
         n_samples=0,
         layers=_HIDDEN,
         bins=(Bins("bounds", 30, -1.0, 1.0), Bins("net_input", 100), MACHINE_PRECISION),
-        noise_variance=SAXE_NOISE_VARIANCE,
         n_points=10,
+        estimators=("binning",),
     )
 
 
-def saxe_components(activation: str) -> MeasureConfig:
+def saxe_components() -> MeasureConfig:
     """First three principal components of every layer: equal d, for a fair comparison of H(T)."""
     return MeasureConfig(
         split="all",
         n_samples=0,
         views=("pca",),
         layers=_HIDDEN,
-        bins=saxe_bins(activation)[:1],
-        noise_variance=SAXE_NOISE_VARIANCE,
         n_points=6,
+        estimators=("kraskov",),
     )
 
 
@@ -243,7 +244,7 @@ def saxe_runs(profile: Profile, seed: int = 0) -> dict[str, RunSpec]:
     few_points = max(points // 2, 4)
     runs: dict[str, RunSpec] = {}
     for a in main:
-        measures = {"planes": saxe_measure(a), "components": saxe_components(a)}
+        measures = {"planes": saxe_measure(a), "components": saxe_components()}
         measures |= {"sweep": saxe_sweep(a)}
         measures |= {"edges": saxe_edges()} if a == "tanh" else {}
         seeds = {"epochs": profile.mlp_epochs, "n_seeds": profile.mlp_seeds}
@@ -265,7 +266,7 @@ def saxe_runs(profile: Profile, seed: int = 0) -> dict[str, RunSpec]:
             runs[f"{a}-SGD"] = _saxe_run(a, measures, seed=seed, **others)
     for a in main:
         measures = {"planes": saxe_measure(a, n_points=6)}
-        measures |= {"components": saxe_components(a)}
+        measures |= {"components": saxe_components()}
         options = {"sizes": REVERSED_SIZES}
         runs[f"{a}-reversed"] = _saxe_run(a, measures, seed=seed, options=options, **others)
     return runs

@@ -22,6 +22,8 @@ from iblib.views import View, views_of
 
 log = logging.getLogger(__name__)
 
+_HELD_BYTES = 2**29  # of activations, between the two looks at an epoch
+
 
 def measure_run(
     run: Run,
@@ -100,7 +102,7 @@ def _measure_epochs(
     if y.dtype.kind == "f":
         raise ValueError(f"{dataset.name} has no classes: I(T;Y) of labels is not defined for it")
     epochs = thin(_finite_epochs(run), config.n_points)
-    replay = _Replay(run, x, config, device)
+    replay = _Replay(run, x, config, device, _HELD_BYTES)
     ranges = _ranges(replay, epochs, done) if any(b.kind == "run" for b in config.bins) else {}
     about = {
         "run": run.key,
@@ -121,7 +123,7 @@ def _measure_epochs(
 def _ranges(replay: "_Replay", epochs: Sequence[int], done: Measured) -> dict:
     """``ranges_over`` all epochs, found once even where the measurement is resumed."""
     if done.ranges is None:
-        found = ranges_over(epochs, replay.layers)
+        found = ranges_over(epochs, replay.layers_to_return_to)
         done.ranges = [[*key, *limits] for key, limits in found.items()]
         done.save_now_and_then()
     return {(member, layer, view): (low, high) for member, layer, view, low, high in done.ranges}
@@ -143,26 +145,49 @@ def thin(epochs: Sequence[int], n_points: int) -> list[int]:
     return [int(e) for e in measurement_rows(np.asarray(epochs, int), n_points)]
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Replay:
-    """Stored weights of a run, replayed on fixed inputs."""
+    """Stored weights of a run, replayed on fixed inputs.
+
+    Bins over a run need every epoch twice: first for the extremes, then for the measurement. The
+    epochs that fit into ``room`` are kept meanwhile, and the components, dear and small, of all.
+    """
 
     run: Run
     x: np.ndarray
     config: MeasureConfig
     device: str
+    room: int  # bytes that may be held, less those that are
     components: dict[tuple[int, int, str], list[View]] = field(default_factory=dict)
+    held: dict[int, list[tuple[int, str, np.ndarray]]] = field(default_factory=dict)
 
     def layers(self, epoch: int) -> Iterator[tuple[int, str, list[View]]]:
         """(member, layer, its views) of one epoch, one layer of activations in memory at a time."""
+        for member, layer, t in self.held.pop(epoch, None) or self._recorded(epoch):
+            yield member, layer, self._views((epoch, member, layer), t)
+
+    def layers_to_return_to(self, epoch: int) -> Iterator[tuple[int, str, list[View]]]:
+        """``layers`` of an epoch that will be asked for once more."""
+        seen = []
+        for member, layer, t in self._recorded(epoch):
+            self.room -= t.nbytes
+            if self.room >= 0:
+                seen.append((member, layer, t))
+            else:
+                seen.clear()
+            yield member, layer, self._views((epoch, member, layer), t)
+        if self.room >= 0:
+            self.held[epoch] = seen
+
+    def _recorded(self, epoch: int) -> Iterator[tuple[int, str, np.ndarray]]:
         for member, network in enumerate(self.run.networks(epoch)):
             network = network.to(self.device)
             layers = layers_to_measure(network, self.config)
             for layer, t in record(network, self.x, layers):
-                yield member, layer, self._views((epoch, member, layer), t)
+                yield member, layer, t
 
     def _views(self, key: tuple[int, int, str], t: np.ndarray) -> list[View]:
-        """Views of one layer; its principal components, dear and small, are found once."""
+        """Views of one layer; its principal components are found once."""
         names = [name for name in self.config.views if name != "pca" or key not in self.components]
         views = {v: [] for v in self.config.views}
         for view in views_of(t, names, n_components=self.config.n_components):

