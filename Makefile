@@ -33,7 +33,7 @@ $(STAMP): requirements.txt pyproject.toml
 	$(PY) -m pip install -q --no-deps -e .
 	cp requirements.txt $@
 
-report: $(STAMP) ## all notebooks, figures, results and HTML: 20 to 25 minutes, 4 when repeated
+report: $(STAMP) ## all notebooks, figures, results and HTML: 20 to 25 minutes, 6 when repeated
 	$(PY) -m iblib report --jobs $(JOBS)
 
 smoke: $(STAMP) ## the whole report in small, into build/smoke: 6 minutes
