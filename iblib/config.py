@@ -229,6 +229,11 @@ class MeasureConfig:
         if not all(v > 0 for v in (self.noise_variance, *self.more_noise, *self.relative_noise)):
             raise ConfigError("noise_variance, more_noise and relative_noise must be positive")
 
+    @property
+    def needs_ranges(self) -> bool:
+        """Whether some bins lie between the extremes over all epochs."""
+        return any(bins.kind == "run" for bins in self.bins)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain settings, for keys and files; all estimators, the default, go without saying."""
         plain = asdict(self)

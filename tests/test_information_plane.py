@@ -136,7 +136,7 @@ def test_epochs_that_fit_into_memory_are_replayed_once(
         return record(*arguments)
 
     monkeypatch.setattr("iblib.information_plane.runs.record", recorded)
-    monkeypatch.setattr("iblib.information_plane.runs._HELD_BYTES", epochs_held * a_epoch)
+    monkeypatch.setattr("iblib.information_plane.replay.HELD_BYTES", epochs_held * a_epoch)
     shutil.copytree(run.folder, tmp_path / "run", ignore=shutil.ignore_patterns("planes"))
     copy = dataclasses.replace(run, folder=tmp_path / "run")
     again = measure_run(copy, data, MEASURE, profile="test")

@@ -15,9 +15,9 @@ from tqdm import tqdm
 from iblib.activations import layers_to_measure, measurement_rows, record
 from iblib.config import MeasureConfig
 from iblib.datasets.base import Dataset
+from iblib.information_plane.replay import Replay
 from iblib.information_plane.rows import epoch_rows, ranges_over
 from iblib.information_plane.tables import COLUMNS
-from iblib.views import View, views_of
 
 Data = Dataset | tuple[np.ndarray | Tensor, np.ndarray | Tensor | Sequence]
 Weights = Mapping[str, Tensor] | str | Path
@@ -74,14 +74,16 @@ def measure_model(
     if layers:
         config = replace(config, layers=tuple(layers))
     x, y, dataset = _arrays(data, config)
-    replay = _Replay(model, epochs, x, config)
+    stored = _Stored(model, epochs, x, config)
+    replay = Replay(stored.recorded, config)
     about = dict.fromkeys(("run", "profile", "activation", "batch_mode"), "")
     about |= {"dataset": dataset, "model": name or type(model).__name__, "seed": seed}
-    fitted = any(bins.kind == "run" for bins in config.bins)
-    ranges = ranges_over(replay.epochs, replay.layers) if fitted else {}
+    ranges: dict = {}
+    if config.needs_ranges:
+        ranges = ranges_over(stored.epochs, replay.layers_to_return_to)
     rows: list[dict] = []
-    shown = None if progress and len(replay.epochs) > 1 else True
-    for epoch in tqdm(replay.epochs, "measuring", leave=False, disable=shown):
+    shown = None if progress and len(stored.epochs) > 1 else True
+    for epoch in tqdm(stored.epochs, "measuring", leave=False, disable=shown):
         rows += epoch_rows(replay.layers(epoch), y, config, ranges, about | {"epoch": epoch})
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -98,7 +100,7 @@ def _arrays(data: Data, config: MeasureConfig) -> tuple[Any, np.ndarray, str]:
     return x, y, ""
 
 
-class _Replay:
+class _Stored:
     """A network on fixed inputs, with the weights of one epoch after the other."""
 
     def __init__(self, model: nn.Module, epochs, x, config: MeasureConfig):
@@ -110,14 +112,12 @@ class _Replay:
         self.model = model if self.now is not None else copy.deepcopy(model)
         self.x, self.config = x, config
 
-    def layers(self, epoch: int) -> Iterator[tuple[int, str, list[View]]]:
-        """(0, layer, its views) of one epoch."""
+    def recorded(self, epoch: int) -> Iterator[tuple[int, str, np.ndarray]]:
+        """(0, layer, its activations) of one epoch."""
         if self.now is None:
             self.model.load_state_dict(_state(self.weights[epoch]))
-        names = layers_to_measure(self.model, self.config)
-        for layer, t in record(self.model, self.x, names):
-            views = views_of(t, self.config.views, n_components=self.config.n_components)
-            yield 0, layer, list(views)
+        for layer, t in record(self.model, self.x, layers_to_measure(self.model, self.config)):
+            yield 0, layer, t
 
 
 def _state(weights: Weights) -> Mapping[str, Tensor]:

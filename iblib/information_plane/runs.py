@@ -3,7 +3,7 @@
 import io
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +14,13 @@ from iblib import files
 from iblib.activations import layers_to_measure, measurement_rows, record
 from iblib.config import TABLE_FORMAT, MeasureConfig, key_of
 from iblib.datasets.base import Dataset
+from iblib.information_plane.replay import Replay
 from iblib.information_plane.resume import Measured
 from iblib.information_plane.rows import epoch_rows, ranges_over
 from iblib.information_plane.tables import read_table
 from iblib.training.runs import Run
-from iblib.views import View, views_of
 
 log = logging.getLogger(__name__)
-
-_HELD_BYTES = 2**29  # of activations, between the two looks at an epoch
 
 
 def measure_run(
@@ -102,8 +100,8 @@ def _measure_epochs(
     if y.dtype.kind == "f":
         raise ValueError(f"{dataset.name} has no classes: I(T;Y) of labels is not defined for it")
     epochs = thin(_finite_epochs(run), config.n_points)
-    replay = _Replay(run, x, config, device, _HELD_BYTES)
-    ranges = _ranges(replay, epochs, done) if any(b.kind == "run" for b in config.bins) else {}
+    replay = Replay(partial(_recorded, run, x, config, device), config)
+    ranges = _ranges(replay, epochs, done) if config.needs_ranges else {}
     about = {
         "run": run.key,
         "dataset": dataset.name,
@@ -120,7 +118,7 @@ def _measure_epochs(
         done.add(epoch, epoch_rows(layers, y, config, ranges, about | {"epoch": epoch}))
 
 
-def _ranges(replay: "_Replay", epochs: Sequence[int], done: Measured) -> dict:
+def _ranges(replay: Replay, epochs: Sequence[int], done: Measured) -> dict:
     """``ranges_over`` all epochs, found once even where the measurement is resumed."""
     if done.ranges is None:
         found = ranges_over(epochs, replay.layers_to_return_to)
@@ -145,53 +143,11 @@ def thin(epochs: Sequence[int], n_points: int) -> list[int]:
     return [int(e) for e in measurement_rows(np.asarray(epochs, int), n_points)]
 
 
-@dataclass
-class _Replay:
-    """Stored weights of a run, replayed on fixed inputs.
-
-    Bins over a run need every epoch twice: first for the extremes, then for the measurement. The
-    epochs that fit into ``room`` are kept meanwhile, and the components, dear and small, of all.
-    """
-
-    run: Run
-    x: np.ndarray
-    config: MeasureConfig
-    device: str
-    room: int  # bytes that may be held, less those that are
-    components: dict[tuple[int, int, str], list[View]] = field(default_factory=dict)
-    held: dict[int, list[tuple[int, str, np.ndarray]]] = field(default_factory=dict)
-
-    def layers(self, epoch: int) -> Iterator[tuple[int, str, list[View]]]:
-        """(member, layer, its views) of one epoch, one layer of activations in memory at a time."""
-        for member, layer, t in self.held.pop(epoch, None) or self._recorded(epoch):
-            yield member, layer, self._views((epoch, member, layer), t)
-
-    def layers_to_return_to(self, epoch: int) -> Iterator[tuple[int, str, list[View]]]:
-        """``layers`` of an epoch that will be asked for once more."""
-        seen = []
-        for member, layer, t in self._recorded(epoch):
-            self.room -= t.nbytes
-            if self.room >= 0:
-                seen.append((member, layer, t))
-            else:
-                seen.clear()
-            yield member, layer, self._views((epoch, member, layer), t)
-        if self.room >= 0:
-            self.held[epoch] = seen
-
-    def _recorded(self, epoch: int) -> Iterator[tuple[int, str, np.ndarray]]:
-        for member, network in enumerate(self.run.networks(epoch)):
-            network = network.to(self.device)
-            layers = layers_to_measure(network, self.config)
-            for layer, t in record(network, self.x, layers):
-                yield member, layer, t
-
-    def _views(self, key: tuple[int, int, str], t: np.ndarray) -> list[View]:
-        """Views of one layer; its principal components are found once."""
-        names = [name for name in self.config.views if name != "pca" or key not in self.components]
-        views = {v: [] for v in self.config.views}
-        for view in views_of(t, names, n_components=self.config.n_components):
-            views[view.name].append(view)
-        if "pca" in views:
-            views["pca"] = self.components.setdefault(key, views["pca"])
-        return [view for found in views.values() for view in found]
+def _recorded(
+    run: Run, x: np.ndarray, config: MeasureConfig, device: str, epoch: int
+) -> Iterator[tuple[int, str, np.ndarray]]:
+    """(member, layer, its activations) of one epoch, one layer of them in memory at a time."""
+    for member, network in enumerate(run.networks(epoch)):
+        network = network.to(device)
+        for layer, t in record(network, x, layers_to_measure(network, config)):
+            yield member, layer, t

@@ -27,6 +27,7 @@ from iblib.plotting.style import (
     layer_handles,
     layer_styles,
     panels,
+    pixels,
     say_outside,
     style,
 )
@@ -76,7 +77,7 @@ class Scene:
             self.move(step)
             for artist in self.moving:
                 artist.draw(self.canvas.get_renderer())
-        return Image.fromarray(np.asarray(self.canvas.buffer_rgba())).convert("RGB")
+        return pixels(self.canvas)
 
     def still_figure(self, step=None) -> Figure:
         """The whole figure at one step, by default the last: the static twin, to be saved."""

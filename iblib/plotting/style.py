@@ -316,8 +316,7 @@ def _figure_bytes(figure: Figure) -> dict[str, bytes]:
             figure.dpi = plt.rcParams["savefig.dpi"]
             canvas = FigureCanvasAgg(figure)
             canvas.draw()
-            pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-            _with_palette(pixels).save(png, "png", dpi=(figure.dpi, figure.dpi))
+            _with_palette(pixels(canvas)).save(png, "png", dpi=(figure.dpi, figure.dpi))
             FigureCanvasSVG(figure).print_svg(svg, metadata={"Creator": None, "Date": None})
         finally:
             figure.dpi = dpi
@@ -325,8 +324,13 @@ def _figure_bytes(figure: Figure) -> dict[str, bytes]:
     return {"svg": svg.getvalue(), "png": png.getvalue()}
 
 
-def _with_palette(pixels: Image.Image) -> Image.Image:
+def pixels(canvas: FigureCanvasAgg) -> Image.Image:
+    """What was drawn on a canvas, as an RGB picture."""
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
+def _with_palette(picture: Image.Image) -> Image.Image:
     """The picture in its 256 best colours: 40 % of the bytes, and no difference to be seen."""
-    return pixels.quantize(
+    return picture.quantize(
         256, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE
     )

@@ -1,0 +1,63 @@
+"""Recorded activations as views, epoch by epoch; what the second look at an epoch needs is kept."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from iblib.config import MeasureConfig
+from iblib.views import View, views_of
+
+HELD_BYTES = 2**29  # of activations, between the two looks
+
+
+@dataclass
+class Replay:
+    """Views of the activations of one epoch after the other.
+
+    Bins over a run need every epoch twice: first for the extremes, then for the measurement. The
+    epochs that fit into ``HELD_BYTES`` are kept meanwhile, and the components, dear and small, of
+    all.
+
+    Parameters
+    ----------
+    recorded : callable
+        Epoch -> (member, layer, its activations), one layer of them in memory at a time.
+    config : MeasureConfig
+    """
+
+    recorded: Callable[[int], Iterable[tuple[int, str, np.ndarray]]]
+    config: MeasureConfig
+    components: dict[tuple[int, int, str], list[View]] = field(default_factory=dict)
+    held: dict[int, list[tuple[int, str, np.ndarray]]] = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.room = HELD_BYTES
+
+    def layers(self, epoch: int) -> Iterator[tuple[int, str, list[View]]]:
+        """(member, layer, its views) of one epoch, one layer after the other."""
+        for member, layer, t in self.held.pop(epoch, None) or self.recorded(epoch):
+            yield member, layer, self._views((epoch, member, layer), t)
+
+    def layers_to_return_to(self, epoch: int) -> Iterator[tuple[int, str, list[View]]]:
+        """``layers`` of an epoch that will be asked for once more."""
+        seen = []
+        for member, layer, t in self.recorded(epoch):
+            self.room -= t.nbytes
+            if self.room >= 0:
+                seen.append((member, layer, t))
+            else:
+                seen.clear()
+            yield member, layer, self._views((epoch, member, layer), t)
+        if self.room >= 0:
+            self.held[epoch] = seen
+
+    def _views(self, key: tuple[int, int, str], t: np.ndarray) -> list[View]:
+        """Views of one layer; its principal components are found once."""
+        names = [name for name in self.config.views if name != "pca" or key not in self.components]
+        views = {v: [] for v in self.config.views}
+        for view in views_of(t, names, n_components=self.config.n_components):
+            views[view.name].append(view)
+        if "pca" in views:
+            views["pca"] = self.components.setdefault(key, views["pca"])
+        return [view for found in views.values() for view in found]
