@@ -95,7 +95,7 @@ def report(profile, dataset, data_dir, out, device, jobs, scheduler, only, seed,
       python -m iblib report --profile full --dataset fma_small --data-dir data --device cuda
       python -m iblib report --profile smoke --dataset folder --data-dir path/to/genres
     """
-    from iblib.report.runner import run_report
+    from study.run import run_report
 
     index = run_report(
         profile,
@@ -246,7 +246,7 @@ def _exit_code(error: Exception) -> int | None:
     """Code of an error that the user can cure, None for a fault of the program."""
     from iblib.config import ConfigError
     from iblib.datasets.base import DataError
-    from iblib.report import ReportError
+    from study import ReportError
 
     if isinstance(error, ReportError):
         return 1

@@ -6,9 +6,9 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from iblib.report import ReportError
-from iblib.report.execution import KERNELSPEC, answer_of, output_problems
-from iblib.report.parameters import declared
+from study import ReportError
+from study.notebooks import KERNELSPEC, answer_of, output_problems
+from study.parameters import declared
 
 PARAMETERS = ("profile", "dataset", "data_dir", "out_dir", "recompute", "seed", "device")
 MAX_CELLS, MAX_LINES = 40, 30

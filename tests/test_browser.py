@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from browser import Tab, chromium
 
-from iblib.report.html import write_html
+from study.pages.html import write_html
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))

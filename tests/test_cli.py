@@ -131,7 +131,7 @@ def test_failed_run_is_exit_code_1(capsys, tmp_path, monkeypatch):
 
 
 def test_failing_notebook_is_exit_code_1(capsys, monkeypatch):
-    from iblib.report import ReportError, runner
+    from study import ReportError, runner
 
     def fail(*_, **__):
         raise ReportError("03-binning.ipynb: cell 4 (`x = 1`) failed: KeyError: 'bits'")
@@ -143,7 +143,7 @@ def test_failing_notebook_is_exit_code_1(capsys, monkeypatch):
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch):
-    from iblib.report import runner
+    from study.pages import runner
 
     def fail(*_, **__):
         raise KeyError("a fault")

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from iblib.config import PROFILES, ConfigError
-from iblib.experiments import StaleResultError, open_session
-from iblib.experiments import session as session_module
 from iblib.files import write_json
+from study import StaleResultError, open_session
+from study import session as session_module
 
 
 @pytest.fixture

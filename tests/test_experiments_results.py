@@ -9,10 +9,10 @@ import pytest
 from small_data import pattern_data
 
 from iblib.config import PROFILES, MeasureConfig, RunConfig
-from iblib.experiments import linear, open_session, saxe, specs, text, trust, verdicts
 from iblib.information_plane import read_table
 from iblib.summaries import CURVE, compression, select
 from iblib.training import train
+from study import linear, open_session, saxe, specs, text, trust, verdicts
 
 RESULTS = Path(__file__).parents[1] / "results"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from iblib.experiments.text import counted
+from study.text import counted
 
 
 @pytest.mark.parametrize(("n", "text"), [(0, "0 seeds"), (1, "1 seed"), (3, "3 seeds")])

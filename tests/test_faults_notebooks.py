@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from small_notebooks import write_notebook
 
-from iblib.report import ReportError
-from iblib.report.execution import execute
+from study import ReportError
+from study.notebooks import execute
 
 # What `python -m iblib report` does, with small notebooks in place of the report's.
 PROGRAM = """
 import sys
 from pathlib import Path
 from iblib import __main__, paths
-from iblib.report import runner
+from study.pages import runner
 
 def small_report(*arguments, **settings):
     folder = Path(sys.argv[1])

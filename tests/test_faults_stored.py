@@ -14,12 +14,12 @@ from small_runs import contents, interrupted_at
 
 from iblib import files
 from iblib.config import MeasureConfig, RunConfig
-from iblib.experiments import session as sessions
-from iblib.experiments.session import StaleResultError, open_session
 from iblib.information_plane import measure_run
 from iblib.sweep import normalised, read_result, result_path, run_all, run_id
 from iblib.training import Run, train
 from iblib.training import loop as training_loop
+from study import session as sessions
+from study.lab import StaleResultError, open_session
 
 CONFIG = RunConfig("mlp", "tanh", batch_size=16, epochs=6, n_points=3)
 MEASURE = MeasureConfig(n_samples=40)

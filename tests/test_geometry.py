@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from iblib.geometry import class_distances
+from study.geometry import class_distances
 
 
 def by_pairs(t, y):

@@ -8,7 +8,7 @@ import pytest
 from notebook_form import form_problems
 from small_notebooks import write_notebook
 
-from iblib.report.execution import execute
+from study.notebooks import execute
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 

@@ -5,16 +5,15 @@ import pandas as pd
 import pytest
 from plotting_tables import EPOCHS, history_table, plane_table
 
-from iblib.plotting import (
+from iblib.plotting import layer_styles, panels
+from study.plots import (
     activity_figure,
     cases_figure,
     exact_figure,
     falls_grid,
     gradients_figure,
-    layer_styles,
     minimal_model_figure,
     modes_figure,
-    panels,
     plot_falls,
     plot_histogram_map,
     plot_seeds,

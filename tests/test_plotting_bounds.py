@@ -6,13 +6,11 @@ import pytest
 from matplotlib.collections import LineCollection, PathCollection
 from plotting_tables import plane_table
 
-from iblib.plotting import (
+from iblib.plotting import epoch_norm, plane_limits, plane_points
+from study.plots import (
     bounds_grid,
     compared_grid,
-    epoch_norm,
     filter_planes_grid,
-    plane_limits,
-    plane_points,
     plot_bounds,
     plot_compared,
     plot_filter_planes,

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from plotting_tables import plane_table
 
-from iblib.plotting import (
+from study.plots import (
     before_after_filters,
     before_after_sweep,
     few_duplicates,

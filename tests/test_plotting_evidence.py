@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from iblib.plotting import (
+from study.plots import (
     compression_gap_figure,
     geometry_figure,
     plot_compression_and_gap,
@@ -12,7 +12,7 @@ from iblib.plotting import (
     plot_sweep_of_falls,
     shares_figure,
 )
-from iblib.plotting.evidence import ACTIVATION_COLOURS
+from study.plots.evidence import ACTIVATION_COLOURS
 
 SHARES = pd.DataFrame({"binning": [0.0, 1.0], "kde": [np.nan, 0.25]}, index=["block1", "block2"])
 

@@ -11,8 +11,9 @@ from browser import Tab, chromium
 from PIL import Image
 from plotting_tables import plane_table
 
-from iblib.plotting import EpochPlayer, interactive, plane_explorer, plane_player
+from iblib.plotting import EpochPlayer, interactive, plane_player
 from iblib.plotting import explorer as explorer_module
+from study.plots import plane_explorer
 
 EPOCHS = (0, 1, 3, 10)
 WIDGET = "application/vnd.jupyter.widget-view+json"

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from iblib.plotting import (
+from iblib.plotting import panels
+from study.plots import (
     accuracies_figure,
     confusion_counts,
     confusion_grid,
-    panels,
     plot_accuracies,
     plot_confusion,
 )

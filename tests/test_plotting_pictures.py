@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from plotting_tables import history_table, log_mel, waveform
 
-from iblib.plotting import (
+from iblib.plotting import waveform_grid
+from study.plots import (
     feature_map_grid,
     learning_curves_grid,
     plot_against_truth,
@@ -16,9 +17,8 @@ from iblib.plotting import (
     plot_spectrogram,
     plot_waveform,
     spectrogram_grid,
-    waveform_grid,
 )
-from iblib.plotting.spectrograms import mel_frequencies
+from study.plots.spectrograms import mel_frequencies
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ from iblib.plotting import (
     plane_points,
     plot_over_epochs,
     plot_plane,
-    pooling_figure,
 )
 from iblib.plotting.style import OKABE_ITO
+from study.plots import pooling_figure
 
 EPOCHS = (0, 1, 3, 10, 30, 100)
 

@@ -6,9 +6,10 @@ import pytest
 from matplotlib.colors import to_hex
 from plotting_tables import plane_table
 
-from iblib.plotting import feature_map_player, histogram_player, plane_player
+from iblib.plotting import plane_player
 from iblib.plotting.scenes import Panel, Scene, plane_scene
 from iblib.plotting.style import panels
+from study.plots import feature_map_player, histogram_player
 
 EPOCHS = (0, 1, 3, 10)
 LAYERS = ("hidden1", "hidden2", "output")

@@ -10,9 +10,9 @@ from small_notebooks import PARAMETERS, write_notebook
 
 from iblib.config import ConfigError
 from iblib.paths import OutputPaths
-from iblib.report import ReportError, execution, runner
-from iblib.report.execution import execute
-from iblib.report.readme import BEGIN, END, update_readme
+from study import ReportError, execution, runner
+from study.notebooks import execute
+from study.pages.readme import BEGIN, END, update_readme
 
 HOME = {
     "profile": "report",
@@ -102,7 +102,7 @@ def with_answer(path: Path, source: str) -> Path:
 
 ANSWER = (
     "from IPython.display import Markdown\n"
-    "Markdown(f'**Answer.** it falls by {1 + 1} bits')"  # as iblib.experiments.text writes it
+    "Markdown(f'**Answer.** it falls by {1 + 1} bits')"  # as study.text writes it
 )
 
 
@@ -199,7 +199,7 @@ def test_a_table_that_fails_in_a_process_is_named_in_one_line(tmp_path, monkeypa
     def failing(function, tasks, settings, *, jobs):
         yield next(iter(tasks)), "failed", "ValueError: no such filter", 0.0
 
-    monkeypatch.setattr("iblib.experiments.session.run_tasks", failing)
+    monkeypatch.setattr("study.lab.run_tasks", failing)
     opened = runner.open_session(profile="smoke", out_dir=str(tmp_path), recompute=True)
     with pytest.raises(ReportError, match=r"\w+\.(csv|npz|mp3) could not be made: ValueError: no"):
         runner._make_results(opened, 2, None)

@@ -5,7 +5,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from small_notebooks import write_notebook
 
-from iblib.report.alts import (
+from study.notebooks import execute
+from study.pages.alts import (
     LONGEST,
     alt_of,
     describe_file,
@@ -14,7 +15,6 @@ from iblib.report.alts import (
     in_words,
     pictures,
 )
-from iblib.report.execution import execute
 
 
 def cell(source: str, **data: str):

@@ -9,7 +9,7 @@ from datasets_audio import write_fma
 
 from iblib.datasets import fma
 from iblib.datasets.melspectrogram import MelSettings
-from iblib.experiments import audio, open_session
+from study import audio, open_session
 
 SECONDS, LARGEST = audio.PREVIEW_SECONDS, 60_000  # bytes
 

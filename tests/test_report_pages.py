@@ -12,9 +12,9 @@ from PIL import Image
 from small_notebooks import write_notebook
 
 from iblib import files
-from iblib.report.html import write_html
-from iblib.report.markdown import Formulas, first_sentence, heading, plain_text
-from iblib.report.pictures import mel_picture, thumbnail
+from study.pages.html import write_html
+from study.pages.markdown import Formulas, first_sentence, heading, plain_text
+from study.pages.pictures import mel_picture, thumbnail
 
 REQUEST = re.compile(
     r"""<(?:script|img|iframe|source|audio|video|link)\b[^>]*\b(?:src|href)=["']?(?:https?:)?//"""

@@ -1,4 +1,4 @@
-"""The report: every notebook executed, its HTML, the README table."""
+"""The report: what it computes, draws and writes. Not part of the library, and not in its wheel."""
 
 
 class ReportError(RuntimeError):

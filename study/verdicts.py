@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from iblib.experiments.text import choose, spread
 from iblib.summaries import (
     compression,
     final_accuracy,
@@ -13,9 +12,10 @@ from iblib.summaries import (
     select,
     with_updates,
 )
+from study.text import choose, spread
 
 if TYPE_CHECKING:
-    from iblib.experiments.session import Session
+    from study.lab import Session
 
 # A fall of I(X;T) below this many bits, in the mean over seeds, is not called compression.
 LEAST_FALL = 0.25

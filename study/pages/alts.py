@@ -10,7 +10,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from iblib import files
-from iblib.report.markdown import first_sentence, plain_text
+from study.pages.markdown import first_sentence, plain_text
 
 LONGEST = 250  # characters
 PNG = "image/png"

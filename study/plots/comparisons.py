@@ -13,15 +13,6 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from iblib.plotting.bounds import (
-    ceiling_line,
-    equal_limits,
-    line_handles,
-    markers,
-    middle_of,
-    require_one_layer,
-    thin_lines,
-)
 from iblib.plotting.planes import PlaneLimits, hollow_handles, plane_limits
 from iblib.plotting.style import (
     MARKERS,
@@ -52,6 +43,15 @@ from iblib.plotting.tables import (
     require_one,
     shown_name,
     values_of,
+)
+from study.plots.bounds import (
+    ceiling_line,
+    equal_limits,
+    line_handles,
+    markers,
+    middle_of,
+    require_one_layer,
+    thin_lines,
 )
 
 

@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from iblib.plotting.activity import band_over_seeds, plot_seeds, sparse_epochs
-from iblib.plotting.curves import SPLITS, plot_learning_curves
+from iblib.plotting.over_epochs import plot_over_epochs, share_y
 from iblib.plotting.style import (
     OKABE_ITO,
     LayerStyle,
@@ -21,7 +20,8 @@ from iblib.plotting.style import (
     reference_line,
 )
 from iblib.plotting.tables import data_note, n_seeds, seeds_text, shown_name, values_of
-from iblib.plotting.trends import plot_over_epochs, share_y
+from study.plots.activity import band_over_seeds, plot_seeds, sparse_epochs
+from study.plots.curves import SPLITS, plot_learning_curves
 
 MODES = {"SGD": OKABE_ITO[0], "BGD": OKABE_ITO[1]}
 MODE_LABELS = {"SGD": "SGD, batches of 256", "BGD": "full batch"}

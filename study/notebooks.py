@@ -17,11 +17,11 @@ from nbstripout import strip_output
 from papermill.exceptions import PapermillExecutionError
 
 from iblib import files
-from iblib.experiments.session import is_where_text_was_written
 from iblib.paths import HOME, is_home, root
-from iblib.report import ReportError
-from iblib.report.alts import describe_pictures
-from iblib.report.parameters import changed, tags, write_values
+from study import ReportError
+from study.lab import is_where_text_was_written
+from study.pages.alts import describe_pictures
+from study.parameters import changed, tags, write_values
 
 # What they log about a cell that fails, ReportError says.
 for _name in ("papermill", "traitlets"):
@@ -213,7 +213,7 @@ def _plain(path: Path) -> str:
 def _kernel_environment(scratch: str) -> Iterator[None]:
     """What kernels inherit: no live widgets, inline figures, and this very package."""
     before = dict(os.environ)
-    package = str(Path(__file__).resolve().parents[2])
+    package = str(Path(__file__).resolve().parents[1])
     search = [package, *filter(None, [before.get("PYTHONPATH")])]
     os.environ.update(IBLIB_STATIC="1", PYTHONPATH=os.pathsep.join(search))
     os.environ["JUPYTER_RUNTIME_DIR"] = scratch  # connection files go with the kernel

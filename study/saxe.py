@@ -12,14 +12,14 @@ from torch.nn import functional
 from iblib.activations import record
 from iblib.datasets import binary_patterns
 from iblib.datasets.base import Dataset
-from iblib.experiments.audio import histories
-from iblib.experiments.specs import SAXE_ACTIVATIONS, RunSpec
 from iblib.information_plane import measure_run, thin
 from iblib.summaries import compression
 from iblib.training import Run, train
+from study.audio import histories
+from study.plan import SAXE_ACTIVATIONS, RunSpec
 
 if TYPE_CHECKING:
-    from iblib.experiments.session import Session
+    from study.lab import Session
 
 # Units beyond this are called saturated (tanh and softsign).
 SATURATED = 0.95

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from iblib.plotting.over_epochs import share_y
 from iblib.plotting.planes import hollow_handles, padded
 from iblib.plotting.style import (
     OKABE_ITO,
@@ -27,7 +28,6 @@ from iblib.plotting.tables import (
     shown_name,
     values_of,
 )
-from iblib.plotting.trends import share_y
 
 _SIDES = {"before": LayerStyle(OKABE_ITO[0], "o"), "after": LayerStyle(OKABE_ITO[1], "s")}
 _SWEEPS = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from iblib.report import ReportError
+from study import ReportError
 
 TAG = "parameters"
 

@@ -14,7 +14,7 @@ from iblib.information_plane import measure_run
 from iblib.training import Run, train
 
 if TYPE_CHECKING:
-    from iblib.experiments.session import Session
+    from study.lab import Session
 
 ENVELOPE_POINTS = 2000
 PREVIEW_SECONDS = 6.0

@@ -10,9 +10,9 @@ from nbformat import NotebookNode
 
 from iblib import files
 from iblib.paths import OutputPaths
-from iblib.report.alts import PNG, alt_of, describe_pictures, describe_player, pictures
-from iblib.report.index import Page, render_gallery, render_index
-from iblib.report.markdown import Formulas, heading
+from study.pages.alts import PNG, alt_of, describe_pictures, describe_player, pictures
+from study.pages.index import Page, render_gallery, render_index
+from study.pages.markdown import Formulas, heading
 
 
 def write_html(notebooks: Path, target: Path) -> Path:
@@ -89,7 +89,7 @@ def _exporter() -> HTMLExporter:
     return HTMLExporter(
         template_name="lab",
         extra_template_basedirs=[],
-        extra_template_paths=[str(Path(__file__).parent)],
+        extra_template_paths=[str(Path(__file__).parents[1] / "templates")],
         template_file="template.html.j2",
         embed_images=True,
         anchor_link_text="",

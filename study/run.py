@@ -6,13 +6,13 @@ from pathlib import Path
 from iblib import paths
 from iblib.cluster import run_tasks
 from iblib.config import ConfigError
-from iblib.experiments.session import ResultError, Session, open_session
 from iblib.paths import OutputPaths
-from iblib.report import ReportError
-from iblib.report.execution import execute
-from iblib.report.html import write_html
-from iblib.report.readme import update_readme
 from iblib.sweep import Outcome, run_all
+from study import ReportError
+from study.lab import ResultError, Session, open_session
+from study.notebooks import execute
+from study.pages.html import write_html
+from study.pages.readme import update_readme
 
 # (number, total, name of the table or notebook, seconds)
 OnStep = Callable[[int, int, str, float], None]

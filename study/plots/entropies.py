@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from iblib.plotting.over_epochs import plot_over_epochs, share_y
 from iblib.plotting.planes import hollow_handles
 from iblib.plotting.style import (
     OKABE_ITO,
@@ -29,7 +30,6 @@ from iblib.plotting.tables import (
     shown_name,
     values_of,
 )
-from iblib.plotting.trends import plot_over_epochs, share_y
 
 PER_UNIT = "H(T) / d [bits per unit]"
 _LOOKS = [LayerStyle(c, m) for c, m in zip(OKABE_ITO[:4], "os^D", strict=True)]

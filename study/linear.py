@@ -7,11 +7,11 @@ import pandas as pd
 
 from iblib.datasets import linear_teacher
 from iblib.estimators import exact
-from iblib.experiments.specs import LINEAR_CASES, LinearCase, RunSpec
 from iblib.training import Run, train
+from study.plan import LINEAR_CASES, LinearCase, RunSpec
 
 if TYPE_CHECKING:
-    from iblib.experiments.session import Session
+    from study.lab import Session
 
 # Noise variance at which the linear network's information is read.
 LINEAR_NOISE_VARIANCE = 1.0

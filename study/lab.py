@@ -25,8 +25,12 @@ from iblib.datasets import CLIP_SECONDS, load
 from iblib.datasets.base import Dataset
 from iblib.datasets.melspectrogram import CACHE_FORMAT
 from iblib.datasets.synthetic import GENERATOR_FORMAT
-from iblib.experiments import audio, linear, saxe, trust, verdicts
-from iblib.experiments.specs import (
+from iblib.information_plane import read_table
+from iblib.paths import OutputPaths, is_home, output_paths, root
+from iblib.sweep import check_device, one_thread
+from iblib.training import environment
+from study import audio, linear, saxe, trust, verdicts
+from study.plan import (
     LINEAR_CASES,
     RunSpec,
     audio_runs,
@@ -34,11 +38,7 @@ from iblib.experiments.specs import (
     saxe_runs,
     sweep_order,
 )
-from iblib.experiments.stored import write_result
-from iblib.information_plane import read_table
-from iblib.paths import OutputPaths, is_home, output_paths, root
-from iblib.sweep import check_device, one_thread
-from iblib.training import environment
+from study.results import write_result
 
 if TYPE_CHECKING:
     from IPython.display import Image

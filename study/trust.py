@@ -10,17 +10,17 @@ from scipy.special import digamma, gammaln
 from iblib.activations import layers_to_measure, measurement_rows, record
 from iblib.datasets.base import Dataset
 from iblib.estimators import binning, exact, kde, kraskov
-from iblib.experiments import audio, saxe
-from iblib.experiments.specs import plane_measure, saxe_measure
-from iblib.geometry import class_distances
 from iblib.information_plane import thin
 from iblib.summaries import CURVE, accuracy_by_seed, compression, processing_violations, saturation
 from iblib.training import Run
 from iblib.views import views_of
+from study import audio, saxe
+from study.geometry import class_distances
+from study.plan import plane_measure, saxe_measure
 
 if TYPE_CHECKING:
     from iblib.config import MeasureConfig
-    from iblib.experiments.session import Session
+    from study.lab import Session
 
 GEOMETRY_POINTS = 10
 DIMENSIONS = (1, 2, 5, 10, 20, 50, 100)

@@ -1,4 +1,4 @@
-"""Bits against epochs: by layer, before and after a pooling layer, and filter by filter."""
+"""Bits of every layer against the epoch."""
 
 from collections.abc import Sequence
 
@@ -12,8 +12,6 @@ from matplotlib.patches import Patch
 
 from iblib.plotting.planes import hollow_handles, padded
 from iblib.plotting.style import (
-    OKABE_ITO,
-    SMALLEST_PT,
     LayerStyle,
     epoch_axis,
     estimator_line,
@@ -28,16 +26,13 @@ from iblib.plotting.style import (
 from iblib.plotting.tables import (
     axis_label,
     data_note,
-    estimator_label,
     estimator_rows,
     facets,
     family,
     n_seeds,
-    plane_points,
     quantity_name,
     require_one,
     seeds_text,
-    select,
     values_of,
 )
 
@@ -80,7 +75,7 @@ def plot_over_epochs(
         By layer: the band from the lowest to the highest seed (several seeds), the mean line, and
         the scatter of means (hollow where saturated, or for Kraskov with zero-radius samples).
     """
-    rows = _shown_rows(table, quantity, estimator, bound, layers)
+    rows = shown_rows(table, quantity, estimator, bound, layers)
     require_one(rows)
     styles = styles or layer_styles(layers or values_of(rows, "layer"))
     ceilings = _ceilings(rows, quantity, estimator) if ceiling else {}
@@ -95,7 +90,7 @@ def plot_over_epochs(
     return artists + _y_limits(ax, rows, list(ceilings))
 
 
-def _shown_rows(
+def shown_rows(
     table: pd.DataFrame,
     quantity: str,
     estimator: str,
@@ -193,11 +188,11 @@ def over_epochs_grid(
             require_one(facet.table[["estimator"]])
             chosen = {"quantity": quantity, "estimator": names[0], "bound": bound}
             plot_over_epochs(ax, facet.table, styles=styles, **chosen)
-            drawn.append(_shown_rows(facet.table, **chosen))
+            drawn.append(shown_rows(facet.table, **chosen))
             by_family.setdefault(family(names[0]), []).append(ax)
         for same in by_family.values():
             share_y(same)
-        _legend(figure, layer_handles(styles, coloured=True), drawn)
+        seeds_legend(figure, layer_handles(styles, coloured=True), drawn)
         figure.suptitle(title or None)
     return figure
 
@@ -209,165 +204,10 @@ def share_y(axes: Sequence[Axes]) -> None:
         ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
 
 
-def _legend(figure: Figure, handles: list, drawn: Sequence[pd.DataFrame]) -> None:
+def seeds_legend(figure: Figure, handles: list, drawn: Sequence[pd.DataFrame]) -> None:
     """Layers, the meaning of line, band and hollow markers, and the note about the data."""
     counts = [n_seeds(rows) for rows in drawn]
     if max(counts, default=0) > 1:
         handles.append(Line2D([], [], color="0.4", label=f"mean, {seeds_text(counts)}"))
         handles.append(Patch(color="0.4", alpha=0.25, lw=0, label="lowest to highest seed"))
     figure_legend(figure, [*handles, *hollow_handles(drawn)], data_note(pd.concat(drawn)))
-
-
-def pooling_figure(
-    table: pd.DataFrame,
-    pairs: Sequence[tuple[str, str]],
-    *,
-    estimator: str = "kde",
-    bound: str = "upper",
-    view: str = "layer",
-    rows: str | None = "activation",
-    title: str = "",
-) -> Figure:
-    """What pooling does to I(X;T) and I(T;Y) [bits]: the tensors just before and just after it.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Plane table with the layers of ``pairs``.
-    pairs : sequence of (str, str)
-        Layer names before and after each pooling layer.
-    estimator, bound, view : str
-        Which measurement.
-    rows : str or None
-        Table column that makes the rows of panels.
-    title : str
-        Above all panels; by default the estimator.
-
-    Returns
-    -------
-    Figure
-        Two columns of panels a pair; equal limits for equal quantities.
-    """
-    chosen = select(table, estimator=estimator, view=view)
-    for name in dict.fromkeys(layer for pair in pairs for layer in pair):
-        select(chosen, layer=name)
-    grid = facets(chosen, rows, None, bound)
-    columns = [(pair, quantity) for quantity in ("I_XT", "I_TY") for pair in pairs]
-    drawn, by_quantity = [], {}
-    with panels(len(grid), len(columns), panel=(2.4, 2.0)) as (figure, axes):
-        for facet in grid:
-            for j, (pair, quantity) in enumerate(columns):
-                ax = axes[facet.row, j]
-                _pooling_panel(ax, facet.table, pair, quantity, estimator, bound)
-                ax.set_title(", ".join(filter(None, [facet.title, f"{pair[0]} → {pair[1]}"])))
-                by_quantity.setdefault(quantity, []).append(ax)
-                chosen_rows = {"quantity": quantity, "estimator": estimator, "bound": bound}
-                drawn.append(_shown_rows(facet.table, **chosen_rows))
-        for same in by_quantity.values():
-            share_y(same)
-        names = {"before pooling": _BEFORE, "after pooling": _AFTER}
-        _legend(figure, layer_handles(names, coloured=True), drawn)
-        figure.suptitle(title or estimator_label(estimator, bound))
-    return figure
-
-
-_BEFORE, _AFTER = LayerStyle(OKABE_ITO[0], "o"), LayerStyle(OKABE_ITO[1], "s")
-
-
-def _pooling_panel(
-    ax: Axes,
-    table: pd.DataFrame,
-    pair: tuple[str, str],
-    quantity: str,
-    estimator: str,
-    bound: str,
-) -> None:
-    """One quantity before and after one pooling layer."""
-    styles = dict(zip(pair, (_BEFORE, _AFTER), strict=True))
-    chosen = {"quantity": quantity, "estimator": estimator, "bound": bound}
-    plot_over_epochs(ax, table, layers=pair, styles=styles, **chosen)
-
-
-def filters_figure(
-    table: pd.DataFrame,
-    layer: str,
-    *,
-    estimator: str = "kde",
-    bound: str = "upper",
-    view: str = "filter",
-    rows: str | None = "activation",
-    title: str = "",
-) -> Figure:
-    """Each filter of a layer [bits]: I(X;T) and I(T;Y) against the epoch, and the last plane.
-
-    Filters of different seeds have nothing in common but their number, so no mean over seeds is
-    drawn: every filter of every seed is a thin line, and the thick line is their median.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Plane table with rows of the view.
-    layer : str
-        Which layer.
-    estimator, bound : str
-        Which measurement.
-    view : {"filter", "filter_mean"}
-        Whole maps, or each map's spatial mean.
-    rows : str or None
-        Table column that makes the rows of panels.
-    title : str
-        Above all panels; by default layer, view and estimator.
-    """
-    chosen = select(table, layer=layer, view=view, estimator=estimator)
-    grid = facets(chosen, rows, None, bound)
-    all_axes: list[list[Axes]] = []
-    drawn: list[pd.DataFrame] = []
-    with panels(len(grid), 3, panel=(2.5, 2.1)) as (figure, axes):
-        for facet in grid:
-            points = plane_points(facet.table, estimator, bound)
-            row = list(axes[facet.row])
-            _filter_lines(row[0], points, "x", axis_label(estimator, "I_XT"))
-            _filter_lines(row[1], points, "y", axis_label(estimator, "I_TY"))
-            _filter_plane(row[2], points, axis_label(estimator, "I_XT"))
-            row[0].set_title(facet.title)
-            row[2].set_title(f"epoch {points['epoch'].max():.0f}, each filter")
-            all_axes.append(row)
-            drawn.append(points[points["epoch"] == points["epoch"].max()])
-        for column in (0, 1):
-            share_y([row[column] for row in all_axes])
-        for row in all_axes:
-            row[2].set(xlim=row[0].get_ylim(), ylim=row[1].get_ylim())
-        seeds = seeds_text([n_seeds(facet.table) for facet in grid])
-        thin = Line2D([], [], color=OKABE_ITO[0], lw=0.6, label=f"one filter of one seed, {seeds}")
-        thick = Line2D([], [], color="black", lw=1.6, label="median of the filters")
-        figure_legend(figure, [thin, thick, *hollow_handles(drawn)], data_note(chosen))
-        name = f"{layer}, view {view}: {estimator_label(estimator, bound)}"
-        figure.suptitle(title or name)
-    return figure
-
-
-def _filter_lines(ax: Axes, points: pd.DataFrame, column: str, label: str) -> list[Artist]:
-    """Every filter of every seed against the epoch, and their median."""
-    require_one(points, but=["channel"])
-    lines: list[Artist] = []
-    for _, one in points.groupby(["run", "seed", "channel"], sort=False):
-        lines += ax.plot(one["epoch"], one[column], color=OKABE_ITO[0], lw=0.6, alpha=0.6)
-    median = points.groupby("epoch")[column].median()
-    lines += ax.plot(median.index, median, color="black", lw=1.6)
-    epoch_axis(ax, int(points["epoch"].max()))
-    ax.set_ylabel(label)
-    return lines
-
-
-def _filter_plane(ax: Axes, points: pd.DataFrame, label: str) -> list[Artist]:
-    """Filters of the last epoch in the plane, numbered where there is one seed."""
-    last = points[points["epoch"] == points["epoch"].max()]
-    edge = {"edgecolors": OKABE_ITO[0], "linewidths": 0.9, "s": 16}
-    faces = ["white" if hollow else OKABE_ITO[0] for hollow in last["hollow"]]
-    artists: list[Artist] = [ax.scatter(last["x"], last["y"], facecolors=faces, **edge)]
-    if n_seeds(last) == 1 and len(last) <= 16:
-        for row in last.itertuples():
-            write = {"xytext": (3, 3), "textcoords": "offset points", "fontsize": SMALLEST_PT}
-            artists.append(ax.annotate(str(row.channel), (row.x, row.y), **write))
-    ax.set(xlabel=label, ylabel="I(T;Y) [bits]")
-    return artists

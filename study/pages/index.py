@@ -10,14 +10,14 @@ import numpy as np
 from nbformat import NotebookNode
 
 from iblib import files
-from iblib.experiments.audio import PREVIEW_SECONDS
 from iblib.paths import OutputPaths, is_home
-from iblib.report import ReportError
-from iblib.report.alts import PNG, Picture, alt_of, pictures
-from iblib.report.markdown import Formulas, Heading, first_sentence, plain_text
-from iblib.report.parameters import declared
-from iblib.report.pictures import data_url, mel_picture, thumbnail
-from iblib.report.readme import headline_table
+from study import ReportError
+from study.audio import PREVIEW_SECONDS
+from study.pages.alts import PNG, Picture, alt_of, pictures
+from study.pages.markdown import Formulas, Heading, first_sentence, plain_text
+from study.pages.pictures import data_url, mel_picture, thumbnail
+from study.pages.readme import headline_table
+from study.parameters import declared
 
 HERO = "06-planes"
 CARD_WIDTH, GALLERY_WIDTH = 300, 420  # pixels
@@ -194,7 +194,7 @@ def _small(picture: Picture, width: int) -> str:
 @cache
 def _environment() -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader(Path(__file__).parents[1] / "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

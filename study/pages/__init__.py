@@ -1,0 +1,1 @@
+"""The report as HTML that needs no network."""
