@@ -5,7 +5,7 @@ import time
 import click
 from iblib.console import RunEcho, duration, run_cli
 
-from iblib.datasets import AUDIO_SETS
+from iblib.datasets import AUDIO as AUDIO_SETS
 from study import ReportError
 from study.lab import HOME, folder_of, open_lab
 from study.plan import PROFILES

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +12,9 @@ import pandas as pd
 
 from iblib import paths
 from iblib.config import ConfigError, key_of
-from iblib.datasets import AUDIO_SETS
+from iblib.datasets import AUDIO as AUDIO_SETS
 from iblib.sweep import check_device, one_thread
+from study.how import how
 from study.inputs import AUDIO, Inputs, Runs
 from study.plan import Plan, RunSpec, profile_named
 from study.recipes import RECIPES, in_order
@@ -146,21 +146,7 @@ class Lab:
 
     def how(self, name: str) -> str:
         """How a result is made: its runs, what is measured of them, or the tables it is made of."""
-        name = name if name in RECIPES else next(n for n in RECIPES if n.startswith(f"{name}."))
-        recipe = RECIPES[name]
-        lines = [f"{name}: {_first_line(recipe.make)}"]
-        if recipe.of == AUDIO:
-            lines.append(f"of the audio: {_facts([self.plan.audio_settings])}")
-        elif isinstance(recipe.of, Runs):
-            specs = list(recipe.of.of(self.plan).values())
-            lines.append(f"of {len(specs)} runs: {_facts([asdict(s.run) for s in specs])}")
-            lines.append(f"on {_facts([s.data for s in specs])}")
-            if recipe.of.measure:
-                measures = [s.measures[recipe.of.measure].as_dict() for s in specs]
-                lines.append(f"measured: {_facts(measures)}")
-        elif recipe.tables:
-            lines.append(f"of the tables {', '.join(recipe.tables)}")
-        return "\n".join(lines)
+        return how(self.plan, name)
 
     @property
     def command(self) -> str:
@@ -239,23 +225,3 @@ def make_result(settings: dict[str, Any], name: str) -> None:
 def _absolute(folder: str | Path) -> str:
     """Absolute, because notebooks run in a folder of their own; empty stays empty."""
     return str(Path(folder).expanduser().resolve()) if str(folder) else ""
-
-
-def _first_line(make) -> str:
-    """What a maker says that it makes."""
-    return ((getattr(make, "func", make).__doc__) or "").strip().partition("\n")[0]
-
-
-def _facts(settings: Iterable[dict[str, Any]]) -> str:
-    """Settings of several runs in one line: each with its distinct values."""
-    rows = list(settings)
-    names = dict.fromkeys(name for row in rows for name in row)
-    shown = []
-    for name in names:
-        values = list(dict.fromkeys(str(row[name]) for row in rows if row.get(name) not in _EMPTY))
-        if values:
-            shown.append(f"{name.replace('_', ' ')} {' | '.join(values)}")
-    return ", ".join(shown)
-
-
-_EMPTY = (None, "", (), [], {})
