@@ -65,8 +65,7 @@ def measure_run(
     config = config or MeasureConfig()
     if dataset.fingerprint != run.fingerprint:
         raise ValueError(f"run {run.key} was trained on other data than {dataset.source!r}")
-    path = run.folder / "planes" / f"{key_of(TABLE_FORMAT, run.key, config.as_dict())}.csv"
-    table = _stored_table(path)
+    path, table = _table_path(run, config), stored_table(run, config)
     if table is None:
         done = Measured(path.with_suffix(".partial"))
         _measure_epochs(run, dataset, config, device, progress, done)
@@ -76,8 +75,13 @@ def measure_run(
     return read_table(io.BytesIO(table)).assign(profile=profile)
 
 
-def _stored_table(path: Path) -> bytes | None:
-    """A table measured before, or None where there is none that is whole."""
+def _table_path(run: Run, config: MeasureConfig) -> Path:
+    return run.folder / "planes" / f"{key_of(TABLE_FORMAT, run.key, config.as_dict())}.csv"
+
+
+def stored_table(run: Run, config: MeasureConfig) -> bytes | None:
+    """The CSV of a table measured before, or None where there is none that is whole."""
+    path = _table_path(run, config)
     if not path.is_file():
         return None
     try:
