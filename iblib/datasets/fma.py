@@ -53,8 +53,8 @@ def load_tracks(path: str | Path) -> pd.DataFrame:
         raise DataError(f"cannot read {file} ({str(error).splitlines()[0]}); {_CURE}") from error
     if missing := [".".join(c) for c in _COLUMNS if c not in tracks.columns]:
         raise DataError(f"{file} lacks the columns {', '.join(missing)} of FMA; {_CURE}")
-    if not pd.api.types.is_integer_dtype(tracks.index):
-        raise DataError(f"{file} holds track ids that are no whole numbers; {_CURE}")
+    if not pd.api.types.is_integer_dtype(tracks.index.dtype):
+        raise DataError(f"{file}: track ids must be whole numbers, none missing; {_CURE}")
     tracks["set", "subset"] = pd.Categorical(tracks["set", "subset"], SUBSETS, ordered=True)
     for column in (("set", "split"), ("track", "genre_top")):
         tracks[column] = tracks[column].astype("category")
@@ -109,13 +109,15 @@ def clip_path(data_dir: str | Path, track_id: int) -> Path:
 def read_checksums(data_dir: str | Path) -> dict[int, str]:
     """SHA-1 of each clip from ``fma_small/checksums``, by track id; empty without the file."""
     path = Path(data_dir) / "fma_small" / "checksums"
-    if not path.is_file():
-        return {}
-    return parse_checksums(path.read_text(encoding="utf-8", errors="replace"))
+    return parse_checksums(path.read_bytes()) if path.is_file() else {}
 
 
-def parse_checksums(text: str) -> dict[int, str]:
+def parse_checksums(content: bytes) -> dict[int, str]:
     """SHA-1 by track id from lines ``<sha1>  000/000002.mp3``; other lines are passed over."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise DataError(f"fma_small/checksums is damaged ({error}); {_CURE}") from error
     found = re.findall(r"^(\S+)\s+(?:\S*/)?([0-9]+)\.mp3$", text, re.MULTILINE)
     return {int(track): sha1 for sha1, track in found}
 
