@@ -39,7 +39,7 @@ FLOORS = {
 # The study, from the ground up: a room imports from its own floor and those below, and the library.
 STUDY_FLOORS = (
     ("__init__", "text", "geometry", "plan"),
-    ("results",),
+    ("results", "inputs"),
     ("audio", "saxe", "linear", "trust", "verdicts"),  # inputs or tables in, a table out
     ("recipes",),
     ("lab",),
@@ -71,6 +71,7 @@ THIRD_PARTY = {
     },
     "study": {
         "results": TABLES,
+        "inputs": TABLES,
         "geometry": {"numpy"},
         "text": TABLES | {"IPython"},
         "audio": TABLES | {"soundfile"},
