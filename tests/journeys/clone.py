@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
+import pandas as pd
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 _GIT = ("git", "-c", "user.name=reader", "-c", "user.email=reader@example.org")
 _DROP_FROM_BOUNDING_SET, _OVERRIDE_PERMISSIONS, _READ_ANYTHING = 24, 1, 2  # prctl(2), capability.h
@@ -54,6 +57,7 @@ class Done:
     """What a command left: exit code, both streams, seconds."""
 
     command: str
+    folder: Path
     code: int
     out: str
     err: str
@@ -66,18 +70,30 @@ class Done:
         return self
 
     @property
-    def page(self) -> Path:
-        """The index page, which the last lines name beside the time that all took."""
+    def report(self) -> Path:
+        """Folder of the report, of which the last lines name the index page and the total time."""
         last = "\n".join(self.out.splitlines()[-4:])
         assert re.search(r"\d+ (s|min|h)\b", last), last
-        return Path(re.search(r"(\S*index\.html)", last)[1])
+        page = self.folder / re.search(r"(\S+index\.html)", last)[1]
+        assert page.is_file()
+        assert page.parent.name == "html"
+        made = {path.name for path in page.parents[1].iterdir()}
+        assert {"notebooks", "results", "figures", "html"} <= made
+        return page.parents[1].resolve()
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table of the report."""
+        from study.results import Results
+
+        return Results(self.report / "results").table(f"{name}.csv")
 
 
 class Started:
     """A command under way, in a process group of its own."""
 
     def __init__(self, command: Sequence[str], folder: Path, environment: dict[str, str]):
-        self.command, self.start = " ".join(map(str, command)), time.monotonic()
+        self.command, self.folder = " ".join(map(str, command)), folder
+        self.start = time.monotonic()
         self.process = subprocess.Popen(
             [str(word) for word in command],
             cwd=folder,
@@ -102,7 +118,8 @@ class Started:
             out, err = self.process.communicate()
             said = f"{out[-2000:]}\n{err[-2000:]}"
             raise AssertionError(f"{self.command} took longer than {seconds} s:\n{said}") from None
-        return Done(self.command, self.process.returncode, out, err, time.monotonic() - self.start)
+        took, code = time.monotonic() - self.start, self.process.returncode
+        return Done(self.command, self.folder, code, out, err, took)
 
 
 class Clone:
@@ -127,6 +144,14 @@ class Clone:
     def report(self, *arguments: str, seconds: float = 120) -> Done:
         """``python -m study report --profile smoke ...``, which has to succeed."""
         return self.run("report", "--profile", "smoke", *arguments, seconds=seconds).exits(0)
+
+    def add_cell(self, name: str, source: str) -> None:
+        """One more cell at the end of the notebook whose number this is."""
+        [path] = (self.folder / "notebooks").glob(f"{name}-*.ipynb")
+        notebook = nbformat.read(path, as_version=4)
+        notebook.cells.append(nbformat.v4.new_code_cell(source))
+        nbformat.write(notebook, path)
+        self.commit()
 
     def commit(self) -> None:
         """What the user changed in the clone is no change from here on."""
