@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import soundfile
 from datasets_audio import RATE, tone, tracks_table, write_fma
+from forms import long_form
 
 from iblib.datasets import audio_folder, fma
 from iblib.datasets.melspectrogram import MelSettings
@@ -266,10 +267,6 @@ def check_fuzz(tmp_path, n: int, seed: int) -> None:
     assert min(counts["used"], counts["refused"]) > n // 20  # the mutants are neither tame nor dead
 
 
+@pytest.mark.campaign
 def test_fuzzed_mp3s_are_used_or_refused(tmp_path):
-    check_fuzz(tmp_path, 96, seed=0)
-
-
-@pytest.mark.faults
-def test_a_thousand_fuzzed_mp3s(tmp_path):
-    check_fuzz(tmp_path, 1200, seed=1)
+    check_fuzz(tmp_path, long_form(96, 1200), seed=long_form(0, 1))

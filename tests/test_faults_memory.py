@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from datasets_audio import write_tone
+from forms import only_long
 
 from iblib.config import RunConfig
 from iblib.datasets import audio_folder
@@ -90,7 +91,8 @@ def peak_of(tmp_path: Path, n: int, seconds: float, epochs: int) -> tuple[int, i
 
 
 @needs_proc
-@pytest.mark.faults
+@only_long
+@pytest.mark.campaign
 def test_memory_is_flat_in_the_number_of_clips(tmp_path):
     """8000 clips of 30 s are ten times 800: 3 GiB are enough if 800 need no more than 400.
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from forms import only_long
 from small_notebooks import write_notebook
 
 from study import ReportError
@@ -104,15 +105,15 @@ def test_a_fault_in_a_cell(tmp_path, monkeypatch, fault, place):
     report.assert_nothing_stays()
 
 
-# By the command line, with one job and with two: all under the marker, two in every `make test`.
+# By the command line, with one job and with two: all with IBLIB_LONG=1, two in every `make test`.
 FAULTS_BY_COMMAND = [
-    pytest.param(fault, place, jobs, marks=pytest.mark.campaign)
+    pytest.param(fault, place, jobs, marks=[pytest.mark.campaign, only_long])
     for fault in FAULTS
     for place in ("middle", "last")
     for jobs in (1, 2)
 ]
 INTERRUPTS = [
-    pytest.param(to, place, jobs, marks=[pytest.mark.campaign] * (not default))
+    pytest.param(to, place, jobs, marks=[pytest.mark.campaign] + [only_long] * (not default))
     for to in ("Ctrl-C", "SIGTERM")
     for place in ("middle", "last")
     for jobs in (1, 2)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from forms import long_form
 from small_data import pattern_data
 from small_runs import contents, interrupted_at
 
@@ -103,14 +104,10 @@ def check_killed_runs(tmp_path: Path, n_kills: int, seed: int = 0) -> None:
     assert min(hit.values()) >= n_kills // 4, hit
 
 
-def test_runs_killed_at_random_moments_end_as_if_they_had_not_been(tmp_path):
-    check_killed_runs(tmp_path, 6)
-
-
-@pytest.mark.faults
-@pytest.mark.parametrize("seed", [1, 2])
-def test_runs_killed_at_twenty_random_moments(tmp_path, seed):
-    check_killed_runs(tmp_path, 20, seed)
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", long_form([0], [0, 1, 2]))
+def test_runs_killed_at_random_moments_end_as_if_they_had_not_been(tmp_path, seed):
+    check_killed_runs(tmp_path, long_form(6, 20), seed)
 
 
 # The same in one process, stopped at a chosen epoch, so that mutants can be put into it.
