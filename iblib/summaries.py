@@ -49,14 +49,6 @@ def compression(table: pd.DataFrame) -> pd.DataFrame:
     return found.reset_index()
 
 
-def mean_over_seeds(
-    table: pd.DataFrame, column: str, by: list[str] | tuple[str, ...]
-) -> pd.DataFrame:
-    """Mean, smallest, largest of a column and the number ``n`` of values in each group."""
-    groups = table.groupby(list(by), sort=False)[column]
-    return groups.agg(mean="mean", smallest="min", largest="max", n="size").reset_index()
-
-
 def processing_violations(table: pd.DataFrame, *, tolerance: float = 0.01) -> pd.DataFrame:
     """How often an estimate breaks the data-processing inequality between consecutive layers.
 

@@ -2,10 +2,12 @@
 
 import pandas as pd
 
+from iblib.names import estimator_named
 from iblib.plotting.interactive import EpochPlayer
 from iblib.plotting.planes import plane_limits
 from iblib.plotting.scenes import Panel, plane_scene
-from iblib.plotting.tables import estimator_label, facets, select
+from iblib.plotting.tables import facets
+from iblib.summaries import select
 
 
 def plane_player(
@@ -57,6 +59,6 @@ def plane_player(
         Panel(facet.title, facet.table, estimator, bound, limits)
         for facet in facets(measured, None, columns, bound)
     ]
-    title = title or f"Information plane, {estimator_label(estimator, bound)}"
+    title = title or f"Information plane, {estimator_named(estimator).shown(bound)}"
     scene = plane_scene(shown, history, ways=ways, title=title, dpi=dpi)
     return EpochPlayer.from_scene(scene, title, **options)

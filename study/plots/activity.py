@@ -114,8 +114,6 @@ def plot_histogram_map(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     shares : ndarray, shape (n_epochs, n_bins)
         Share of activations in each bin, in [0, 1].
     edges : ndarray, shape (n_bins + 1,)
@@ -161,8 +159,6 @@ def activity_figure(
         Columns activation, seed, epoch, layer, and those that ``curves`` names.
     curves : dict of str to {"saturated", "zero", "deviation"}
         By activation (a row of panels), what the last column of panels shows.
-    title : str
-        Above all panels.
     """
     layers = values_of(units, "layer")
     styles = layer_styles(layers)
@@ -182,7 +178,6 @@ def activity_figure(
         seeds = seeds_text([n_seeds(units[units["activation"] == name]) for name in curves])
         note = f"4096 patterns, {seeds}; on the right the mean and the range over seeds"
         figure_legend(figure, layer_handles(styles, coloured=True), note)
-        figure.suptitle(title or None)
     return figure
 
 
@@ -226,8 +221,6 @@ def plot_falls(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     falls : DataFrame
         One setting and estimator: columns layer, seed and ``column``.
     styles : dict of str to LayerStyle
@@ -270,8 +263,6 @@ def falls_grid(
         From ``summaries.compression``, with the columns named below.
     rows, columns : str
         Columns that make the rows and columns of panels.
-    title : str
-        Above all panels.
     """
     grid = facets(falls, rows, columns)
     styles = layer_styles(values_of(falls, "layer"))
@@ -287,7 +278,6 @@ def falls_grid(
         dot = {"color": "0.35", "marker": "o", "ls": "", "ms": 3.5, "label": "one seed"}
         bar = Line2D([], [], color="black", lw=1.4, label=f"mean, {seeds_text(counts)}")
         figure_legend(figure, [Line2D([], [], **dot), bar])
-        figure.suptitle(title or None)
     return figure
 
 

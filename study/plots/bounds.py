@@ -53,8 +53,6 @@ def plot_bounds(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     table : DataFrame
         Plane table of one configuration and one layer.
     quantities : sequence of {"I_XT", "I_TY"}
@@ -166,10 +164,6 @@ def bounds_grid(
         Table columns that make the rows and columns of panels.
     quantities, estimator
         As in `plot_bounds`.
-    title : str
-        Above all panels.
-    panel : tuple of float
-        Width and height of a panel [inch].
     """
     grid = facets(table[table["estimator"] == estimator], rows, columns)
     last = grid[-1]
@@ -193,7 +187,6 @@ def bounds_grid(
         handles += line_handles(counts, estimator_line(estimator))
         drawn = [estimator_rows(table, estimator, f"{q}_upper") for q in quantities]
         figure_legend(figure, [*handles, *hollow_handles(drawn)], data_note(table))
-        figure.suptitle(title or None)
     return figure
 
 
@@ -226,8 +219,6 @@ def plot_sweep(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     table : DataFrame
         Plane table of one configuration and one epoch, with several ``value`` of one parameter.
     quantity, estimator, bound : str
@@ -279,10 +270,6 @@ def sweep_grid(
         Table columns that make the rows and columns of panels.
     quantity, bound : str
         Which measurement.
-    title : str
-        Above all panels.
-    panel : tuple of float
-        Width and height of a panel [inch].
     """
     grid, styles = facets(table, rows, columns), layer_styles(values_of(table, "layer"))
     drawn = []
@@ -303,5 +290,4 @@ def sweep_grid(
         equal_limits(list(axes.flat))
         handles = [*layer_handles(styles, coloured=True), *hollow_handles(drawn)]
         figure_legend(figure, handles, data_note(table))
-        figure.suptitle(title or None)
     return figure

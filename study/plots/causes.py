@@ -34,8 +34,6 @@ def plot_signal_to_noise(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     gradients : DataFrame
         One setting: columns seed, epoch, layer and ``snr``.
     styles : dict of str to LayerStyle
@@ -63,8 +61,6 @@ def gradients_figure(gradients: pd.DataFrame, planes: pd.DataFrame, *, title: st
         Columns activation, seed, epoch, layer (``layer1`` are the weights into ``hidden1``), snr.
     planes : DataFrame
         Plane table of the hidden layers; one binning convention for each activation.
-    title : str
-        Above all panels.
     """
     into, layers = values_of(gradients, "layer"), values_of(planes, "layer")
     looks = layer_styles(into)
@@ -85,7 +81,6 @@ def gradients_figure(gradients: pd.DataFrame, planes: pd.DataFrame, *, title: st
         ]
         handles.append(Line2D([], [], color="0.4", label=f"mean, {seeds_text([n_seeds(rows)])}"))
         figure_legend(figure, handles, data_note(planes))
-        figure.suptitle(title or None)
     return figure
 
 
@@ -97,8 +92,6 @@ def modes_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
     table : DataFrame
         Plane rows of one layer and quantity, with ``updates`` (``summaries.with_updates``); one
         binning convention for each activation.
-    title : str
-        Above all panels.
     """
     names = values_of(table, "activation")
     layer = values_of(table, "layer")[0]
@@ -119,7 +112,6 @@ def modes_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
             handles.append(Line2D([], [], color=colour, lw=1.6, label=label))
         handles.append(Line2D([], [], color="0.4", lw=0.5, label="one seed"))
         figure_legend(figure, handles, data_note(table))
-        figure.suptitle(title or None)
     return figure
 
 
@@ -137,8 +129,6 @@ def cases_figure(
         By heading, the plane rows (one binning convention) and the history of one setting.
     layers : sequence of str, optional
         All layers of the network, where figures must agree on colours; some may not be shown.
-    title : str
-        Above all panels.
     """
     drawn = list(dict.fromkeys(x for t, _ in cases.values() for x in values_of(t, "layer")))
     styles = {name: s for name, s in layer_styles(layers or drawn).items() if name in drawn}
@@ -160,7 +150,6 @@ def cases_figure(
         seeds = seeds_text([n_seeds(planes) for planes, _ in cases.values()])
         handles.append(Line2D([], [], color="0.4", label=f"mean, {seeds}; band: range"))
         figure_legend(figure, handles, data_note(pd.concat([p for p, _ in cases.values()])))
-        figure.suptitle(title or None)
     return figure
 
 
@@ -182,10 +171,6 @@ def exact_figure(
         For each row of panels: table column -> legend entry.
     ylabels : sequence of str
         For each row of panels.
-    title : str
-        Above all panels.
-    panel : tuple of float
-        Width and height of a panel [inch].
     """
     with panels(len(rows), len(tables), panel=panel, sharey="row") as (figure, axes):
         for j, (heading, table) in enumerate(tables.items()):
@@ -202,5 +187,4 @@ def exact_figure(
         counts = [n_seeds(table) for table in tables.values()]
         mean = Line2D([], [], color="0.4", lw=1.6, label=f"mean, {seeds_text(counts)}")
         figure_legend(figure, [mean, Line2D([], [], color="0.4", lw=0.5, label="one seed")])
-        figure.suptitle(title or None)
     return figure

@@ -71,8 +71,6 @@ def plot_compared(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     table : DataFrame
         Plane table of one layer; whatever is not ``by`` must have one value (but for filters).
     by : str
@@ -153,8 +151,6 @@ def compared_grid(
         Which measurement.
     title, label : str
         Above all panels; how a compared value is named in the legend.
-    panel : tuple of float
-        Width and height of a panel [inch].
     """
     table = table[table["estimator"] == estimator]
     grid, styles = facets(table, rows, columns), compared_styles(values_of(table, by))
@@ -177,7 +173,6 @@ def compared_grid(
         line, what = estimator_line(estimator), "filter" if filters else "seed"
         handles += [*line_handles(counts, line, what), *hollow_handles([shown])]
         figure_legend(figure, handles, data_note(table))
-        figure.suptitle(title or None)
     return figure
 
 
@@ -212,8 +207,6 @@ def plot_filter_planes(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     points : DataFrame
         From `plane_points`: one layer, one view of single filters.
     limits : PlaneLimits
@@ -278,10 +271,6 @@ def filter_planes_grid(
         Which measurement.
     rows, columns : str or None
         Table columns that make the rows and columns of panels.
-    title : str
-        Above all panels.
-    panel : tuple of float
-        Width and height of a panel [inch].
     """
     table = table[table["estimator"] == estimator]
     grid, norm = facets(table, rows, columns), epoch_norm(table["epoch"])
@@ -303,5 +292,4 @@ def filter_planes_grid(
         last = Line2D([], [], ms=5, label="large: last epoch", **look)
         way = Line2D([], [], color="0.6", lw=0.7, label="one filter")
         figure_legend(figure, [way, last, *hollow_handles(drawn)], data_note(table))
-        figure.suptitle(title or None)
     return figure

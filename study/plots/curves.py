@@ -44,8 +44,6 @@ def plot_learning_curves(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     history : DataFrame
         History table of one configuration.
     metric : {"loss", "accuracy"}
@@ -135,8 +133,6 @@ def learning_curves_grid(
         As in `plot_learning_curves`.
     n_classes : int, optional
         Draws chance, 1 / n_classes, into the accuracy panels.
-    title : str
-        Above all panels.
     """
     names = [columns] if isinstance(columns, str) else list(columns)
     tagged = history.assign(configuration=history[names].astype(str).agg(", ".join, axis=1))
@@ -155,7 +151,6 @@ def learning_curves_grid(
             ax.label_outer()
         counts = [n_seeds(facet.table) for facet in grid]
         figure_legend(figure, _split_handles(history, counts, spread), data_note(history))
-        figure.suptitle(title or None)
     return figure
 
 
@@ -179,8 +174,6 @@ def plot_class_shares(ax: Axes, counts: pd.DataFrame) -> list[Artist]:
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     counts : DataFrame
         Number of clips; rows are classes, columns splits.
 

@@ -82,10 +82,6 @@ def networks_grid(
         Whose I(X;T) (Kraskov: H(T)) is drawn.
     label : str, optional
         Label of the y axes where they show something else, such as `per_unit`.
-    title : str
-        Above all panels.
-    panel : tuple of float
-        Width and height of a panel [inch].
 
     Returns
     -------
@@ -114,7 +110,6 @@ def networks_grid(
         notes = dict.fromkeys(data_note(table) for table in tables.values())
         handles += [*_seed_handles(drawn), *hollow_handles(drawn)]
         figure_legend(figure, handles, "\n".join(notes))
-        figure.suptitle(title or None)
     return figure
 
 
@@ -160,10 +155,6 @@ def layer_panels(
         Whose I(X;T) (Kraskov: H(T)) is drawn.
     columns : int
         Panels in a row.
-    title : str
-        Above all panels.
-    panel : tuple of float
-        Width and height of a panel [inch].
     """
     rows = estimator_rows(table, estimator, _quantity(estimator))
     layers, activations = values_of(rows, "layer"), values_of(rows, "activation")
@@ -184,7 +175,6 @@ def layer_panels(
         drawn = [rows[rows["activation"] == activation] for activation in activations]
         handles = [*layer_handles(looks, coloured=True), *_seed_handles(drawn)]
         figure_legend(figure, [*handles, *hollow_handles(drawn)], data_note(rows))
-        figure.suptitle(title or None)
     return figure
 
 
@@ -212,8 +202,6 @@ def map_panels(table: pd.DataFrame, layer: str, *, title: str = "") -> Figure:
         Plane table of one model and seed with the views of single filters.
     layer : str
         Which layer; of at most seven filters, so that colours tell them apart.
-    title : str
-        Above all panels.
     """
     rows = estimator_rows(table[table["layer"] == layer], "kraskov", "H_T")
     views, activations = values_of(rows, "view"), values_of(rows, "activation")
@@ -232,7 +220,6 @@ def map_panels(table: pd.DataFrame, layer: str, *, title: str = "") -> Figure:
             share_y(list(column))
         handles = [*layer_handles(looks, coloured=True), *hollow_handles([rows])]
         figure_legend(figure, handles, f"{data_note(rows)}   {_seeds(rows)}")
-        figure.suptitle(title or None)
     return figure
 
 
@@ -243,8 +230,6 @@ def zero_radius_bars(tables: Mapping[str, pd.DataFrame], *, title: str = "") -> 
     ----------
     tables : mapping of str to DataFrame
         Plane table by the heading of its column; where it holds single filters, their mean.
-    title : str
-        Above all panels.
 
     Returns
     -------
@@ -266,7 +251,6 @@ def zero_radius_bars(tables: Mapping[str, pd.DataFrame], *, title: str = "") -> 
         range_ = Line2D([], [], color="0.2", lw=0.9, label="lowest to highest seed or filter")
         notes = dict.fromkeys(f"{data_note(rows)}   {_seeds(rows)}" for rows in parts.values())
         figure_legend(figure, [*handles, range_], "\n".join(notes))
-        figure.suptitle(title or None)
     return figure
 
 

@@ -37,8 +37,6 @@ def plot_shares(ax: Axes, table: pd.DataFrame, *, title: str = "") -> list[Artis
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     table : DataFrame
         Shares; NaN where nothing was measured. Index and columns become labels.
     title : str
@@ -72,8 +70,6 @@ def shares_figure(tables: dict[str, pd.DataFrame], *, title: str = "") -> Figure
     ----------
     tables : dict
         By title.
-    title : str
-        Above all.
     """
     widths = [max(table.shape[1], 2) for table in tables.values()]
     rows = max(len(table) for table in tables.values())
@@ -81,7 +77,6 @@ def shares_figure(tables: dict[str, pd.DataFrame], *, title: str = "") -> Figure
     with panels(1, len(tables), figsize=size, width_ratios=widths) as (figure, axes):
         for ax, (name, table) in zip(axes[0], tables.items(), strict=True):
             plot_shares(ax, table, title=name)
-        figure.suptitle(title or None)
     return figure
 
 
@@ -92,8 +87,6 @@ def plot_sweep_of_falls(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     falls : DataFrame
         Rows of ``summaries.compression`` (columns activation, estimator, parameter, value, seed,
         fall) of one layer.
@@ -134,8 +127,6 @@ def geometry_figure(
         Columns activation, layer, epoch, ratio; the same layers.
     bits_label : str
         Label of the upper axes.
-    title : str
-        Above all panels.
     """
     activations = values_of(planes, "activation")
     styles = layer_styles(values_of(geometry, "layer"))
@@ -153,7 +144,6 @@ def geometry_figure(
         for ax in axes[1]:
             reference_line(ax, 1.0, "classes not told apart", "y", end=True)
         figure_legend(figure, layer_handles(styles, coloured=True), "mean over seeds")
-        figure.suptitle(title or None)
     return figure
 
 
@@ -170,8 +160,6 @@ def plot_compression_and_gap(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     table : DataFrame
         Columns activation (colour), fall, gap, and the one that gives the marker.
     marker : str

@@ -40,8 +40,6 @@ def plot_confusion(ax: Axes, counts: pd.DataFrame) -> list[Artist]:
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     counts : DataFrame
         Rows are true classes, columns predicted ones, in the same order.
 
@@ -90,8 +88,6 @@ def confusion_grid(
     columns : str
         Table column that makes the panels, in order of first appearance.
     classes : sequence of str
-    title : str
-        Above all panels.
     """
     groups = list(table.groupby(columns, sort=False))
     with panels(1, len(groups), panel=(3.0, 2.9), sharey=True) as (figure, axes):
@@ -101,7 +97,6 @@ def confusion_grid(
             ax.set_title(f"{name}, n = {n} seed{'' if n == 1 else 's'}")
             ax.label_outer()
         figure.colorbar(image, ax=axes, label="share of the true class", fraction=0.04, pad=0.02)
-        figure.suptitle(title or None)
     return figure
 
 
@@ -112,8 +107,6 @@ def plot_accuracies(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     table : DataFrame
         One row a trained network; columns ``setting`` (a label), and ``value`` in [0, 1].
     value : str
@@ -165,8 +158,6 @@ def accuracies_figure(
         As in `plot_accuracies`.
     n_classes : int, optional
         Draws chance, 1 / n_classes.
-    title : str
-        Above the panel.
     """
     height = 0.34 * table["setting"].nunique() + 0.5
     with panels(1, 1, panel=(5.2, height)) as (figure, axes):
@@ -174,7 +165,6 @@ def accuracies_figure(
         plot_accuracies(ax, table, value=value, n_clips=n_clips)
         if n_classes:
             reference_line(ax, 1 / n_classes, f"chance {100 / n_classes:.3g} %", "x", end=True)
-        figure.suptitle(title or None)
         handles = [
             Line2D([], [], **_SEED, label="one seed"),
             Line2D([], [], color="black", marker="D", label="mean, standard error over seeds"),

@@ -126,8 +126,6 @@ def order_grid(
         What is drawn.
     label : str
         Of the y axes.
-    title : str
-        Above all panels.
     """
     cases = points[["network", "view"]].drop_duplicates().to_numpy().tolist()
     activations = values_of(points, "activation")
@@ -148,7 +146,6 @@ def order_grid(
         bar = Line2D([], [], color="0.4", lw=0.9, label="lowest to highest seed")
         number = Line2D([], [], ls="", label="number: units or filters of the layer")
         figure_legend(figure, [*handles, bar, number, *hollow_handles(drawn)], _counts(drawn))
-        figure.suptitle(title or None)
     return figure
 
 

@@ -37,12 +37,6 @@ def histogram_player(
         ``<activation>-epochs``, which all activations share.
     activations, layers : sequences of str
         What is shown.
-    title : str
-        Above the panels.
-    dpi : int
-        Resolution.
-    **options
-        Passed to `EpochPlayer.from_scene`.
     """
     epochs = [int(epoch) for epoch in arrays[f"{activations[0]}-epochs"]]
     styles = layer_styles(layers)
@@ -93,12 +87,6 @@ def feature_map_player(
     maps : mapping of str to ndarray (n_epochs, C, H, W)
         By layer.
     epochs : sequence of int, shape (n_epochs,)
-    title : str
-        Above the panels.
-    dpi : int
-        Resolution.
-    **options
-        Passed to `EpochPlayer.from_scene`.
     """
     moves = []
     size = {"figsize": (2.7 * (len(maps) + 1), 2.7)}

@@ -50,8 +50,6 @@ def before_after_sweep(
         Layers before and after the pooling.
     view : str
         Which T of them.
-    title : str
-        Above all panels.
 
     Returns
     -------
@@ -78,7 +76,6 @@ def before_after_sweep(
             handles.append(Line2D([], [], color="0.4", lw=width, label=f"I(X;T), {name}"))
         note = f"{data_note(rows)}   {seeds_text([n_seeds(rows) // len(activations)])}"
         figure_legend(figure, [*handles, *hollow_handles([rows.assign(hollow=True)])[:1]], note)
-        figure.suptitle(title or None)
     return figure
 
 

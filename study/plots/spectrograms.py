@@ -22,8 +22,6 @@ def plot_waveform(ax: Axes, waveform: np.ndarray, sample_rate: int = SAMPLE_RATE
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     waveform : ndarray, shape (n,)
         Mono samples in [-1, 1].
     sample_rate : int
@@ -58,8 +56,6 @@ def waveform_grid(
         Samples per second.
     columns : int
         Panels in a row.
-    title : str
-        Above all panels.
     """
     rows = -(-len(waveforms) // columns)
     options = {"panel": (3.4, 1.0), "sharex": True, "sharey": True}
@@ -70,7 +66,6 @@ def waveform_grid(
         longest = max(len(waveform) for waveform in waveforms.values()) / sample_rate
         axes.flat[0].set_xlim(0, longest)
         _tidy(axes, len(waveforms))
-        figure.suptitle(title or None)
     return figure
 
 
@@ -105,8 +100,6 @@ def plot_spectrogram(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     log_mel : ndarray, shape (mels, frames)
         Level [dB].
     sample_rate, hop_length : int
@@ -161,8 +154,6 @@ def spectrogram_grid(
         Samples per second, and per frame.
     columns : int
         Panels in a row.
-    title : str
-        Above all panels.
     """
     columns = min(columns, len(mels))
     rows = -(-len(mels) // columns)
@@ -175,7 +166,6 @@ def spectrogram_grid(
             ax.set_title(name)
         _tidy(axes, len(mels))
         figure.colorbar(image, ax=axes, label="level [dB]", pad=0.02, fraction=0.05, aspect=30)
-        figure.suptitle(title or None)
     return figure
 
 
@@ -200,8 +190,6 @@ def plot_feature_maps(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     maps : ndarray, shape (C, H, W)
         Activations of C filters; low frequencies are drawn below.
     limits : (float, float), optional
@@ -276,8 +264,6 @@ def feature_map_grid(
         By epoch; any other key is shown as it is.
     columns : int
         Panels in a row.
-    title : str
-        Above all panels.
     label : str
         What the keys are.
     """
@@ -291,5 +277,4 @@ def feature_map_grid(
         for ax in axes.flat[len(maps) :]:
             ax.set_visible(False)
         figure.colorbar(image, ax=axes, label="activation", pad=0.02, fraction=0.05, aspect=30)
-        figure.suptitle(title or None)
     return figure
