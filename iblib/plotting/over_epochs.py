@@ -1,6 +1,6 @@
 """Bits of every layer against the epoch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -160,8 +160,9 @@ def over_epochs_grid(
     return figure
 
 
-def equal_limits(axes: Sequence[Axes], *, room: bool = False) -> None:
+def equal_limits(axes: Iterable[Axes], *, room: bool = False) -> None:
     """Give axes that show the same quantity the same y limits, with room for labels above."""
+    axes = list(axes)
     ends = [end for ax in axes for end in ax.get_ylim()]
     limits = padded(ends, 0.14) if room else (min(ends), max(ends))
     for ax in axes:

@@ -33,7 +33,7 @@ def values_of(table: pd.DataFrame, column: str) -> list:
 def estimator_rows(
     table: pd.DataFrame, estimator: str, quantity: str, bound: str = "upper"
 ) -> pd.DataFrame:
-    """Rows of one estimator that hold what stands for I_XT or I_TY, as finite bits; with ``hollow``.
+    """Rows of one estimator with what stands for I_XT or I_TY in finite bits, and ``hollow``.
 
     Raises
     ------

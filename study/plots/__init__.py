@@ -8,7 +8,6 @@ from study.plots.activity import (
     plot_histogram_map,
     plot_seeds,
 )
-from study.plots.before_after import pooling_figure
 from study.plots.bounds import bounds_grid, plot_bounds, plot_sweep, sweep_grid
 from study.plots.causes import (
     cases_figure,
@@ -55,7 +54,12 @@ from study.plots.matrices import (
 )
 from study.plots.orders import layer_points, order_correlations, order_grid
 from study.plots.players import feature_map_player, histogram_player
-from study.plots.pooling import before_after_filters, before_after_sweep, filters_before_after
+from study.plots.pooling import (
+    before_after_filters,
+    before_after_sweep,
+    filters_before_after,
+    pooling_figure,
+)
 from study.plots.spectrograms import (
     feature_map_grid,
     plot_feature_maps,

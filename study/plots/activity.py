@@ -163,7 +163,7 @@ def activity_figure(
     layers = values_of(units, "layer")
     styles = layer_styles(layers)
     size = {"figsize": (1.45 * (len(layers) + 1) + 1.0, 1.35 * len(curves) + 0.7)}
-    with panels(len(curves), len(layers) + 1, **size) as (figure, axes):
+    with panels(len(curves), len(layers) + 1, **size, title=title) as (figure, axes):
         for row, (name, column) in zip(axes, curves.items(), strict=True):
             for ax, layer in zip(row, layers, strict=False):
                 key = f"{name}-{layer}"
@@ -266,8 +266,11 @@ def falls_grid(
     """
     grid = facets(falls, rows, columns)
     styles = layer_styles(values_of(falls, "layer"))
-    last, options = grid[-1], {"sharex": True, "sharey": True}
-    with panels(last.row + 1, last.column + 1, panel=(1.9, 1.45), **options) as (figure, axes):
+    last, options = grid[-1], {"sharex": True, "sharey": True, "title": title}
+    with panels(last.row + 1, last.column + 1, panel=(1.9, 1.45), **options) as (
+        figure,
+        axes,
+    ):
         for facet in grid:
             ax = axes[facet.row, facet.column]
             plot_falls(ax, facet.table, styles)

@@ -1,8 +1,8 @@
 """Bands between KDE's two bounds over epochs, and sweeps of an estimator's parameter."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 from matplotlib import patheffects
 from matplotlib.artist import Artist
@@ -12,28 +12,28 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from iblib.plotting.planes import hollow_handles, padded
+from iblib.names import estimator_named
+from iblib.plotting.over_epochs import equal_limits
+from iblib.plotting.planes import hollow_handles
 from iblib.plotting.style import (
     OKABE_ITO,
     LayerStyle,
     epoch_axis,
-    estimator_line,
     figure_legend,
+    filled_panels,
     layer_handles,
     layer_styles,
+    marks,
     panels,
     reference_line,
-    say_missing,
     value_axis,
 )
 from iblib.plotting.tables import (
-    axis_label,
+    ceilings,
     data_note,
     estimator_rows,
     facets,
-    family,
     n_seeds,
-    quantity_name,
     require_one,
     seeds_text,
     values_of,
@@ -72,12 +72,11 @@ def plot_bounds(
     ValueError
         If a setting, or the layer, has several values.
     """
-    artists: list[Artist] = []
+    artists, known = [], estimator_named(estimator)
     for quantity in quantities:
         colour = QUANTITIES[quantity][1]
         found = {
-            bound: estimator_rows(table, estimator, quantity_name(estimator, quantity, bound))
-            for bound in ("lower", "upper")
+            bound: estimator_rows(table, estimator, quantity, bound) for bound in ("lower", "upper")
         }
         require_one(found["upper"])
         require_one_layer(found["upper"])
@@ -85,13 +84,13 @@ def plot_bounds(
         lower, upper = (found[b].groupby("epoch")["bits"].mean() for b in ("lower", "upper"))
         band = {"color": colour, "alpha": 0.25, "linewidth": 0}
         artists.append(ax.fill_between(upper.index, lower, upper, **band))
-        look = {"color": colour, "lw": 1.0, "ls": estimator_line(estimator)}
+        look = {"color": colour, "lw": 1.0, "ls": known.line}
         artists += [*ax.plot(lower.index, lower, **look), *ax.plot(upper.index, upper, **look)]
         for rows in found.values():
             artists += thin_lines(ax, rows, "epoch", colour)
         artists += markers(ax, found["upper"], "epoch", LayerStyle(colour, "o"))
     epoch_axis(ax, int(table["epoch"].max()))
-    ax.set_ylabel("information [bits]" if len(quantities) > 1 else axis_label("", quantities[0]))
+    ax.set_ylabel("information [bits]" if len(quantities) > 1 else known.axis(quantities[0]))
     return artists
 
 
@@ -105,13 +104,8 @@ def require_one_layer(rows: pd.DataFrame) -> None:
 def ceiling_line(ax: Axes, rows: pd.DataFrame, quantity: str) -> list[Artist]:
     """What the quantity cannot pass [bits]; nothing for an entropy."""
     artists: list[Artist] = []
-    if quantity == "I_TY":
-        for height in sorted({round(float(h), 6) for h in values_of(rows, "label_entropy")}):
-            artists += reference_line(ax, height, f"H(Y) = {height:.3g}", "y", end=True)
-    elif family(values_of(rows, "estimator")[0]) == "information":
-        for p in values_of(rows, "n_samples"):
-            label = rf"$\log_2 P$ = {np.log2(p):.3g}"
-            artists += reference_line(ax, float(np.log2(p)), label, "y", end=True)
+    for height, text in ceilings(rows, quantity).items():
+        artists += reference_line(ax, height, text, "y", end=True)
     for label in artists[1::2]:  # readable on a band
         label.set(
             zorder=5, path_effects=[patheffects.withStroke(linewidth=1.6, foreground="white")]
@@ -133,9 +127,7 @@ def markers(ax: Axes, rows: pd.DataFrame, x: str, look: LayerStyle) -> list[Arti
     """Middle values as markers, hollow where at least half of the curves are saturated."""
     middle = middle_of(rows, x)
     empty = rows.groupby(x)["hollow"].mean().to_numpy() >= 0.5
-    faces = ["white" if hollow else look.colour for hollow in empty]
-    mark = {"marker": look.marker, "s": 9, "facecolors": faces, "edgecolors": look.colour}
-    return [ax.scatter(middle.index, middle, linewidths=0.8, zorder=3, **mark)]
+    return [marks(ax, middle.index, middle, look, empty, size=9, width=0.8)]
 
 
 def middle_of(rows: pd.DataFrame, x: str) -> pd.Series:
@@ -167,15 +159,10 @@ def bounds_grid(
     """
     grid = facets(table[table["estimator"] == estimator], rows, columns)
     last = grid[-1]
-    with panels(last.row + 1, last.column + 1, panel=panel) as (figure, axes):
-        for facet in grid:
-            ax = axes[facet.row, facet.column]
-            ax.set_title(facet.title)
-            if facet.table.empty:
-                say_missing(ax)
-                continue
+    with panels(last.row + 1, last.column + 1, panel=panel, title=title) as (figure, axes):
+        for ax, facet in filled_panels(axes, grid):
             plot_bounds(ax, facet.table, quantities=quantities, estimator=estimator)
-        equal_limits(list(axes.flat))
+        equal_limits(axes.flat, room=True)
         for ax in axes.flat:
             ax.label_outer()
         names = [QUANTITIES[q] for q in quantities]
@@ -184,17 +171,10 @@ def bounds_grid(
             for name, colour in names
         ]
         counts = [n_seeds(facet.table) for facet in grid if not facet.table.empty]
-        handles += line_handles(counts, estimator_line(estimator))
-        drawn = [estimator_rows(table, estimator, f"{q}_upper") for q in quantities]
+        handles += line_handles(counts, estimator_named(estimator).line)
+        drawn = [estimator_rows(table, estimator, q) for q in quantities]
         figure_legend(figure, [*handles, *hollow_handles(drawn)], data_note(table))
     return figure
-
-
-def equal_limits(axes: Sequence[Axes]) -> None:
-    """Give axes the same y limits, with room above for the ceilings' labels."""
-    limits = padded([value for ax in axes for value in ax.get_ylim()], 0.14)
-    for ax in axes:
-        ax.set_ylim(limits)
 
 
 def line_handles(counts: Sequence[int], line: str, what: str = "seed") -> list[Line2D]:
@@ -232,7 +212,7 @@ def plot_sweep(
         Ceiling; by layer thin lines of the seeds (several seeds), the line of their mean, its
         markers (hollow where at least half are saturated).
     """
-    rows = estimator_rows(table, estimator, quantity_name(estimator, quantity, bound))
+    rows, known = estimator_rows(table, estimator, quantity, bound), estimator_named(estimator)
     require_one(rows, but=["value"])
     styles = styles or layer_styles(values_of(rows, "layer"))
     artists = ceiling_line(ax, rows, quantity)
@@ -240,12 +220,12 @@ def plot_sweep(
         one, look = rows[rows["layer"] == name], styles[name]
         middle = middle_of(one, "value")
         artists += thin_lines(ax, one, "value", look.colour)
-        line = {"color": look.colour, "ls": estimator_line(estimator), "lw": 1.1}
+        line = {"color": look.colour, "ls": known.line, "lw": 1.1}
         artists += ax.plot(middle.index, middle, **line)
         artists += markers(ax, one, "value", look)
     value_axis(ax, rows["value"])
     ax.set(xlabel=str(values_of(rows, "parameter")[0]).replace("_", " "))
-    ax.set_ylabel(axis_label(estimator, quantity))
+    ax.set_ylabel(known.axis(quantity))
     return artists
 
 
@@ -272,22 +252,17 @@ def sweep_grid(
         Which measurement.
     """
     grid, styles = facets(table, rows, columns), layer_styles(values_of(table, "layer"))
-    drawn = []
-    with panels(grid[-1].row + 1, grid[-1].column + 1, panel=panel) as (figure, axes):
-        for facet in grid:
-            ax = axes[facet.row, facet.column]
-            ax.set_title(facet.title.replace("parameter ", "").replace("_", " "))
-            names = values_of(facet.table, "estimator")
-            if not names:
-                say_missing(ax)
-                continue
+    titles = [f.title.replace("parameter ", "").replace("_", " ") for f in grid]
+    grid = [replace(facet, title=words) for facet, words in zip(grid, titles, strict=True)]
+    drawn, size = [], {"panel": panel, "title": title}
+    with panels(grid[-1].row + 1, grid[-1].column + 1, **size) as (figure, axes):
+        for ax, facet in filled_panels(axes, grid):
             require_one(facet.table[["estimator"]])
-            chosen = {"quantity": quantity, "estimator": names[0], "bound": bound}
+            estimator = values_of(facet.table, "estimator")[0]
+            chosen = {"quantity": quantity, "estimator": estimator, "bound": bound}
             plot_sweep(ax, facet.table, styles=styles, **chosen)
-            drawn.append(
-                estimator_rows(facet.table, names[0], quantity_name(names[0], quantity, bound))
-            )
-        equal_limits(list(axes.flat))
+            drawn.append(estimator_rows(facet.table, **chosen))
+        equal_limits(axes.flat, room=True)
         handles = [*layer_handles(styles, coloured=True), *hollow_handles(drawn)]
         figure_legend(figure, handles, data_note(table))
     return figure

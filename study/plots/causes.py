@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from iblib.plotting.over_epochs import plot_over_epochs, share_y
+from iblib.plotting.over_epochs import equal_limits, plot_over_epochs
 from iblib.plotting.style import (
     OKABE_ITO,
     LayerStyle,
@@ -65,7 +65,7 @@ def gradients_figure(gradients: pd.DataFrame, planes: pd.DataFrame, *, title: st
     into, layers = values_of(gradients, "layer"), values_of(planes, "layer")
     looks = layer_styles(into)
     names = values_of(gradients, "activation")
-    with panels(2, len(names), panel=(3.0, 2.0), sharex="col") as (figure, axes):
+    with panels(2, len(names), panel=(3.0, 2.0), sharex="col", title=title) as (figure, axes):
         for column, name in enumerate(names):
             rows = gradients[gradients["activation"] == name]
             plot_signal_to_noise(axes[0, column], rows, looks)
@@ -74,7 +74,7 @@ def gradients_figure(gradients: pd.DataFrame, planes: pd.DataFrame, *, title: st
             plot_over_epochs(axes[1, column], rows, styles=layer_styles(layers))
             axes[1, column].set_title(f"{shown_name(name)}: layers")
         for row in axes:
-            share_y(row)
+            equal_limits(row)
         handles = [
             Line2D([], [], color=s.colour, marker=s.marker, ls="", label=f"{name} → {to}")
             for (name, s), to in zip(looks.items(), [*layers, "output"], strict=False)
@@ -95,7 +95,7 @@ def modes_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
     """
     names = values_of(table, "activation")
     layer = values_of(table, "layer")[0]
-    with panels(len(names), 2, panel=(3.0, 1.9), sharey="row") as (figure, axes):
+    with panels(len(names), 2, panel=(3.0, 1.9), sharey="row", title=title) as (figure, axes):
         for row, name in zip(axes, names, strict=True):
             for ax, x in zip(row, ("epoch", "updates"), strict=True):
                 rows = table[table["activation"] == name]
@@ -132,7 +132,7 @@ def cases_figure(
     """
     drawn = list(dict.fromkeys(x for t, _ in cases.values() for x in values_of(t, "layer")))
     styles = {name: s for name, s in layer_styles(layers or drawn).items() if name in drawn}
-    with panels(3, len(cases), panel=(1.95, 1.6), sharey="row") as (figure, axes):
+    with panels(3, len(cases), panel=(1.95, 1.6), sharey="row", title=title) as (figure, axes):
         for column, (heading, (planes, history)) in enumerate(cases.items()):
             plot_over_epochs(axes[0, column], planes, styles=styles, ceiling=column == 0)
             axes[0, column].set_title(heading)
@@ -141,7 +141,7 @@ def cases_figure(
                 plot_learning_curves(ax, splits, metric=metric, log=True)
             for ax in axes[:, column]:
                 ax.set_ylabel("" if column else ax.get_ylabel())
-        share_y(axes[0])
+        equal_limits(axes[0])
         sparse_epochs(axes)
         handles = layer_handles(styles, coloured=True)
         for split in ("training", "test"):
@@ -172,7 +172,7 @@ def exact_figure(
     ylabels : sequence of str
         For each row of panels.
     """
-    with panels(len(rows), len(tables), panel=panel, sharey="row") as (figure, axes):
+    with panels(len(rows), len(tables), panel=panel, sharey="row", title=title) as (figure, axes):
         for j, (heading, table) in enumerate(tables.items()):
             for i, columns in enumerate(rows):
                 ax = axes[i, j]

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib import patheffects
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -13,6 +12,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from iblib.names import estimator_named
+from iblib.plotting.over_epochs import equal_limits
 from iblib.plotting.planes import PlaneLimits, hollow_handles, plane_limits
 from iblib.plotting.style import (
     MARKERS,
@@ -23,30 +24,26 @@ from iblib.plotting.style import (
     epoch_colour_bar,
     epoch_colours,
     epoch_norm,
-    estimator_line,
     figure_legend,
+    filled_panels,
     layer_handles,
     panels,
     reference_line,
-    say_missing,
+    ringed_marks,
 )
 from iblib.plotting.tables import (
-    Facet,
-    axis_label,
+    ceilings,
     data_note,
     estimator_rows,
     facets,
-    family,
     n_seeds,
     plane_points,
-    quantity_name,
     require_one,
     shown_name,
     values_of,
 )
 from study.plots.bounds import (
     ceiling_line,
-    equal_limits,
     line_handles,
     markers,
     middle_of,
@@ -90,7 +87,7 @@ def plot_compared(
         By value: thin lines of seeds or filters (where there are several), the line of their mean
         (filters: median), and its markers, hollow where at least half are saturated.
     """
-    rows = estimator_rows(table, estimator, quantity_name(estimator, quantity, bound))
+    rows, known = estimator_rows(table, estimator, quantity, bound), estimator_named(estimator)
     require_one(rows, but=[by, "channel"])
     require_one_layer(rows)
     rows = rows if until is None else rows[rows[x] <= until]
@@ -100,11 +97,11 @@ def plot_compared(
         one, look = rows[rows[by] == value], styles[value]
         middle = middle_of(one, x)
         artists += thin_lines(ax, one, x, look.colour)
-        line = {"color": look.colour, "ls": estimator_line(estimator), "lw": 1.1}
+        line = {"color": look.colour, "ls": known.line, "lw": 1.1}
         artists += ax.plot(middle.index, middle, **line)
         artists += markers(ax, one, x, look)
     epoch_axis(ax, int(rows[x].max()) if len(rows) else 1, x)
-    ax.set_ylabel(axis_label(estimator, quantity))
+    ax.set_ylabel(known.axis(quantity))
     return artists
 
 
@@ -157,36 +154,27 @@ def compared_grid(
     until = {name: float(table.groupby(by)[name].max().min()) for name in x}
     blocks = [(name, quantity) for quantity in quantities for name in x]
     height, width = grid[-1].row + 1, grid[-1].column + 1
-    with panels(height * len(blocks), width, panel=panel) as (figure, axes):
+    with panels(height * len(blocks), width, panel=panel, title=title) as (figure, axes):
         for i, (name, quantity) in enumerate(blocks):
             block = axes[i * height : (i + 1) * height]
             look = {"by": by, "x": name, "styles": styles, "until": until[name]}
             look |= {"quantity": quantity, "estimator": estimator, "bound": bound}
-            _fill_block(block, grid, look)
+            for ax, facet in filled_panels(block, grid):
+                plot_compared(ax, facet.table, **look)
+            for ax in block[:, 1:].flat:
+                ax.set_ylabel("")
         for quantity in quantities:
             chosen = [i for i, block in enumerate(blocks) if block[1] == quantity]
-            equal_limits([ax for i in chosen for ax in axes[i * height : (i + 1) * height].flat])
-        shown = estimator_rows(table, estimator, quantity_name(estimator, quantities[0], bound))
+            same = [ax for i in chosen for ax in axes[i * height : (i + 1) * height].flat]
+            equal_limits(same, room=True)
+        shown = estimator_rows(table, estimator, quantities[0], bound)
         handles = layer_handles({_named(label, v): s for v, s in styles.items()}, coloured=True)
         filters = len(values_of(shown, "channel")) > 1
         counts = [shown["channel"].nunique()] if filters else _seeds_of(shown, by)
-        line, what = estimator_line(estimator), "filter" if filters else "seed"
+        line, what = estimator_named(estimator).line, "filter" if filters else "seed"
         handles += [*line_handles(counts, line, what), *hollow_handles([shown])]
         figure_legend(figure, handles, data_note(table))
     return figure
-
-
-def _fill_block(block: np.ndarray, grid: Sequence[Facet], look: dict) -> None:
-    """All panels of one quantity and one x, with their y labels at the left only."""
-    for facet in grid:
-        ax = block[facet.row, facet.column]
-        ax.set_title(facet.title)
-        if facet.table.empty:
-            say_missing(ax)
-            continue
-        plot_compared(ax, facet.table, **look)
-    for ax in block[:, 1:].flat:
-        ax.set_ylabel("")
 
 
 def _named(label: str, value: object) -> str:
@@ -221,11 +209,10 @@ def plot_filter_planes(
     """
     require_one(points, but=["channel"])
     require_one_layer(points)
-    name = values_of(points, "estimator")[0]
+    known = estimator_named(values_of(points, "estimator")[0])
     artists = ceiling_line(ax, points, "I_TY")
-    if family(name) == "information":
-        for p in values_of(points, "n_samples"):
-            artists += reference_line(ax, float(np.log2(p)), rf"$\log_2 P$ = {np.log2(p):.3g}", "x")
+    for height, label in ceilings(points, "I_XT").items():
+        artists += reference_line(ax, height, label, "x")
     points = points.sort_values("epoch", kind="stable")
     curves = points.groupby(["run", "seed", "channel"], sort=False)
     ways = [one[["x", "y"]].to_numpy(float) for _, one in curves]
@@ -234,18 +221,9 @@ def plot_filter_planes(
     colours = epoch_colours(points["epoch"].to_numpy(), norm)
     size = np.where(points["epoch"] == points["epoch"].max(), 22.0, 8.0)
     hollow = points["hollow"].to_numpy(bool)
-    for chosen, empty in ((~hollow, False), (hollow, True)):
-        if chosen.any():
-            at = (points["x"][chosen], points["y"][chosen], size[chosen])
-            look = {"facecolors": colours[chosen], "edgecolors": "0.25", "linewidths": 0.35}
-            if empty:
-                look = {"facecolors": "white", "edgecolors": colours[chosen], "linewidths": 1.0}
-            artists.append(ax.scatter(*at, zorder=4, **look))
-            if empty:  # a dark ring, so that light colours stay visible on white
-                ring = [patheffects.withStroke(linewidth=1.8, foreground="0.3")]
-                artists[-1].set_path_effects(ring)
-    ax.set(xlim=limits.x, ylim=limits.y)
-    ax.set(xlabel=axis_label(name, "I_XT"), ylabel=axis_label(name, "I_TY"))
+    at = (points["x"], points["y"], size, colours, hollow)
+    artists += ringed_marks(ax, *at, ring=1.0, outline=1.8)
+    ax.set(xlim=limits.x, ylim=limits.y, xlabel=known.axis("I_XT"), ylabel=known.axis("I_TY"))
     return artists
 
 
@@ -275,13 +253,8 @@ def filter_planes_grid(
     table = table[table["estimator"] == estimator]
     grid, norm = facets(table, rows, columns), epoch_norm(table["epoch"])
     limits, drawn = plane_limits(table, estimator, bound), []
-    with panels(grid[-1].row + 1, grid[-1].column + 1, panel=panel) as (figure, axes):
-        for facet in grid:
-            ax = axes[facet.row, facet.column]
-            if facet.table.empty:
-                ax.set_title(facet.title)
-                say_missing(ax)
-                continue
+    with panels(grid[-1].row + 1, grid[-1].column + 1, panel=panel, title=title) as (figure, axes):
+        for ax, facet in filled_panels(axes, grid):
             drawn.append(plane_points(facet.table, estimator, bound))
             ax.set_title(f"{facet.title}, {drawn[-1]['channel'].nunique()} filters")
             plot_filter_planes(ax, drawn[-1], limits=limits, norm=norm)

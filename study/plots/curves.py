@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from iblib.names import estimator_named
 from iblib.plotting.style import (
     OKABE_ITO,
     REFERENCE_GREY,
     SMALLEST_PT,
     epoch_axis,
-    estimator_line,
     figure_legend,
     panels,
     reference_line,
@@ -137,8 +137,11 @@ def learning_curves_grid(
     names = [columns] if isinstance(columns, str) else list(columns)
     tagged = history.assign(configuration=history[names].astype(str).agg(", ".join, axis=1))
     grid = facets(tagged, None, "configuration")
-    options = {"sharex": True, "sharey": "row"}
-    with panels(len(metrics), len(grid), panel=(2.2, 1.8), **options) as (figure, axes):
+    options = {"sharex": True, "sharey": "row", "title": title}
+    with panels(len(metrics), len(grid), panel=(2.2, 1.8), **options) as (
+        figure,
+        axes,
+    ):
         for facet in grid:
             for i, metric in enumerate(metrics):
                 chance = 1 / n_classes if n_classes and metric == "accuracy" else None
@@ -274,7 +277,7 @@ def plot_against_truth(
         band = {"color": colour, "alpha": 0.2, "linewidth": 0}
         artists.append(ax.fill_between(at, mean - spread, mean + spread, **band))
         label = f"{label} (mean ± sd, n = {len(values)})"
-    look = {"color": colour, "marker": marker, "ls": estimator_line(estimator)}
+    look = {"color": colour, "marker": marker, "ls": estimator_named(estimator).line}
     artists += ax.plot(at, mean, label=label, **look)
     if log_x:
         ax.set_xscale("log")

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from iblib.plotting.over_epochs import plot_over_epochs, share_y
+from iblib.plotting.over_epochs import equal_limits, plot_over_epochs, seed_handles
 from iblib.plotting.planes import hollow_handles
 from iblib.plotting.style import (
     OKABE_ITO,
@@ -31,7 +30,6 @@ from iblib.plotting.tables import (
     values_of,
 )
 
-PER_UNIT = "H(T) / d [bits per unit]"
 _LOOKS = [LayerStyle(c, m) for c, m in zip(OKABE_ITO[:4], "os^D", strict=True)]
 
 
@@ -41,7 +39,7 @@ def per_unit(table: pd.DataFrame) -> pd.DataFrame:
     H(T) is d times the mean logarithm of the neighbours' distance, up to a constant of d and P; a
     change of H(T)/d is the change of that logarithm, whatever d is.
     """
-    rows = estimator_rows(table, "kraskov", "H_T").drop(columns="hollow")
+    rows = estimator_rows(table, "kraskov", "I_XT").drop(columns="hollow")
     return rows.assign(bits=rows["bits"] / rows["dimension"])
 
 
@@ -92,7 +90,7 @@ def networks_grid(
         dict.fromkeys(a for t in tables.values() for a in values_of(t, "activation"))
     )
     drawn: list[pd.DataFrame] = []
-    with panels(len(activations), len(tables), panel=panel) as (figure, axes):
+    with panels(len(activations), len(tables), panel=panel, title=title) as (figure, axes):
         for j, (name, table) in enumerate(tables.items()):
             styles = layer_styles(values_of(table, "layer"))
             for ax, activation in zip(axes[:, j], activations, strict=True):
@@ -102,22 +100,15 @@ def networks_grid(
                     say_missing(ax)
                     continue
                 plot_over_epochs(ax, rows, estimator=estimator, styles=styles)
-                drawn.append(estimator_rows(rows, estimator, _quantity(estimator)))
+                drawn.append(estimator_rows(rows, estimator, "I_XT"))
                 if label:
                     ax.set_ylabel(label)
-            share_y([ax for ax in axes[:, j] if ax.lines])
+            equal_limits([ax for ax in axes[:, j] if ax.lines])
         handles = layer_handles(_by_depth(tables.values()), coloured=True)
         notes = dict.fromkeys(data_note(table) for table in tables.values())
-        handles += [*_seed_handles(drawn), *hollow_handles(drawn)]
+        handles += [*seed_handles(drawn), *hollow_handles(drawn)]
         figure_legend(figure, handles, "\n".join(notes))
     return figure
-
-
-def _quantity(estimator: str) -> str:
-    """The stored name of what stands for I(X;T)."""
-    return {"kraskov": "H_T", "kde": "I_XT_upper", "kde_relative": "I_XT_upper"}.get(
-        estimator, "I_XT"
-    )
 
 
 def _by_depth(tables: Sequence[pd.DataFrame]) -> dict[str, LayerStyle]:
@@ -126,15 +117,6 @@ def _by_depth(tables: Sequence[pd.DataFrame]) -> dict[str, LayerStyle]:
     depth = max(map(len, names))
     joined = [" · ".join(dict.fromkeys(n[i] for n in names if i < len(n))) for i in range(depth)]
     return layer_styles(joined)
-
-
-def _seed_handles(drawn: Sequence[pd.DataFrame]) -> list[Artist]:
-    """Legend entries of mean and band; none where every curve is one network's."""
-    counts = [n_seeds(rows) for rows in drawn]
-    if max(counts, default=0) < 2:
-        return []
-    mean = Line2D([], [], color="0.4", label=f"mean, {seeds_text(counts)}")
-    return [mean, Patch(color="0.4", alpha=0.25, lw=0, label="lowest to highest seed")]
 
 
 def layer_panels(
@@ -156,11 +138,11 @@ def layer_panels(
     columns : int
         Panels in a row.
     """
-    rows = estimator_rows(table, estimator, _quantity(estimator))
+    rows = estimator_rows(table, estimator, "I_XT")
     layers, activations = values_of(rows, "layer"), values_of(rows, "activation")
     looks = dict(zip(map(shown_name, activations), _LOOKS, strict=False))
     columns = min(columns, len(layers))
-    with panels(-(-len(layers) // columns), columns, panel=panel) as (figure, axes):
+    with panels(-(-len(layers) // columns), columns, panel=panel, title=title) as (figure, axes):
         for number, (ax, layer) in enumerate(zip(axes.flat, layers, strict=False)):
             parts = [
                 rows[(rows["layer"] == layer) & (rows["activation"] == a)] for a in activations
@@ -173,7 +155,7 @@ def layer_panels(
         for ax in list(axes.flat)[len(layers) :]:
             ax.set_visible(False)
         drawn = [rows[rows["activation"] == activation] for activation in activations]
-        handles = [*layer_handles(looks, coloured=True), *_seed_handles(drawn)]
+        handles = [*layer_handles(looks, coloured=True), *seed_handles(drawn)]
         figure_legend(figure, [*handles, *hollow_handles(drawn)], data_note(rows))
     return figure
 
@@ -203,11 +185,11 @@ def map_panels(table: pd.DataFrame, layer: str, *, title: str = "") -> Figure:
     layer : str
         Which layer; of at most seven filters, so that colours tell them apart.
     """
-    rows = estimator_rows(table[table["layer"] == layer], "kraskov", "H_T")
+    rows = estimator_rows(table[table["layer"] == layer], "kraskov", "I_XT")
     views, activations = values_of(rows, "view"), values_of(rows, "activation")
     rows = rows.assign(layer=[f"filter {c}" for c in rows["channel"]], channel=-1)
     looks = layer_styles(sorted(values_of(rows, "layer"), key=lambda name: int(name.split()[1])))
-    with panels(len(activations), len(views), panel=(3.1, 1.9)) as (figure, axes):
+    with panels(len(activations), len(views), panel=(3.1, 1.9), title=title) as (figure, axes):
         for i, activation in enumerate(activations):
             for j, view in enumerate(views):
                 part = rows[(rows["activation"] == activation) & (rows["view"] == view)]
@@ -217,9 +199,9 @@ def map_panels(table: pd.DataFrame, layer: str, *, title: str = "") -> Figure:
                     f"{shown_name(activation)}, {name}, d = {_one([part], 'dimension')}"
                 )
         for column in axes.T:
-            share_y(list(column))
+            equal_limits(column)
         handles = [*layer_handles(looks, coloured=True), *hollow_handles([rows])]
-        figure_legend(figure, handles, f"{data_note(rows)}   {_seeds(rows)}")
+        figure_legend(figure, handles, f"{data_note(rows)}   {seeds_by_activation(rows)}")
     return figure
 
 
@@ -237,9 +219,9 @@ def zero_radius_bars(tables: Mapping[str, pd.DataFrame], *, title: str = "") -> 
         A row of panels for the first and one for the last epoch; bars are means over seeds (and
         filters), lines reach from the lowest to the highest.
     """
-    parts = {name: estimator_rows(table, "kraskov", "H_T") for name, table in tables.items()}
+    parts = {name: estimator_rows(table, "kraskov", "I_XT") for name, table in tables.items()}
     looks = dict(zip(values_of(pd.concat(parts.values()), "activation"), _LOOKS, strict=False))
-    with panels(2, len(parts), panel=(2.9, 1.9)) as (figure, axes):
+    with panels(2, len(parts), panel=(2.9, 1.9), title=title) as (figure, axes):
         for j, (name, rows) in enumerate(parts.items()):
             first, last = rows["epoch"].min(), rows["epoch"].max()
             for ax, epoch in zip(axes[:, j], (first, last), strict=True):
@@ -249,12 +231,12 @@ def zero_radius_bars(tables: Mapping[str, pd.DataFrame], *, title: str = "") -> 
         shown = {shown_name(activation): look for activation, look in looks.items()}
         handles = [Patch(color=look.colour, label=name) for name, look in shown.items()]
         range_ = Line2D([], [], color="0.2", lw=0.9, label="lowest to highest seed or filter")
-        notes = dict.fromkeys(f"{data_note(rows)}   {_seeds(rows)}" for rows in parts.values())
-        figure_legend(figure, [*handles, range_], "\n".join(notes))
+        notes = [f"{data_note(rows)}   {seeds_by_activation(rows)}" for rows in parts.values()]
+        figure_legend(figure, [*handles, range_], "\n".join(dict.fromkeys(notes)))
     return figure
 
 
-def _seeds(rows: pd.DataFrame) -> str:
+def seeds_by_activation(rows: pd.DataFrame) -> str:
     """Number of seeds of each activation."""
     return seeds_text([n_seeds(part) for _, part in rows.groupby("activation")])
 

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from iblib.names import estimator_named
 from iblib.plotting.style import (
     MARKERS,
     OKABE_ITO,
@@ -22,7 +23,7 @@ from iblib.plotting.style import (
     reference_line,
     value_axis,
 )
-from iblib.plotting.tables import estimator_label, shown_name, values_of
+from iblib.plotting.tables import shown_name, values_of
 
 ACTIVATION_COLOURS = {
     "tanh": OKABE_ITO[0],
@@ -74,7 +75,7 @@ def shares_figure(tables: dict[str, pd.DataFrame], *, title: str = "") -> Figure
     widths = [max(table.shape[1], 2) for table in tables.values()]
     rows = max(len(table) for table in tables.values())
     size = (0.5 * sum(widths) + 0.8 * len(tables) + 0.3, 0.22 * rows + 1.0)
-    with panels(1, len(tables), figsize=size, width_ratios=widths) as (figure, axes):
+    with panels(1, len(tables), figsize=size, width_ratios=widths, title=title) as (figure, axes):
         for ax, (name, table) in zip(axes[0], tables.items(), strict=True):
             plot_shares(ax, table, title=name)
     return figure
@@ -107,7 +108,7 @@ def plot_sweep_of_falls(
             if groups.size().max() > 1:
                 artists.append(ax.fill_between(mean.index, groups.min(), groups.max(), **band))
             look = {"color": colour, "ls": line, "marker": "o", "ms": 3.5}
-            label = f"{shown_name(activation)}, {estimator_label(estimator)}"
+            label = f"{shown_name(activation)}, {estimator_named(estimator).shown()}"
             artists += ax.plot(mean.index, mean, label=label, **look)
     ax.set(xlabel=parameter.replace("_", " "), ylabel="fall of I(X;T) [bits]")
     value_axis(ax, rows.loc[rows["estimator"].isin(list(estimators)), "value"])
@@ -131,7 +132,7 @@ def geometry_figure(
     activations = values_of(planes, "activation")
     styles = layer_styles(values_of(geometry, "layer"))
     size = {"panel": (2.9, 1.9), "sharex": "col", "sharey": "row"}
-    with panels(2, len(activations), **size) as (figure, axes):
+    with panels(2, len(activations), **size, title=title) as (figure, axes):
         for j, activation in enumerate(activations):
             for ax, table, column in zip(
                 axes[:, j], (planes, geometry), ("bits", "ratio"), strict=True

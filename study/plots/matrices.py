@@ -90,7 +90,7 @@ def confusion_grid(
     classes : sequence of str
     """
     groups = list(table.groupby(columns, sort=False))
-    with panels(1, len(groups), panel=(3.0, 2.9), sharey=True) as (figure, axes):
+    with panels(1, len(groups), panel=(3.0, 2.9), sharey=True, title=title) as (figure, axes):
         for ax, (name, rows) in zip(axes[0], groups, strict=True):
             image = plot_confusion(ax, confusion_counts(rows, classes))[0]
             n = rows["seed"].nunique()
@@ -160,7 +160,7 @@ def accuracies_figure(
         Draws chance, 1 / n_classes.
     """
     height = 0.34 * table["setting"].nunique() + 0.5
-    with panels(1, 1, panel=(5.2, height)) as (figure, axes):
+    with panels(1, 1, panel=(5.2, height), title=title) as (figure, axes):
         ax = axes[0, 0]
         plot_accuracies(ax, table, value=value, n_clips=n_clips)
         if n_classes:

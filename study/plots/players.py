@@ -42,7 +42,7 @@ def histogram_player(
     styles = layer_styles(layers)
     moves = []
     size = {"figsize": (1.6 * len(layers) + 0.5, 1.55 * len(activations) + 0.6)}
-    with panels(len(activations), len(layers), sharey=True, **size) as (figure, axes):
+    with panels(len(activations), len(layers), sharey=True, **size, title=title) as (figure, axes):
         for row, activation in zip(axes, activations, strict=True):
             for ax, layer in zip(row, layers, strict=True):
                 name, look = f"{activation}-{layer}", styles[layer]
@@ -52,7 +52,6 @@ def histogram_player(
         for ax in axes[-1]:
             ax.set_xlabel("activation T")
         figure_legend(figure, [], "share of the layer's activations in each bin; grey: untrained")
-        figure.suptitle(title)
     at = {epoch: i for i, epoch in enumerate(epochs)}
     scene = Scene(figure, lambda epoch: [move(at[epoch]) for move in moves], epochs, dpi=dpi)
     return EpochPlayer.from_scene(scene, title, **options)
@@ -90,7 +89,7 @@ def feature_map_player(
     """
     moves = []
     size = {"figsize": (2.7 * (len(maps) + 1), 2.7)}
-    with panels(1, len(maps) + 1, **size) as (figure, axes):
+    with panels(1, len(maps) + 1, **size, title=title) as (figure, axes):
         plot_spectrogram(axes[0, 0], mel.astype(float))
         axes[0, 0].set_title("input: mel-spectrogram")
         for ax, (layer, one) in zip(axes[0, 1:], maps.items(), strict=True):
@@ -100,7 +99,6 @@ def feature_map_player(
             moves.append(_pictures(image, one))
             for artist in (image, *ax.texts):
                 artist.set_animated(True)
-        figure.suptitle(title)
     at = {int(epoch): i for i, epoch in enumerate(epochs)}
     scene = Scene(figure, lambda epoch: [move(at[epoch]) for move in moves], list(at), dpi=dpi)
     return EpochPlayer.from_scene(scene, title, **{"interval": 500} | options)

@@ -59,7 +59,7 @@ def waveform_grid(
     """
     rows = -(-len(waveforms) // columns)
     options = {"panel": (3.4, 1.0), "sharex": True, "sharey": True}
-    with panels(rows, columns, **options) as (figure, axes):
+    with panels(rows, columns, **options, title=title) as (figure, axes):
         for ax, (name, waveform) in zip(axes.flat, waveforms.items(), strict=False):
             plot_waveform(ax, waveform, sample_rate)
             ax.set_title(name)
@@ -159,7 +159,7 @@ def spectrogram_grid(
     rows = -(-len(mels) // columns)
     limits = common_limits(mels.values())
     options = {"panel": (1.9, 1.6), "sharex": True, "sharey": True}
-    with panels(rows, columns, **options) as (figure, axes):
+    with panels(rows, columns, **options, title=title) as (figure, axes):
         axes_rate = {"sample_rate": sample_rate, "hop_length": hop_length}
         for ax, (name, log_mel) in zip(axes.flat, mels.items(), strict=False):
             image = plot_spectrogram(ax, log_mel, limits=limits, colour_bar=False, **axes_rate)
@@ -270,7 +270,7 @@ def feature_map_grid(
     columns = min(columns, len(maps))
     rows = -(-len(maps) // columns)
     limits = common_limits(maps.values())
-    with panels(rows, columns, panel=(2.3, 1.9)) as (figure, axes):
+    with panels(rows, columns, panel=(2.3, 1.9), title=title) as (figure, axes):
         for ax, (key, one) in zip(axes.flat, maps.items(), strict=False):
             image = plot_feature_maps(ax, one, limits=limits)
             ax.set_title(f"{label} {key}".strip())
