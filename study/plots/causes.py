@@ -79,7 +79,9 @@ def gradients_figure(gradients: pd.DataFrame, planes: pd.DataFrame, *, title: st
             Line2D([], [], color=s.colour, marker=s.marker, ls="", label=f"{name} → {to}")
             for (name, s), to in zip(looks.items(), [*layers, "output"], strict=False)
         ]
-        handles.append(Line2D([], [], color="0.4", label=f"mean, {seeds_text([n_seeds(rows)])}"))
+        drawn = [rows for table in (gradients, planes) for _, rows in table.groupby("activation")]
+        seeds = seeds_text([n_seeds(rows) for rows in drawn])
+        handles.append(Line2D([], [], color="0.4", label=f"mean, {seeds}"))
         figure_legend(figure, handles, data_note(planes))
     return figure
 

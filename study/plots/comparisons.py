@@ -17,7 +17,6 @@ from iblib.plotting.over_epochs import equal_limits
 from iblib.plotting.planes import PlaneLimits, hollow_handles, plane_limits
 from iblib.plotting.style import (
     MARKERS,
-    OKABE_ITO,
     VALUE_CMAP,
     LayerStyle,
     epoch_axis,
@@ -27,6 +26,7 @@ from iblib.plotting.style import (
     figure_legend,
     filled_panels,
     layer_handles,
+    layer_styles,
     panels,
     reference_line,
     ringed_marks,
@@ -44,11 +44,9 @@ from iblib.plotting.tables import (
 )
 from study.plots.bounds import (
     ceiling_line,
+    curve,
     line_handles,
-    markers,
-    middle_of,
     require_one_layer,
-    thin_lines,
 )
 
 
@@ -60,7 +58,6 @@ def plot_compared(
     x: str = "epoch",
     quantity: str = "I_XT",
     estimator: str = "binning",
-    bound: str = "upper",
     styles: dict[object, LayerStyle] | None = None,
     until: float | None = None,
 ) -> list[Artist]:
@@ -74,8 +71,8 @@ def plot_compared(
         Table column whose values are compared, such as ``batch_mode`` or ``value``.
     x : {"epoch", "updates"}
         Column against which to draw, on a log axis with 0.
-    quantity, estimator, bound : str
-        Which measurement.
+    quantity, estimator : str
+        Which measurement (of the KDE the upper value).
     styles : dict, optional
         Colour and marker of each value, from `compared_styles`.
     until : float, optional
@@ -87,19 +84,14 @@ def plot_compared(
         By value: thin lines of seeds or filters (where there are several), the line of their mean
         (filters: median), and its markers, hollow where at least half are saturated.
     """
-    rows, known = estimator_rows(table, estimator, quantity, bound), estimator_named(estimator)
+    rows, known = estimator_rows(table, estimator, quantity), estimator_named(estimator)
     require_one(rows, but=[by, "channel"])
     require_one_layer(rows)
     rows = rows if until is None else rows[rows[x] <= until]
     styles = styles or compared_styles(values_of(table, by))
     artists = ceiling_line(ax, rows, quantity) if not rows.empty else []
     for value in [value for value in styles if (rows[by] == value).any()]:
-        one, look = rows[rows[by] == value], styles[value]
-        middle = middle_of(one, x)
-        artists += thin_lines(ax, one, x, look.colour)
-        line = {"color": look.colour, "ls": known.line, "lw": 1.1}
-        artists += ax.plot(middle.index, middle, **line)
-        artists += markers(ax, one, x, look)
+        artists += curve(ax, rows[rows[by] == value], x, styles[value], known.line)
     epoch_axis(ax, int(rows[x].max()) if len(rows) else 1, x)
     ax.set_ylabel(known.axis(quantity))
     return artists
@@ -111,8 +103,7 @@ def compared_styles(values: Sequence[object]) -> dict[object, LayerStyle]:
         shades = plt.get_cmap(VALUE_CMAP)(np.linspace(0.08, 0.78, max(len(values), 1)))
         looks = [LayerStyle(tuple(map(float, s)), MARKERS[i]) for i, s in enumerate(shades)]
         return dict(zip(sorted(values), looks, strict=True))
-    looks = [LayerStyle(OKABE_ITO[i % 7], MARKERS[i % len(MARKERS)]) for i in range(len(values))]
-    return dict(zip(values, looks, strict=True))
+    return layer_styles(values)
 
 
 def compared_grid(
@@ -124,7 +115,6 @@ def compared_grid(
     x: Sequence[str] = ("epoch",),
     quantities: Sequence[str] = ("I_XT",),
     estimator: str = "binning",
-    bound: str = "upper",
     title: str = "",
     label: str = "{}",
     panel: tuple[float, float] = (1.8, 1.6),
@@ -144,8 +134,8 @@ def compared_grid(
         Equal epochs, equal updates: each is drawn as far as all compared values reach.
     quantities : sequence of {"I_XT", "I_TY"}
         What to draw; limits are equal for equal quantities.
-    estimator, bound : str
-        Which measurement.
+    estimator : str
+        Whose bits (of the KDE the upper values).
     title, label : str
         Above all panels; how a compared value is named in the legend.
     """
@@ -158,7 +148,7 @@ def compared_grid(
         for i, (name, quantity) in enumerate(blocks):
             block = axes[i * height : (i + 1) * height]
             look = {"by": by, "x": name, "styles": styles, "until": until[name]}
-            look |= {"quantity": quantity, "estimator": estimator, "bound": bound}
+            look |= {"quantity": quantity, "estimator": estimator}
             for ax, facet in filled_panels(block, grid):
                 plot_compared(ax, facet.table, **look)
             for ax in block[:, 1:].flat:
@@ -167,7 +157,7 @@ def compared_grid(
             chosen = [i for i, block in enumerate(blocks) if block[1] == quantity]
             same = [ax for i in chosen for ax in axes[i * height : (i + 1) * height].flat]
             equal_limits(same, room=True)
-        shown = estimator_rows(table, estimator, quantities[0], bound)
+        shown = estimator_rows(table, estimator, quantities[0])
         handles = layer_handles({_named(label, v): s for v, s in styles.items()}, coloured=True)
         filters = len(values_of(shown, "channel")) > 1
         counts = [shown["channel"].nunique()] if filters else _seeds_of(shown, by)
@@ -230,32 +220,28 @@ def plot_filter_planes(
 def filter_planes_grid(
     table: pd.DataFrame,
     *,
-    estimator: str = "binning",
-    bound: str = "upper",
-    rows: str | None = "activation",
-    columns: str | None = "layer",
     title: str = "",
+    columns: str = "layer",
     panel: tuple[float, float] = (1.9, 1.75),
 ) -> Figure:
-    """Information planes of single filters: a panel a layer, one grey way a filter, equal limits.
+    """Information planes by binning of single filters: one grey way a filter, equal limits.
 
     Filters have nothing in common but their number, so no mean is drawn.
 
     Parameters
     ----------
     table : DataFrame
-        Plane table of one view of single filters and one seed.
-    estimator, bound : str
-        Which measurement.
-    rows, columns : str or None
-        Table columns that make the rows and columns of panels.
+        Plane table of one view of single filters and one seed; activations make the rows of panels.
+    columns : str
+        Table column that makes the columns of panels.
     """
-    table = table[table["estimator"] == estimator]
-    grid, norm = facets(table, rows, columns), epoch_norm(table["epoch"])
-    limits, drawn = plane_limits(table, estimator, bound), []
-    with panels(grid[-1].row + 1, grid[-1].column + 1, panel=panel, title=title) as (figure, axes):
+    table = table[table["estimator"] == "binning"]
+    grid, norm = facets(table, "activation", columns), epoch_norm(table["epoch"])
+    limits, drawn = plane_limits(table, "binning"), []
+    size = {"panel": panel, "title": title}
+    with panels(grid[-1].row + 1, grid[-1].column + 1, **size) as (figure, axes):
         for ax, facet in filled_panels(axes, grid):
-            drawn.append(plane_points(facet.table, estimator, bound))
+            drawn.append(plane_points(facet.table, "binning"))
             ax.set_title(f"{facet.title}, {drawn[-1]['channel'].nunique()} filters")
             plot_filter_planes(ax, drawn[-1], limits=limits, norm=norm)
         for ax in axes.flat:

@@ -30,6 +30,8 @@ from iblib.plotting.tables import (
     values_of,
 )
 
+# Largest share of samples with r = 0; at 0.01 they move H(T) by about half a bit per unit.
+MOST_DUPLICATES = 0.01
 _LOOKS = [LayerStyle(c, m) for c, m in zip(OKABE_ITO[:4], "os^D", strict=True)]
 
 
@@ -44,7 +46,7 @@ def per_unit(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def few_duplicates(
-    table: pd.DataFrame, by: Sequence[str] = ("run", "seed", "layer"), most: float = 0.01
+    table: pd.DataFrame, by: Sequence[str] = ("run", "seed", "layer")
 ) -> pd.DataFrame:
     """Kraskov rows without the curves whose level the constant in the code decides.
 
@@ -54,30 +56,20 @@ def few_duplicates(
         Kraskov rows.
     by : sequence of str
         What is kept or left out as a whole: a layer's curve of one seed, or a network.
-    most : float
-        Largest share of samples with r = 0, at any epoch, that is kept. At 0.01 those samples move
-        H(T) by about half a bit per unit.
     """
     share = table["zero_radius"] / table["n_samples"]
-    return table[share.groupby([table[name] for name in by]).transform("max") <= most]
+    return table[share.groupby([table[name] for name in by]).transform("max") <= MOST_DUPLICATES]
 
 
 def networks_grid(
-    tables: Mapping[str, pd.DataFrame],
-    *,
-    estimator: str = "kraskov",
-    label: str | None = None,
-    title: str = "",
-    panel: tuple[float, float] = (3.1, 2.1),
+    tables: Mapping[str, pd.DataFrame], *, label: str | None = None, title: str = ""
 ) -> Figure:
-    """All layers against the epoch [bits], networks side by side, one activation a row.
+    """Kraskov's H(T) of all layers against the epoch [bits], networks side by side, one activation a row.
 
     Parameters
     ----------
     tables : mapping of str to DataFrame
         Plane table by the heading of its column; layers of equal depth share a colour.
-    estimator : str
-        Whose I(X;T) (Kraskov: H(T)) is drawn.
     label : str, optional
         Label of the y axes where they show something else, such as `per_unit`.
 
@@ -90,7 +82,7 @@ def networks_grid(
         dict.fromkeys(a for t in tables.values() for a in values_of(t, "activation"))
     )
     drawn: list[pd.DataFrame] = []
-    with panels(len(activations), len(tables), panel=panel, title=title) as (figure, axes):
+    with panels(len(activations), len(tables), panel=(3.1, 2.1), title=title) as (figure, axes):
         for j, (name, table) in enumerate(tables.items()):
             styles = layer_styles(values_of(table, "layer"))
             for ax, activation in zip(axes[:, j], activations, strict=True):
@@ -99,8 +91,8 @@ def networks_grid(
                 if rows.empty:
                     say_missing(ax)
                     continue
-                plot_over_epochs(ax, rows, estimator=estimator, styles=styles)
-                drawn.append(estimator_rows(rows, estimator, "I_XT"))
+                plot_over_epochs(ax, rows, estimator="kraskov", styles=styles)
+                drawn.append(estimator_rows(rows, "kraskov", "I_XT"))
                 if label:
                     ax.set_ylabel(label)
             equal_limits([ax for ax in axes[:, j] if ax.lines])
@@ -119,36 +111,25 @@ def _by_depth(tables: Sequence[pd.DataFrame]) -> dict[str, LayerStyle]:
     return layer_styles(joined)
 
 
-def layer_panels(
-    table: pd.DataFrame,
-    *,
-    estimator: str = "kraskov",
-    columns: int = 4,
-    title: str = "",
-    panel: tuple[float, float] = (2.2, 1.75),
-) -> Figure:
-    """Each layer alone against the epoch [bits], its activations together, on its own scale.
+def layer_panels(table: pd.DataFrame, *, title: str = "") -> Figure:
+    """Kraskov's H(T) of each layer alone against the epoch [bits], its activations together, on its own scale.
 
     Parameters
     ----------
     table : DataFrame
         Plane table of one model and view.
-    estimator : str
-        Whose I(X;T) (Kraskov: H(T)) is drawn.
-    columns : int
-        Panels in a row.
     """
-    rows = estimator_rows(table, estimator, "I_XT")
+    rows = estimator_rows(table, "kraskov", "I_XT")
     layers, activations = values_of(rows, "layer"), values_of(rows, "activation")
     looks = dict(zip(map(shown_name, activations), _LOOKS, strict=False))
-    columns = min(columns, len(layers))
-    with panels(-(-len(layers) // columns), columns, panel=panel, title=title) as (figure, axes):
+    columns = min(4, len(layers))
+    size = {"panel": (2.2, 1.75), "title": title}
+    with panels(-(-len(layers) // columns), columns, **size) as (figure, axes):
         for number, (ax, layer) in enumerate(zip(axes.flat, layers, strict=False)):
             parts = [
                 rows[(rows["layer"] == layer) & (rows["activation"] == a)] for a in activations
             ]
-            styles = [{layer: look} for look in looks.values()]
-            _overlay(ax, parts, styles, estimator)
+            _overlay(ax, parts, [{layer: look} for look in looks.values()])
             ax.set_title(f"{layer}, d = {_one(parts, 'dimension')}")
             if number % columns:
                 ax.set_ylabel("")
@@ -160,12 +141,12 @@ def layer_panels(
     return figure
 
 
-def _overlay(ax: Axes, parts: Sequence[pd.DataFrame], styles: Sequence, estimator: str) -> None:
+def _overlay(ax: Axes, parts: Sequence[pd.DataFrame], styles: Sequence) -> None:
     """Several tables' curves on one pair of axes, with limits that hold them all."""
     limits = []
     for part, look in zip(parts, styles, strict=True):
         if not part.empty:
-            plot_over_epochs(ax, part, estimator=estimator, styles=look)
+            plot_over_epochs(ax, part, estimator="kraskov", styles=look)
             limits.append(ax.get_ylim())
     ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
 

@@ -64,7 +64,7 @@ def _words(label: object) -> str:
     return "\n".join(shown_name(part).replace("kde", "KDE") for part in parts)
 
 
-def shares_figure(tables: dict[str, pd.DataFrame], *, title: str = "") -> Figure:
+def shares_figure(tables: dict[str, pd.DataFrame]) -> Figure:
     """Tables of shares side by side, as wide as their columns.
 
     Parameters
@@ -75,7 +75,7 @@ def shares_figure(tables: dict[str, pd.DataFrame], *, title: str = "") -> Figure
     widths = [max(table.shape[1], 2) for table in tables.values()]
     rows = max(len(table) for table in tables.values())
     size = (0.5 * sum(widths) + 0.8 * len(tables) + 0.3, 0.22 * rows + 1.0)
-    with panels(1, len(tables), figsize=size, width_ratios=widths, title=title) as (figure, axes):
+    with panels(1, len(tables), figsize=size, width_ratios=widths) as (figure, axes):
         for ax, (name, table) in zip(axes[0], tables.items(), strict=True):
             plot_shares(ax, table, title=name)
     return figure

@@ -25,7 +25,6 @@ def histogram_player(
     layers: Sequence[str],
     *,
     title: str = "Activations",
-    dpi: int = 80,
     **options,
 ) -> EpochPlayer:
     """Histograms of activations with a slider: one row an activation, one column a layer.
@@ -53,7 +52,7 @@ def histogram_player(
             ax.set_xlabel("activation T")
         figure_legend(figure, [], "share of the layer's activations in each bin; grey: untrained")
     at = {epoch: i for i, epoch in enumerate(epochs)}
-    scene = Scene(figure, lambda epoch: [move(at[epoch]) for move in moves], epochs, dpi=dpi)
+    scene = Scene(figure, lambda epoch: [move(at[epoch]) for move in moves], epochs, dpi=80)
     return EpochPlayer.from_scene(scene, title, **options)
 
 
@@ -74,7 +73,6 @@ def feature_map_player(
     epochs: Sequence[int],
     *,
     title: str = "Feature maps",
-    dpi: int = 80,
     **options,
 ) -> EpochPlayer:
     """One clip's mel-spectrogram, and what each filter makes of it through training.
@@ -100,7 +98,7 @@ def feature_map_player(
             for artist in (image, *ax.texts):
                 artist.set_animated(True)
     at = {int(epoch): i for i, epoch in enumerate(epochs)}
-    scene = Scene(figure, lambda epoch: [move(at[epoch]) for move in moves], list(at), dpi=dpi)
+    scene = Scene(figure, lambda epoch: [move(at[epoch]) for move in moves], list(at), dpi=80)
     return EpochPlayer.from_scene(scene, title, **{"interval": 500} | options)
 
 

@@ -43,9 +43,7 @@ def pooling_figure(
     pairs: Sequence[tuple[str, str]],
     *,
     estimator: str = "kde",
-    bound: str = "upper",
     view: str = "layer",
-    rows: str | None = "activation",
     title: str = "",
 ) -> Figure:
     """What pooling does to I(X;T) and I(T;Y) [bits]: the tensors just before and just after it.
@@ -56,10 +54,8 @@ def pooling_figure(
         Plane table with the layers of ``pairs``.
     pairs : sequence of (str, str)
         Layer names before and after each pooling layer.
-    estimator, bound, view : str
-        Which measurement.
-    rows : str or None
-        Table column that makes the rows of panels.
+    estimator, view : str
+        Which measurement (of the KDE the upper value).
     title : str
         Above all panels; by default the estimator.
 
@@ -71,14 +67,14 @@ def pooling_figure(
     chosen = select(table, estimator=estimator, view=view)
     for name in dict.fromkeys(layer for pair in pairs for layer in pair):
         select(chosen, layer=name)
-    grid = facets(chosen, rows, None, bound)
+    grid = facets(chosen, "activation", None)
     columns = [(pair, quantity) for quantity in ("I_XT", "I_TY") for pair in pairs]
     drawn, by_quantity = [], {}
-    title = title or estimator_named(estimator).shown(bound)
+    title = title or estimator_named(estimator).shown()
     with panels(len(grid), len(columns), panel=(2.4, 2.0), title=title) as (figure, axes):
         for facet in grid:
             for ax, (pair, quantity) in zip(axes[facet.row], columns, strict=True):
-                what = {"quantity": quantity, "estimator": estimator, "bound": bound}
+                what = {"quantity": quantity, "estimator": estimator}
                 styles = dict(zip(pair, _SIDES.values(), strict=True))
                 plot_over_epochs(ax, facet.table, layers=pair, styles=styles, **what)
                 ax.set_title(", ".join(filter(None, [facet.title, f"{pair[0]} → {pair[1]}"])))
@@ -94,9 +90,7 @@ def pooling_figure(
 _SWEEPS = ("kde", "kde_relative", "binning")  # columns of panels, from the left
 
 
-def before_after_sweep(
-    table: pd.DataFrame, pair: tuple[str, str], *, view: str = "layer", title: str = ""
-) -> Figure:
+def before_after_sweep(table: pd.DataFrame, pair: tuple[str, str], *, title: str = "") -> Figure:
     """Share of saturated epochs, and I(X;T) untrained and at the end [bits], by noise and bins.
 
     Parameters
@@ -105,15 +99,13 @@ def before_after_sweep(
         Plane table of one model, with several noise variances, relative noises, numbers of bins.
     pair : (str, str)
         Layers before and after the pooling.
-    view : str
-        Which T of them.
 
     Returns
     -------
     Figure
         One column of panels per sweep; for each activation a row for the share and one for I(X;T).
     """
-    rows = table[table["layer"].isin(pair) & (table["view"] == view)]
+    rows = table[table["layer"].isin(pair) & (table["view"] == "layer")]
     sweeps = [name for name in _SWEEPS if (rows["estimator"] == name).any()]
     activations = values_of(rows, "activation")
     with panels(2 * len(activations), len(sweeps), panel=(2.5, 1.45), title=title) as (
@@ -164,13 +156,9 @@ def _sweep_panels(axes: np.ndarray, rows: pd.DataFrame, pair: tuple[str, str]) -
 
 
 def before_after_filters(
-    table: pd.DataFrame,
-    pairs: dict[str, tuple[str, str]],
-    *,
-    estimator: str = "kde",
-    title: str = "",
+    table: pd.DataFrame, pairs: dict[str, tuple[str, str]], *, title: str = ""
 ) -> Figure:
-    """I(X;T) and I(T;Y) of each filter at the last epoch [bits]: its map before, one value after.
+    """KDE's I(X;T) and I(T;Y) of each filter at the last epoch [bits]: its map before, one value after.
 
     Parameters
     ----------
@@ -178,24 +166,14 @@ def before_after_filters(
         Plane table with the view "filter" of the layers of ``pairs``.
     pairs : dict
         Model -> layers before and after the pooling; a column of panels per activation of each.
-    estimator : str
-        Which estimator.
-    title : str
-        Above all panels; by default the estimator.
     """
     rows = table[(table["view"] == "filter") & table["model"].isin(pairs)]
     cases = [(m, a) for m in pairs for a in values_of(rows[rows["model"] == m], "activation")]
     drawn = []
-    with panels(
-        2,
-        len(cases),
-        panel=(2.4, 1.8),
-        sharey="row",
-        title=title or estimator_named(estimator).shown(),
-    ) as (figure, axes):
+    with panels(2, len(cases), panel=(2.4, 1.8), sharey="row", title=title) as (figure, axes):
         for j, (model, activation) in enumerate(cases):
             here = rows[(rows["model"] == model) & (rows["activation"] == activation)]
-            points = filters_before_after(here, pairs[model], estimator)
+            points = filters_before_after(here, pairs[model], "kde")
             for ax, names, quantity in zip(axes[:, j], _COLUMNS, ("I(X;T)", "I(T;Y)"), strict=True):
                 _filter_panel(ax, points, names)
                 ax.set_ylabel("" if j else f"{quantity} [bits]")
