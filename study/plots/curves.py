@@ -133,9 +133,8 @@ def learning_curves_grid(
             if log:
                 epoch_axis(ax, int(history[x].max()), x)
             ax.label_outer()
-        figure_legend(
-            figure, _split_handles(history, [facet.table for facet in grid]), data_note(history)
-        )
+        handles = _split_handles(history, [facet.table for facet in grid])
+        figure_legend(figure, handles, data_note(history))
     return figure
 
 

@@ -64,7 +64,7 @@ def few_duplicates(
 def networks_grid(
     tables: Mapping[str, pd.DataFrame], *, label: str | None = None, title: str = ""
 ) -> Figure:
-    """Kraskov's H(T) of all layers against the epoch [bits], networks side by side, one activation a row.
+    """H(T) [bits] of all layers against the epoch, networks side by side, one activation a row.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def _by_depth(tables: Sequence[pd.DataFrame]) -> dict[str, LayerStyle]:
 
 
 def layer_panels(table: pd.DataFrame, *, title: str = "") -> Figure:
-    """Kraskov's H(T) of each layer alone against the epoch [bits], its activations together, on its own scale.
+    """H(T) [bits] of each layer alone, its activations together, on its own scale.
 
     Parameters
     ----------

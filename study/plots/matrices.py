@@ -69,13 +69,8 @@ def plot_confusion(ax: Axes, counts: pd.DataFrame) -> list[Artist]:
             look |= {"fontweight": "bold" if row == column else "normal"}
             artists.append(ax.text(column, row, f"{n}", **look))
     place = np.arange(len(counts))
-    ax.set_xticks(
-        place,
-        labels=map(shortened, counts.columns),
-        rotation=45,
-        ha="right",
-        rotation_mode="anchor",
-    )
+    turned = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    ax.set_xticks(place, labels=[shortened(name) for name in counts.columns], **turned)
     ax.set_yticks(place, labels=[f"{shortened(name)} ({n})" for name, n in totals.items()])
     ax.set(xlabel="predicted", ylabel="true (clips x seeds)")
     ax.spines[:].set_visible(False)

@@ -158,7 +158,7 @@ def _sweep_panels(axes: np.ndarray, rows: pd.DataFrame, pair: tuple[str, str]) -
 def before_after_filters(
     table: pd.DataFrame, pairs: dict[str, tuple[str, str]], *, title: str = ""
 ) -> Figure:
-    """KDE's I(X;T) and I(T;Y) of each filter at the last epoch [bits]: its map before, one value after.
+    """KDE's bits of each filter at the last epoch: its map before, one value after.
 
     Parameters
     ----------

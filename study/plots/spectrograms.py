@@ -49,7 +49,7 @@ def _tidy(axes: np.ndarray, used: int) -> None:
 
 
 def mel_frequencies(n_mels: int, sample_rate: int = MelSettings.sample_rate) -> np.ndarray:
-    """Centre frequencies [Hz] of Slaney's mel bands from 0 to half the sample rate, ``(n_mels,)``."""
+    """Centre frequencies [Hz] of Slaney's mel bands up to half the sample rate, ``(n_mels,)``."""
     import librosa  # in the report's environment; the library does without it
 
     return librosa.mel_frequencies(n_mels + 2, fmin=0.0, fmax=sample_rate / 2)[1:-1]
