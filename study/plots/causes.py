@@ -23,9 +23,6 @@ from iblib.plotting.tables import data_note, n_seeds, seeds_text, shown_name, va
 from study.plots.activity import band_over_seeds, plot_seeds, sparse_epochs
 from study.plots.curves import SPLITS, plot_learning_curves
 
-MODES = {"SGD": OKABE_ITO[0], "BGD": OKABE_ITO[1]}
-MODE_LABELS = {"SGD": "SGD, batches of 256", "BGD": "full batch"}
-
 
 def plot_signal_to_noise(
     ax: Axes, gradients: pd.DataFrame, styles: Mapping[str, LayerStyle]
@@ -87,7 +84,7 @@ def gradients_figure(gradients: pd.DataFrame, planes: pd.DataFrame, *, title: st
 
 
 def modes_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
-    """I(X;T) [bits] of one layer by SGD and by full batch, at equal epochs and at equal updates.
+    """I(X;T) [bits] of one layer by each batch mode, at equal epochs and at equal updates.
 
     Parameters
     ----------
@@ -97,20 +94,21 @@ def modes_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
     """
     names = values_of(table, "activation")
     layer = values_of(table, "layer")[0]
+    modes = dict(zip(values_of(table, "batch_mode"), OKABE_ITO, strict=False))
     with panels(len(names), 2, panel=(3.0, 1.9), sharey="row", title=title) as (figure, axes):
         for row, name in zip(axes, names, strict=True):
             for ax, x in zip(row, ("epoch", "updates"), strict=True):
                 rows = table[table["activation"] == name]
-                for mode, colour in MODES.items():
+                for mode, colour in modes.items():
                     one = rows[rows["batch_mode"] == mode]
                     plot_seeds(ax, one, "bits", x=x, colour=colour)
                 epoch_axis(ax, int(rows[x].max()), x)
                 ax.set_title(f"{shown_name(name)}, by {'epoch' if x == 'epoch' else 'update'}")
                 ax.set_ylabel(f"I(X;T) of {layer} [bits]" if x == "epoch" else "")
         handles = []
-        for mode, colour in MODES.items():
+        for mode, colour in modes.items():
             seeds = table[table["batch_mode"] == mode].groupby("activation").apply(n_seeds)
-            label = f"{MODE_LABELS[mode]}: mean, {seeds_text(list(seeds))}"
+            label = f"{mode}: mean, {seeds_text(list(seeds))}"
             handles.append(Line2D([], [], color=colour, lw=1.6, label=label))
         handles.append(Line2D([], [], color="0.4", lw=0.5, label="one seed"))
         figure_legend(figure, handles, data_note(table))
