@@ -50,11 +50,6 @@ class PlaneLimits:
     x: tuple[float, float]
     y: tuple[float, float]
 
-    def union(self, other: "PlaneLimits") -> "PlaneLimits":
-        """The smallest limits that hold both."""
-        pairs = ((self.x, other.x), (self.y, other.y))
-        return PlaneLimits(*((min(a[0], b[0]), max(a[1], b[1])) for a, b in pairs))
-
 
 def plane_limits(table: pd.DataFrame, estimator: str, bound: str = "upper") -> PlaneLimits:
     """Limits [bits] that hold every point and both ceilings, for all panels and slider frames.
@@ -104,12 +99,10 @@ def padded(values: Sequence[float], top: float = _PAD) -> tuple[float, float]:
 
 def plot_plane(
     ax: Axes,
-    table: pd.DataFrame,
+    points: pd.DataFrame,
     *,
     colour: str = "epoch",
     limits: PlaneLimits | None = None,
-    estimator: str | None = None,
-    bound: str = "upper",
     layers: Sequence[str] | None = None,
     norm: LogNorm | None = None,
 ) -> list[Artist]:
@@ -122,16 +115,12 @@ def plot_plane(
     ----------
     ax : Axes
         Where to draw.
-    table : DataFrame
-        Points from `plane_points`, or a plane table of one configuration.
+    points : DataFrame
+        From `plane_points`, of one configuration.
     colour : {"epoch", "layer"}
         What colour means; with "epoch" the marker tells the layer.
     limits : PlaneLimits, optional
         From `plane_limits` of the whole table; by default from these points.
-    estimator : str, optional
-        Which estimator, where a plane table holds several.
-    bound : {"upper", "lower"}
-        Which KDE value.
     layers : sequence of str, optional
         All layers in network order, where panels must agree on colours and markers.
     norm : LogNorm, optional
@@ -146,11 +135,13 @@ def plot_plane(
     Raises
     ------
     ValueError
-        If colour is unknown, nothing is left to draw, or a setting has several values.
+        If colour is unknown, there is no point, or a setting has several values.
     """
     if colour not in ("epoch", "layer"):
         raise ValueError(f'colour must be "epoch" or "layer"; got {colour!r}')
-    points = _as_points(table, estimator, bound)
+    if points.empty:
+        raise ValueError("points must hold pairs of I(X;T) and I(T;Y); got none")
+    require_one(points)
     known = estimator_named(values_of(points, "estimator")[0])
     limits = limits or _limits_of(points, known.family)
     styles = layer_styles(layers or values_of(points, "layer"))
@@ -160,24 +151,14 @@ def plot_plane(
         look = styles[layer]
         artists += _paths(ax, rows, look.colour if colour == "layer" else "0.6", known.line)
         artists += _means(ax, rows, look, norm if colour == "epoch" else None)
-    inside = points["x"].between(*limits.x) & points["y"].between(*limits.y)
-    artists += say_outside(ax, inside)
+    return artists + finish_plane(ax, points, limits)
+
+
+def finish_plane(ax: Axes, points: pd.DataFrame, limits: PlaneLimits) -> list[Artist]:
+    """Limits and labels of a plane, and how many of its points the limits leave out."""
+    known = estimator_named(values_of(points, "estimator")[0])
     ax.set(xlim=limits.x, ylim=limits.y, xlabel=known.axis("I_XT"), ylabel=known.axis("I_TY"))
-    return artists
-
-
-def _as_points(table: pd.DataFrame, estimator: str | None, bound: str) -> pd.DataFrame:
-    """Points of one configuration, from points or from a plane table."""
-    points = table
-    if "x" not in table or "y" not in table:
-        names = values_of(table, "estimator") if estimator is None else [estimator]
-        if len(names) != 1:
-            raise ValueError(f"estimator must have one value in a panel; got {names}: select one")
-        points = plane_points(table, names[0], bound)
-    if points.empty:
-        raise ValueError("table must hold pairs of I(X;T) and I(T;Y); got none")
-    require_one(points)
-    return points
+    return say_outside(ax, points["x"].between(*limits.x) & points["y"].between(*limits.y))
 
 
 def draw_ceilings(ax: Axes, points: pd.DataFrame) -> list[Artist]:

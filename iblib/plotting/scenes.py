@@ -15,6 +15,7 @@ from iblib.names import estimator_named
 from iblib.plotting.planes import (
     PlaneLimits,
     draw_ceilings,
+    finish_plane,
     hollow_handles,
     plane_limits,
     seed_mean,
@@ -28,7 +29,6 @@ from iblib.plotting.style import (
     layer_styles,
     panels,
     pixels,
-    say_outside,
     style,
 )
 from iblib.plotting.tables import (
@@ -133,10 +133,6 @@ class Panel:
     bound: str = "upper"
     limits: PlaneLimits | None = None
 
-    def points(self) -> pd.DataFrame:
-        """Points of the plane, one configuration."""
-        return plane_points(self.table, self.estimator, self.bound)
-
 
 def plane_scene(
     shown: Sequence[Panel],
@@ -193,7 +189,7 @@ def plane_scene(
 def _checked(panel: Panel, ways: str) -> pd.DataFrame:
     if ways not in ("layer", "channel"):
         raise ValueError(f'ways must be "layer" or "channel"; got {ways!r}')
-    points = panel.points()
+    points = plane_points(panel.table, panel.estimator, panel.bound)
     if points.empty:
         raise ValueError(f"table must hold pairs of I(X;T) and I(T;Y); got none: {panel.title!r}")
     require_one(points, but=(ways,))
@@ -210,12 +206,11 @@ def _plane(ax: Axes, panel: Panel, points: pd.DataFrame, styles: dict, ways: str
     """The still part of one plane; what moves it to an epoch is returned."""
     limits = panel.limits or plane_limits(panel.table, panel.estimator, panel.bound)
     draw_ceilings(ax, points)
-    known = estimator_named(panel.estimator)
-    ax.set(xlim=limits.x, ylim=limits.y, title=panel.title)
-    ax.set(xlabel=known.axis("I_XT"), ylabel=known.axis("I_TY"))
-    say_outside(ax, points["x"].between(*limits.x) & points["y"].between(*limits.y))
+    ax.set_title(panel.title)
+    finish_plane(ax, points, limits)
+    line = estimator_named(panel.estimator).line
     groups = points.groupby(ways, sort=False)
-    found = [_way(ax, rows, styles[name], known.line) for name, rows in groups]
+    found = [_way(ax, rows, styles[name], line) for name, rows in groups]
     place = {"transform": ax.transAxes, "ha": "left", "va": "top", "fontsize": 9}
     text = ax.text(0.03, 0.9, "", weight="bold", color="0.2", animated=True, **place)
 

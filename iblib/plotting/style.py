@@ -144,13 +144,7 @@ class LayerStyle:
 
 
 def layer_styles(layers: Iterable[str]) -> dict[str, LayerStyle]:
-    """Colour and marker by layer, in network order; after 7 layers colours repeat, markers do not.
-
-    Parameters
-    ----------
-    layers : iterable of str
-        Layer names in network order.
-    """
+    """Colour and marker by layer, in network order; after 7 layers colours repeat, not markers."""
     return {
         name: LayerStyle(OKABE_ITO[i % len(OKABE_ITO)], MARKERS[i % len(MARKERS)])
         for i, name in enumerate(dict.fromkeys(layers))
@@ -227,14 +221,6 @@ def epoch_axis(ax: Axes, last: int, label: str = "epoch") -> None:
     ax.set_xlabel(label)
 
 
-def value_axis(ax: Axes, values: Iterable[float]) -> None:
-    """Logarithmic x axis with one labelled tick at each distinct value, and no other."""
-    ticks = sorted(set(values))
-    ax.set_xscale("log")
-    ax.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
-    ax.minorticks_off()
-
-
 def reference_line(
     ax: Axes, value: float, label: str, axis: str = "x", *, end: bool = False
 ) -> list[Artist]:
@@ -281,15 +267,7 @@ def reference_line(
 
 
 def say_outside(ax: Axes, inside) -> list[Artist]:
-    """Write how many points the limits leave out; nothing where they leave out none.
-
-    Parameters
-    ----------
-    ax : Axes
-        Where to write.
-    inside : array of bool, shape (n,)
-        Whether each point is within the limits.
-    """
+    """Write how many points are not ``inside`` (n bools) the limits; nothing where all are."""
     out, n = int((~np.asarray(inside)).sum()), len(inside)
     if not out:
         return []

@@ -1,6 +1,6 @@
 """Bands between KDE's two bounds over epochs, and sweeps of an estimator's parameter."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -26,7 +26,6 @@ from iblib.plotting.style import (
     marks,
     panels,
     reference_line,
-    value_axis,
 )
 from iblib.plotting.tables import (
     ceilings,
@@ -157,6 +156,14 @@ def bounds_grid(
         drawn = [estimator_rows(table, "kde", quantity) for quantity in QUANTITIES]
         figure_legend(figure, [*handles, *hollow_handles(drawn)], data_note(table))
     return figure
+
+
+def value_axis(ax: Axes, values: Iterable[float]) -> None:
+    """Logarithmic x axis with one labelled tick at each distinct value, and no other."""
+    ticks = sorted(set(values))
+    ax.set_xscale("log")
+    ax.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
 
 
 def line_handles(counts: Sequence[int], line: str, what: str = "seed") -> list[Line2D]:

@@ -21,9 +21,9 @@ from iblib.plotting.style import (
     layer_styles,
     panels,
     reference_line,
-    value_axis,
 )
 from iblib.plotting.tables import shown_name, values_of
+from study.plots.bounds import value_axis
 
 ACTIVATION_COLOURS = {
     "tanh": OKABE_ITO[0],

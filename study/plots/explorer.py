@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import reduce
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -115,7 +114,12 @@ class PlaneExplorer:
         if len(ways) > 1:
             raise ValueError("filters cannot stand beside layers: choose the same view twice")
         if len({estimator_named(panel.estimator).family for panel in shown}) == 1:
-            limits = reduce(PlaneLimits.union, [panel.limits for panel in shown])
+            limits = PlaneLimits(
+                *(
+                    (min(low for low, _ in ends), max(high for _, high in ends))
+                    for ends in zip(*((p.limits.x, p.limits.y) for p in shown), strict=True)
+                )
+            )
             shown = [replace(panel, limits=limits) for panel in shown]
         return plane_scene(shown, self.history, ways=ways.pop(), dpi=96)
 

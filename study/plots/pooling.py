@@ -19,7 +19,6 @@ from iblib.plotting.style import (
     marks,
     panels,
     reference_line,
-    value_axis,
 )
 from iblib.plotting.tables import (
     ceilings,
@@ -33,6 +32,7 @@ from iblib.plotting.tables import (
     values_of,
 )
 from iblib.summaries import select
+from study.plots.bounds import value_axis
 from study.plots.entropies import seeds_by_activation
 
 _SIDES = {"before": LayerStyle(OKABE_ITO[0], "o"), "after": LayerStyle(OKABE_ITO[1], "s")}
