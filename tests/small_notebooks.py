@@ -9,7 +9,6 @@ PARAMETERS = '''profile: str = "report"  # smoke | report | full
 dataset: str = "synthetic"
 data_dir: str = ""  # folder of the audio
 out_dir: str = ""
-recompute: bool = False  # train and measure, or read results/
 seed: int = 0  # first seed of the networks
 device: str = "cpu"'''
 

@@ -33,7 +33,7 @@ def test_numbers_of_the_first_sentence_are_those_of_the_table():
     sentence = re.search(r"^\*\*(.+?)\*\*$", README, re.M)[1]
     block = README[README.index("<!-- results:begin -->") : README.index("<!-- results:end -->")]
     numbers = re.findall(r"\d+\.\d+", sentence)
-    assert len(numbers) >= 5
+    assert len(numbers) >= 2
     assert [number for number in numbers if number not in block] == []
     assert "10 seeds" in sentence
     assert "10 seeds" in block
