@@ -17,8 +17,10 @@ def answer(text: str) -> Markdown:
 
 
 def spread(values: Iterable[float], digits: int = 2) -> str:
-    """Mean and range: ``1.74 (1.19 to 2.21)``; the range is left out for one value."""
+    """Mean and range: ``1.74 (1.19 to 2.21)``; one value has no range, no values are ``none``."""
     numbers = np.asarray(list(values), dtype=float)
+    if not len(numbers):
+        return "none"
     mean = _rounded(numbers.mean(), digits)
     if len(numbers) == 1:
         return mean

@@ -76,7 +76,7 @@ def _saxe_falls(falls: pd.DataFrame) -> pd.DataFrame:
 
 def moving(falls: pd.DataFrame) -> pd.DataFrame:
     """KDE curves of mini-batch runs that stay below log2 P for at least half of their points."""
-    rows = select(falls, estimator="kde", batch_mode="SGD")
+    rows = select(falls, estimator="kde", batch_mode="mini-batch")
     return rows[rows["saturated"] <= LARGEST_SATURATED_SHARE]
 
 
@@ -93,7 +93,7 @@ def gap_correlation(falls: pd.DataFrame) -> dict[str, float]:
 
 
 def _by_activation(saxe: pd.DataFrame, dataset: str = "binary_patterns") -> dict[str, pd.Series]:
-    rows = select(saxe, dataset=dataset, batch_mode="SGD")
+    rows = select(saxe, dataset=dataset, batch_mode="mini-batch")
     return {name: group["fall"] for name, group in rows.groupby("activation", sort=False)}
 
 
@@ -111,7 +111,7 @@ def _two_phases(saxe: pd.DataFrame, cnn: pd.DataFrame) -> Verdict:
     compresses = {name: fall.mean() > LEAST_FALL for name, fall in falls.items()}
     where, most = _largest_fall(cnn)
     measured = (
-        "12-bit task, fall of I(X;T) in the last hidden layer, bits: "
+        "12-bit task, fall of I(X;T) in the last hidden layer by fixed bins, bits: "
         f"tanh {spread(falls['tanh'])}, ReLU {spread(falls['relu'])}, {len(falls['tanh'])} seeds; "
         f"softsign {spread(falls['softsign'])}, softplus {spread(falls['softplus'])}, "
         f"{len(falls['softsign'])} seeds. SimpleCNN, largest fall below the ceiling: "
@@ -135,7 +135,7 @@ def _two_phases(saxe: pd.DataFrame, cnn: pd.DataFrame) -> Verdict:
 
 def _generalisation(saxe: pd.DataFrame, history: pd.DataFrame, link: dict) -> Verdict:
     falls = _by_activation(saxe)
-    history = select(history, batch_mode="SGD", model="mlp", dataset="binary_patterns")
+    history = select(history, batch_mode="mini-batch", model="mlp", dataset="binary_patterns")
     accuracy = final_accuracy(history).set_index("activation")
     parts = "; ".join(
         f"{shown}: falls {falls[name].mean():.2f} bits, test accuracy "
@@ -170,21 +170,19 @@ def _generalisation(saxe: pd.DataFrame, history: pd.DataFrame, link: dict) -> Ve
 def _noise(curves: pd.DataFrame) -> Verdict:
     tanh = select(curves, activation="tanh", dataset="binary_patterns")
     updates = int(tanh.groupby("batch_mode")["updates"].max().min())
-    noisy, exact = (
-        compression(select(tanh[tanh["updates"] <= updates], batch_mode=mode))["fall"]
-        for mode in ("SGD", "BGD")
-    )
-    whole = compression(select(tanh, batch_mode="SGD"))["fall"]
-    epochs = tanh.loc[tanh["batch_mode"] == "SGD", "epoch"].max()
-    early = compression(tanh[(tanh["batch_mode"] == "BGD") & (tanh["epoch"] <= epochs)])["fall"]
+    mini, full = (select(tanh, batch_mode=mode) for mode in ("mini-batch", "full batch"))
+    noisy, exact = (compression(rows[rows["updates"] <= updates])["fall"] for rows in (mini, full))
+    epochs = mini["epoch"].max()
+    whole, early = (compression(rows)["fall"] for rows in (mini, full[full["epoch"] <= epochs]))
     measured = (
         f"12-bit task, tanh, fall in the last hidden layer after {updates} updates each, bits: "
-        f"SGD {spread(noisy)}, {len(noisy)} seeds; full batch {spread(exact)}, {len(exact)} seeds. "
-        f"After {epochs} epochs each: SGD {spread(whole)}, full batch {spread(early)}"
+        f"mini-batch Adam {spread(noisy)}, {len(noisy)} seeds; full-batch Adam {spread(exact)}, "
+        f"{len(exact)} seeds. After {epochs} epochs each: mini-batch Adam {spread(whole)}, "
+        f"full-batch Adam {spread(early)}"
     )
     verdict = {
         (True, True): "not the cause: it happens without noise",
-        (True, False): "not contradicted: only SGD compresses",
+        (True, False): "not contradicted: only mini-batches compress",
         (False, True): "not the cause: only the full batch compresses",
         (False, False): "nothing to explain: neither compresses",
     }[noisy.mean() > LEAST_FALL, exact.mean() > LEAST_FALL]
@@ -281,7 +279,7 @@ def _before_and_after(noise: pd.DataFrame, model: str, before: str) -> pd.DataFr
 def _activations(saxe: pd.DataFrame, planes: pd.DataFrame) -> Verdict:
     falls = _by_activation(saxe)
     rows = select(planes, model="simple_cnn", layer="block1", view="spatial_mean", estimator="kde")
-    last = select(rows, batch_mode="SGD", quantity="I_XT_upper")
+    last = select(rows, batch_mode="mini-batch", quantity="I_XT_upper")
     last = last[last["epoch"] == last["epoch"].max()].groupby("activation")["bits"]
     means, ranges = last.mean(), (last.min(), last.max())
     apart = ranges[1][means.idxmin()] < ranges[0][means.idxmax()]

@@ -10,7 +10,7 @@ from study import ReportError
 from study.notebooks import KERNELSPEC, answer_of, output_problems
 from study.parameters import declared
 
-PARAMETERS = ("profile", "dataset", "data_dir", "out_dir", "recompute", "seed", "device")
+PARAMETERS = ("profile", "dataset", "data_dir", "out_dir", "seed", "device")
 MAX_CELLS, MAX_LINES = 40, 30
 MAX_BYTES, MAX_BYTES_WITH_SLIDERS = 1_500_000, 3_000_000
 
@@ -48,9 +48,7 @@ def _parameters(notebook: NotebookNode) -> list[str]:
         names = tuple(declared(notebook))
     except ReportError as error:
         return [str(error)]
-    if names != PARAMETERS:
-        return [f"parameters must be {PARAMETERS}; got {names}"]
-    return ["recompute must be False"] if declared(notebook)["recompute"] else []
+    return [] if names == PARAMETERS else [f"parameters must be {PARAMETERS}; got {names}"]
 
 
 def _order(notebook: NotebookNode) -> list[str]:

@@ -61,9 +61,8 @@ def _second_parameters(notebook):
     notebook.cells[3].metadata["tags"] = ["parameters"]
 
 
-def _recomputing(notebook):
-    cell = notebook.cells[1]
-    cell.source = cell.source.replace("recompute: bool = False", "recompute: bool = True")
+def _unknown_parameter(notebook):
+    notebook.cells[1].source += "\nrecompute: bool = False"
 
 
 def _many_cells(notebook):
@@ -96,7 +95,7 @@ SPOILED = {
     "widget state": (_widgets, "widget"),
     "kernel": (_other_kernel, "kernelspec"),
     "two parameters cells": (_second_parameters, "found 2"),
-    "recompute": (_recomputing, "recompute must be False"),
+    "unknown parameter": (_unknown_parameter, "parameters must be"),
     "too long": (_many_cells, "more than 40"),
     "long cell": (_source("x = 1\n" * 31), "31 lines"),
     "pip": (_source("%pip install x"), "pip command"),

@@ -16,6 +16,15 @@ def test_the_examples_print_what_they_say(repository):
     assert run_blocks(text_of(repository)) >= 2
 
 
+def test_numbers_of_the_first_sentence_are_those_of_the_table(repository):
+    readme = text_of(repository)
+    sentence = re.search(r"^\*\*(.+?)\*\*$", readme, re.M)[1]
+    block = readme[readme.index("<!-- results:begin -->") : readme.index("<!-- results:end -->")]
+    numbers = re.findall(r"\d+\.\d+", sentence)
+    assert len(numbers) >= 2
+    assert [number for number in numbers if number not in block] == []
+
+
 def test_links_lead_somewhere(repository):
     targets = re.findall(r"\]\(([^)#]+)\)", text_of(repository))
     inside = [target for target in targets if not target.startswith("http")]
