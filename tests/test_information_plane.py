@@ -326,3 +326,62 @@ def test_estimators_are_chosen_by_name():
     assert MeasureConfig.from_dict({"estimators": ["kde"]}).estimators == ("kde",)
     with pytest.raises(ConfigError, match="estimators must be some of"):
         MeasureConfig(estimators=("knn",))
+
+
+def test_a_diverged_run_is_measured_up_to_there(tmp_path):
+    """Its last stored weights are finite, and what they make of the data is not."""
+    data = pattern_data(n=256)
+    wild = {"learning_rate": 1e25, "momentum": 0.0, "batch_size": 0}
+    config = RunConfig("mlp", "relu", optimizer="sgd", epochs=6, n_points=8, **wild)
+    run = train(config, data, runs_dir=tmp_path)
+    assert (run.status["status"], run.status["epoch"]) == ("diverged", 2)
+    measure = MeasureConfig(split="all", n_samples=128, bins=(Binning("run", 30),))
+    table = measure_run(run, data, dataclasses.replace(measure, views=("layer", "pca")))
+    assert sorted(table["epoch"].unique()) == [0, 1]
+    before = dataclasses.replace(config, epochs=0)
+    expected = measure_run(train(before, data, runs_dir=tmp_path), data, measure)
+    untrained = table.query("epoch == 0 and view == 'layer' and estimator != 'binning'")
+    assert untrained["bits"].tolist() == expected.query("estimator != 'binning'")["bits"].tolist()
+    lost = table.query("status == 'diverged'")
+    assert set(lost["epoch"]) == {1}
+    assert "output" in set(lost["layer"])
+    assert lost["bits"].isna().all()
+    assert table.drop(lost.index)["bits"].notna().all()
+    rows = [len(table[table["epoch"] == epoch]) for epoch in (0, 1)]
+    assert rows[0] == rows[1]
+
+
+def spoilt(value: float) -> dict[int, dict]:
+    """Weights of three epochs, of which the second has one that is no number."""
+    torch.manual_seed(0)
+    weights = [nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).state_dict()] * 3
+    return {e: {k: v.clone() for k, v in one.items()} for e, one in enumerate(weights)} | {
+        1: weights[1] | {"2.bias": torch.tensor([0.0, value])}
+    }
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("estimators", [("binning", "kde", "kraskov"), ("kde",)])
+def test_one_epoch_that_is_not_finite_spoils_no_other(value, estimators):
+    x = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    config = MeasureConfig(
+        views=("layer", "pca"),
+        bins=(Binning("run", 20), Binning("epoch", 9), Binning("pooled", 0.1)),
+        relative_noise=(0.5,),
+        estimators=estimators,
+    )
+    about = {"data": (x, x[:, 0] > 0), "config": config}
+    with pytest.warns(RuntimeWarning, match=r"layer '2' at epoch 1 is not finite") as caught:
+        table = iblib.measure_model(model, epochs=spoilt(value), **about)
+    assert len(caught) == 1
+    expected = iblib.measure_model(model, epochs=spoilt(0.5), **about)
+    gone = (table["epoch"] == 1) & (table["layer"] == "2")
+    assert (table["status"] == "diverged").equals(gone)
+    assert table.loc[gone, "bits"].isna().all()
+    assert not table.loc[gone, "saturated"].any()
+    same = ["epoch", "layer", "view", "estimator", "parameter", "value", "quantity", "dimension"]
+    pd.testing.assert_frame_equal(table[same], expected[same])
+    whole = iblib.measure_model(model, epochs={e: spoilt(0.0)[e] for e in (0, 2)}, **about)
+    kept = table[table["epoch"] != 1].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, whole)
