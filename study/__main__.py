@@ -3,8 +3,8 @@
 import time
 
 import click
-from iblib.console import RunEcho, StepEcho, debug_option, duration, run_cli
 
+from iblib.console import RunEcho, StepEcho, debug_option, duration, run_cli
 from iblib.datasets import AUDIO as AUDIO_SETS
 from study import ReportError
 from study.lab import HOME, folder_of, open_lab

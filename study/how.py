@@ -35,7 +35,7 @@ def how(plan: Plan, name: str) -> str:
         runs = recipe.of.of(plan)
         lines.append(f"runs: {', '.join(runs)}")
         lines += _joined("data", [_settings(spec.data) for spec in runs.values()])
-        lines += _joined("trained", [_trained(spec.run) for spec in runs.values()])
+        lines += _trained([spec.run for spec in runs.values()])
         if recipe.of.measure:
             measures = [spec.measures[recipe.of.measure] for spec in runs.values()]
             lines += _joined("measured", [_measured(one) for one in measures])
@@ -53,14 +53,20 @@ def _settings(settings: dict) -> str:
     return ", ".join(str(v) if k == "name" else f"{k} {v}" for k, v in settings.items())
 
 
-def _trained(run: RunConfig) -> str:
-    optimizer = f"{run.optimizer}, rate {run.learning_rate:g}"
-    optimizer += f", momentum {run.momentum:g}" if run.optimizer == "sgd" else ""
-    batches = f"batches of {run.batch_size}" if run.batch_size else "full batch"
-    last = run.seed + run.n_seeds - 1
-    seeds = f"seeds {run.seed} to {last}" if run.n_seeds > 1 else f"seed {run.seed}"
-    network = f"{run.name} {run.activation}"
-    return f"{network}, {optimizer}, {batches}, {run.epochs} epochs, {seeds}"
+def _trained(runs: Iterable[RunConfig]) -> list[str]:
+    """A line for all runs that differ in activation and seed only."""
+    groups: dict[tuple[str, str], tuple[dict, set[int]]] = {}
+    for run in runs:
+        how = f"{run.optimizer}, rate {run.learning_rate:g}"
+        how += f", momentum {run.momentum:g}" if run.optimizer == "sgd" else ""
+        how += f", batches of {run.batch_size}" if run.batch_size else ", full batch"
+        found = groups.setdefault((run.name, f"{how}, {run.epochs} epochs"), ({}, set()))
+        found[0][run.activation] = None
+        found[1].update(range(run.seed, run.seed + run.n_seeds))
+    return [
+        f"trained: {name} {', '.join(activations)}; {how}; seeds {min(seeds)} to {max(seeds)}"
+        for (name, how), (activations, seeds) in groups.items()
+    ]
 
 
 def _measured(measure: MeasureConfig) -> str:

@@ -9,7 +9,6 @@ from study.notebooks import execute
 from study.pages.alts import (
     LONGEST,
     alt_of,
-    describe_file,
     describe_pictures,
     describe_player,
     in_words,
@@ -23,7 +22,7 @@ def cell(source: str, **data: str):
 
 
 def figure(name: str):
-    return cell(f'session.save_figure(fig, "{name}")', **{"image/png": "iVBORw0KGgo="})
+    return cell(f'lab.save_figure(fig, "{name}")', **{"image/png": "iVBORw0KGgo="})
 
 
 def player(title: str):
@@ -104,15 +103,6 @@ def test_execution_describes_pictures_and_again_changes_nothing(tmp_path):
     execute(path, path, {})
     (item,) = pictures(nbformat.read(path, as_version=4))
     assert alt_of(item.output) == "Figure: It rises."
-    assert not describe_file(path)
-
-
-def test_a_stored_notebook_is_described_without_running(tmp_path):
-    path = tmp_path / "00-a.ipynb"
-    nbformat.write(new_notebook(cells=[figure("01-a"), made("**Reading.** It is so.")]), path)
-    assert describe_file(path)
-    assert alt_of(pictures(nbformat.read(path, 4))[0].output) == "A: It is so."
-    assert not describe_file(path)
 
 
 def test_every_picture_of_the_report_has_a_finding(repository):

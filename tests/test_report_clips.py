@@ -8,7 +8,6 @@ import soundfile
 from datasets_audio import write_fma
 
 from iblib.datasets import fma
-from iblib.datasets.melspectrogram import MelSettings
 from study import audio
 from study.lab import open_lab
 
@@ -58,6 +57,6 @@ def test_clips_of_fma_name_their_artists_and_licences(tmp_path):
     table["track", "license"] = "CC BY"
     table.loc[3, ("track", "license")] = None
     table.to_csv(tmp_path / "fma_metadata" / "tracks.csv")
-    data = fma.load(tmp_path, MelSettings(clip_seconds=0.5, n_mels=32), progress=False)
+    data = fma.load(tmp_path, clip_seconds=0.5, progress=False)
     made = audio.clips(data)
     assert made["credits"].tolist() == ["“Song 2” by Ann, CC BY", "“Song 3” by Ann, unknown"]

@@ -1,4 +1,4 @@
-"""What the experiments compute: closed forms, small runs, and the committed results themselves."""
+"""What the study computes: closed forms, small runs, and the committed results themselves."""
 
 import dataclasses
 from pathlib import Path
@@ -8,11 +8,14 @@ import pandas as pd
 import pytest
 from small_data import pattern_data
 
-from iblib.config import PROFILES, MeasureConfig, RunConfig
-from iblib.information_plane import read_table
+from iblib.config import MeasureConfig, RunConfig
+from iblib.datasets import load
 from iblib.summaries import CURVE, compression, select
 from iblib.training import train
-from study import linear, open_session, saxe, specs, text, trust, verdicts
+from study import linear, saxe, text, trust, verdicts
+from study.inputs import Trained
+from study.lab import open_lab
+from study.plan import LINEAR_CASES, RunSpec, linear_runs, profile_named
 
 RESULTS = Path(__file__).parents[1] / "results"
 
@@ -20,13 +23,13 @@ RESULTS = Path(__file__).parents[1] / "results"
 @pytest.fixture(scope="module")
 def committed():
     """A committed table by name; it must carry the key of these settings."""
-    session = open_session()
-    return lambda name: session.table(name)
+    lab = open_lab()
+    return lambda name: lab.table(name)
 
 
 def falls(planes: pd.DataFrame, **conditions) -> pd.Series:
     """Fall of the last hidden layer's I(X;T) from its maximum, by seed."""
-    rows = select(planes, layer="hidden5", quantity="I_XT", batch_mode="SGD", **conditions)
+    rows = select(planes, layer="hidden5", quantity="I_XT", batch_mode="mini-batch", **conditions)
     return compression(rows).set_index("seed")["fall"]
 
 
@@ -53,7 +56,7 @@ def test_edges_refitted_at_each_epoch_fake_compression_in_relu(committed):
 
 def test_the_task_is_not_trivial(committed):
     """A small CNN lands between 55 % and 85 % on clips it has not seen, with a gap."""
-    history = select(committed("training-history"), model="simple_cnn", batch_mode="SGD")
+    history = select(committed("training-history"), model="simple_cnn", batch_mode="mini-batch")
     last = history[history["epoch"] == history["epoch"].max()]
     accuracy = last.groupby(["split", "activation"])["accuracy"].mean()
     assert accuracy["test"].between(0.55, 0.85).all()
@@ -61,7 +64,7 @@ def test_the_task_is_not_trivial(committed):
 
 
 def test_classes_are_unequally_hard(committed):
-    table = select(committed("confusion"), model="simple_cnn", batch_mode="SGD")
+    table = select(committed("confusion"), model="simple_cnn", batch_mode="mini-batch")
     right = table[table["true"] == table["predicted"]].groupby("true")["clips"].sum()
     share = (right / table.groupby("true")["clips"].sum()).fillna(0)
     assert len(share) == 8
@@ -78,19 +81,18 @@ def test_committed_tables_have_as_many_seeds_and_epochs_as_promised(committed):
 
 
 def test_every_committed_table_is_of_these_settings():
-    session = open_session()
+    lab = open_lab()
     for about in RESULTS.glob("*.*.json"):
-        session.result(about.name.removesuffix(".json"))
+        lab.result(about.name.removesuffix(".json"))
 
 
 def test_readme_table_is_the_claims_part_of_the_verdicts(committed):
-    table = verdicts.headline(open_session())
-    stored = read_table(RESULTS / "README-table.csv")
+    table, stored = verdicts.headline(committed("verdicts")), committed("README-table")
     assert stored.to_numpy().tolist() == table.to_numpy().tolist()
 
 
-def test_artefacts_are_their_arithmetic():
-    found = trust.artefacts(None)
+def test_artefacts_are_their_arithmetic(committed):
+    found = committed("artefacts")
     known = found.dropna(subset="arithmetic")
     assert len(known) == len(found) - 1  # the shuffled labels of a telling unit
     assert np.allclose(known["bits"], known["arithmetic"].astype(float), rtol=1e-6)
@@ -99,69 +101,58 @@ def test_artefacts_are_their_arithmetic():
 
 
 def test_neighbours_are_biased_in_many_dimensions():
-    bias = trust.knn_bias(None).groupby("dimension")["bias"].mean()
+    bias = trust.knn_bias().groupby("dimension")["bias"].mean()
     assert bias[bias.index <= 5].abs().max() < 0.1 / np.log(2)
     assert 0.5 < bias[20] * np.log(2) < 2
     assert 10 < bias[100] * np.log(2) < 30
 
 
-@pytest.mark.parametrize("name", specs.LINEAR_CASES)
+@pytest.mark.parametrize("name", LINEAR_CASES)
 def test_linear_parts_never_exceed_the_whole(name):
-    case = specs.LINEAR_CASES[name]
-    rows = linear._of_one(specs.linear_run(PROFILES["smoke"], 0, case), case, 0)
+    spec = linear_runs(profile_named("smoke"))[f"{name}-0"]
+    data = load(**spec.data)
+    run = train(spec.run, data, progress=False)
+    one = Trained(f"{name}-0", spec, run, data, None, "smoke", "cpu")
+    rows = linear.linear_network([one])
     assert (rows["I_relevant"] + rows["I_irrelevant"] <= rows["I_XT"] + 1e-9).all()
     assert (rows[["I_XT", "I_TY", "I_relevant", "I_irrelevant"]] > -1e-9).all().all()
     assert rows["I_TY"].iloc[-1] > rows["I_TY"].iloc[0]
+    assert set(rows["case"]) == {name}
 
 
 @pytest.fixture
-def tiny_runs(tmp_path, monkeypatch):
-    """A session of one small tanh run on the patterns of these tests, named tanh-SGD."""
+def tiny(tmp_path):
+    """One small tanh run on the patterns of these tests."""
     data = pattern_data()
     config = RunConfig(
         "mlp", "tanh", optimizer="adam", learning_rate=0.01, batch_size=16, epochs=3, n_seeds=2
     )
-    spec = specs.RunSpec({"name": "patterns"}, config, {"planes": MeasureConfig()})
-    monkeypatch.setattr(saxe, "data_of", lambda spec: data)
+    spec = RunSpec({"name": "patterns"}, config)
     run = train(config, data, runs_dir=tmp_path)
-    monkeypatch.setattr(saxe, "train", lambda *_, **__: run)
-    session = dataclasses.make_dataclass("S", ["device", "saxe_runs"])
-    return session("cpu", lambda: {"tanh-SGD": spec}), run, data
+    return Trained("tanh-mini-batch", spec, run, data, MeasureConfig(), "smoke", "cpu")
 
 
-def test_gradients_without_noise_have_no_deviation(tiny_runs):
-    session, run, _ = tiny_runs
-    found = saxe.gradients(session)
-    assert len(found) == len(run.epochs) * 2 * 6
+def test_gradients_without_noise_have_no_deviation(tiny):
+    found = saxe.gradients([tiny])
+    assert len(found) == len(tiny.run.epochs) * 2 * 6
     assert (found["deviation"] > 0).all()
     assert np.allclose(found["snr"], found["mean"] / found["deviation"])
     # one batch of everything: its gradient is the mean, and nothing deviates from it
-    whole = dataclasses.replace(run.config, batch_size=10**6)
-    one = session.saxe_runs()["tanh-SGD"]
-    session.saxe_runs = lambda: {"tanh-SGD": dataclasses.replace(one, run=whole)}
-    assert (saxe.gradients(session)["deviation"] < 1e-12).all()
+    whole = RunSpec({}, dataclasses.replace(tiny.run.config, batch_size=10**6))
+    assert (saxe.gradients([dataclasses.replace(tiny, spec=whole)])["deviation"] < 1e-12).all()
 
 
-def test_saturated_units_and_histograms_agree(tiny_runs):
-    session, _, _ = tiny_runs
-    shares = saxe.saturated_units(session)
+def test_activity_and_histograms_agree(tiny):
+    shares = saxe.activity([tiny])
     assert set(shares["layer"]) == {f"hidden{i}" for i in range(1, 6)}
-    assert shares["saturated"].between(0, 1).all()
-    arrays = saxe.histograms(session)
+    assert shares["at_bounds"].between(0, 1).all()
+    arrays = saxe.histograms([tiny])
     assert np.allclose(arrays["tanh-hidden5"].sum(axis=1), 1)
     edges = arrays["tanh-hidden5-edges"]
     assert (edges[0], edges[-1], len(edges)) == (-1, 1, 31)
     outer = arrays["tanh-hidden5"][:, [0, -1]].sum(axis=1)  # |t| > 0.933 holds |t| > 0.95
-    mean = shares[shares["layer"] == "hidden5"].groupby("epoch")["saturated"].mean()
+    mean = shares[shares["layer"] == "hidden5"].groupby("epoch")["at_bounds"].mean()
     assert (outer >= mean.to_numpy() - 1e-6).all()
-
-
-def test_no_worker_waits_for_a_run_that_another_trains():
-    ordered = open_session().run_specs()
-    first = {}
-    for position, spec in enumerate(ordered):
-        first.setdefault(str(spec["run"]) + str(spec["data"]), position)
-    assert sorted(first.values()) == list(range(len(first)))  # every run once, before any again
 
 
 def test_numbers_in_sentences():
@@ -178,10 +169,10 @@ def claim(tanh: float, relu: float, full_batch: float) -> dict[str, str]:
         [
             {"dataset": "binary_patterns", "activation": a, "batch_mode": m, "fall": f}
             for a, m, f in (
-                ("tanh", "SGD", tanh),
-                ("relu", "SGD", relu),
-                ("softsign", "SGD", 0.1),
-                ("softplus", "SGD", 0.0),
+                ("tanh", "mini-batch", tanh),
+                ("relu", "mini-batch", relu),
+                ("softsign", "mini-batch", 0.1),
+                ("softplus", "mini-batch", 0.0),
             )
         ]
     )
@@ -199,7 +190,7 @@ def claim(tanh: float, relu: float, full_batch: float) -> dict[str, str]:
                     "bits": [5.0, 8.0, 8.0 - fall],
                 }
             )
-            for mode, fall in (("SGD", tanh), ("BGD", full_batch))
+            for mode, fall in (("mini-batch", tanh), ("full batch", full_batch))
         ]
     )
     return {
