@@ -1,16 +1,20 @@
 """Tasks on a Dask cluster: this machine's own processes, or a scheduler by its address."""
 
+import asyncio
 import itertools
 import logging
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from iblib.config import ConfigError
+
+log = logging.getLogger(__name__)
 
 # glibc's malloc gives every large block back at once, and in a thread (a task runs in one) takes
 # each anew from the kernel, page by page: a third of the time of measuring a residual network. A
@@ -23,7 +27,9 @@ import logging, signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 logging.getLogger("distributed").setLevel(logging.CRITICAL)
 """
-_DIED = "died"  # a task's status inside this module
+# How long a scheduler has to answer, and to have a worker [s].
+SCHEDULER_SECONDS = 30.0
+_DIED = "its process died twice (out of memory?)"
 _SETTINGS = {
     "distributed.worker.preload": [_PRELOAD],
     **{f"distributed.nanny.pre-spawn-environ.MALLOC_{k}": str(v) for k, v in _MALLOC.items()},
@@ -31,28 +37,46 @@ _SETTINGS = {
 }
 
 
+class Ended(NamedTuple):
+    """How a task ended: what its function returned, or ``failed`` and why; its own seconds."""
+
+    key: str
+    status: Any
+    error: str
+    seconds: float
+
+
+def timed(key: str, function: Callable, arguments: tuple, settings: Mapping[str, Any]) -> Ended:
+    """Run one task; whatever it raises is its end, not that of the others."""
+    start = time.monotonic()
+    try:
+        status, error = function(*arguments, **settings), ""
+    except Exception as failure:
+        log.debug("%s failed", key, exc_info=True)
+        status, error = "failed", f"{type(failure).__name__}: {failure}"
+    return Ended(key, status, error, time.monotonic() - start)
+
+
 def run_tasks(
-    function: Callable[..., str],
+    function: Callable,
     tasks: Mapping[str, tuple],
     settings: Mapping[str, Any],
     *,
     jobs: int,
     scheduler: str | None = None,
-) -> Iterator[tuple[str, str, str, float]]:
+) -> Iterator[Ended]:
     """Run ``function(*arguments, **settings)`` for every task, in whatever order they end.
 
-    On this machine as many tasks are given out as there are workers: Dask blames a worker's death
-    on all that wait for it. A scheduler gets them all, since its workers may come and go. A task
-    whose worker died is run once more at the end, alone, and given up if it dies again.
+    On this machine as many tasks are given out as there are workers: when a worker dies, Dask
+    suspects every task that waits for it. A scheduler gets them all, since its workers may come and
+    go. A task whose worker died is run once more at the end, alone, and given up if it dies again.
 
     Parameters
     ----------
     function : callable
-        Importable by the workers; returns a short status.
+        Importable by the workers, and idempotent: a result can be lost with the worker that had it.
     tasks : mapping
         Key -> arguments; the key is Dask's own, so that one task is never run twice at a time.
-        Functions must not mind to be run again when they were done: a result can be lost with the
-        worker that had it.
     settings : mapping
         Keyword arguments of all tasks.
     jobs : int
@@ -60,67 +84,58 @@ def run_tasks(
     scheduler : str, optional
         Address, such as ``tcp://host:8786``.
 
-    Yields
-    ------
-    (key, status, error, seconds)
-        ``status`` is ``failed`` where the task raised or killed its workers; seconds since the
-        start of all.
-
     Raises
     ------
     ConfigError
-        Where Dask is not installed, or the scheduler does not answer.
+        Where Dask is not installed, or no scheduler with workers answers in time.
     """
     distributed = _distributed()
-    start = time.monotonic()
     with _client(distributed, jobs, scheduler) as client:
         run = partial(_run, distributed, client, function, settings)
         died: list[str] = []
-        for key, status, error in run(tasks, len(tasks) if scheduler else jobs):
-            if status == _DIED:
-                died.append(key)
+        for ended in run(tasks, len(tasks) if scheduler else jobs):
+            if ended.error == _DIED:
+                died.append(ended.key)
             else:
-                yield key, status, error, time.monotonic() - start
+                yield ended
         for key in died:
-            alone = {key: tasks[key]}
-            for _, status, error in run(alone, 1, "-again"):
-                final = "failed" if status == _DIED else status
-                yield key, final, error, time.monotonic() - start
+            yield from run({key: tasks[key]}, 1, "-again")
 
 
 def _run(
     distributed,
     client,
-    function: Callable[..., str],
+    function: Callable,
     settings: Mapping[str, Any],
     tasks: Mapping[str, tuple],
     at_once: int,
     mark: str = "",
-) -> Iterator[tuple[str, str, str]]:
-    """(key, status, error) of each task as it ends, ``at_once`` of them under way."""
+) -> Iterator[Ended]:
+    """Each task as it ends, ``at_once`` of them under way."""
     waiting = iter(tasks.items())
 
     def submit(n: int) -> list:
         return [
-            client.submit(function, *arguments, **settings, key=f"{key}{mark}")
+            client.submit(timed, key, function, arguments, settings, key=f"{key}{mark}")
             for key, arguments in itertools.islice(waiting, n)
         ]
 
     running = distributed.as_completed(submit(at_once))
     for future in running:
-        status, error = _result(distributed, future)
+        ended = _result(distributed, future, mark)
         future.release()  # a held one would be computed again if its worker died
         running.update(submit(1))
-        yield future.key.removesuffix(mark), status, error
+        yield ended
 
 
-def _result(distributed, future) -> tuple[str, str]:
+def _result(distributed, future, mark: str) -> Ended:
     try:
-        return future.result(), ""
+        return future.result()
     except distributed.scheduler.KilledWorker:
-        return _DIED, "its process died twice (out of memory?)"
-    except Exception as failure:  # whatever the task raised
-        return "failed", f"{type(failure).__name__}: {failure}"
+        error = _DIED
+    except Exception as failure:  # Dask's own
+        error = f"{type(failure).__name__}: {failure}"
+    return Ended(future.key.removesuffix(mark), "failed", error, 0.0)
 
 
 def _distributed():
@@ -141,6 +156,8 @@ def _client(distributed, jobs: int, scheduler: str | None) -> Iterator[Any]:
         folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
         os.environ["TMPDIR"] = folder
         stack.enter_context(dask.config.set(_SETTINGS | {"temporary-directory": folder}))
+        if scheduler:
+            _require_workers(distributed, scheduler)
         address = scheduler or stack.enter_context(
             distributed.LocalCluster(
                 n_workers=jobs,
@@ -151,13 +168,34 @@ def _client(distributed, jobs: int, scheduler: str | None) -> Iterator[Any]:
                 silence_logs=logging.CRITICAL,
             )
         )
-        try:
-            client = stack.enter_context(distributed.Client(address, timeout=20))
-        except (OSError, ValueError) as error:
-            raise ConfigError(
-                f"no Dask scheduler answers at {scheduler}: start one with `dask scheduler`"
-            ) from error
-        yield client
+        yield stack.enter_context(distributed.Client(address, timeout=SCHEDULER_SECONDS))
+
+
+def _require_workers(distributed, address: str) -> None:
+    """Wait for a scheduler with a worker; a Client would wait for ever on a web server's port."""
+    answer: dict[str, Any] = {}
+
+    async def ask() -> None:
+        security = distributed.security.Security().get_connection_args("client")
+        async with distributed.rpc(address, connection_args=security) as scheduler:
+            while not answer.get("workers"):
+                answer.update(await scheduler.identity())
+                await asyncio.sleep(0.2)
+
+    async def ask_in_time() -> None:
+        await asyncio.wait_for(ask(), SCHEDULER_SECONDS)
+
+    try:
+        with ThreadPoolExecutor(1) as thread:  # a notebook's own loop is running in this one
+            thread.submit(asyncio.run, ask_in_time()).result()
+    except Exception as error:  # of many kinds: whatever is at that address
+        what = "no Dask scheduler answers"
+        if answer.get("type") == "Scheduler":
+            what = "the Dask scheduler has no workers"
+        reason = (str(error).splitlines() or [f"waited {SCHEDULER_SECONDS:.0f} s"])[0]
+        raise ConfigError(
+            f"{what} at {address} ({reason}): start `dask scheduler`, then `dask worker`"
+        ) from error
 
 
 @contextmanager

@@ -1,10 +1,11 @@
 """How files are written: whole or not at all, and sealed where damage must be noticed."""
 
+import errno
+import glob
 import hashlib
 import io
 import json
 import os
-import re
 import socket
 import uuid
 from collections.abc import Callable, Iterator
@@ -39,30 +40,40 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _remove_left_behind(path: Path) -> None:
-    """Delete the temporary files of ``path`` whose process is gone."""
-    name = re.compile(
-        rf"\.{re.escape(path.stem)}~{re.escape(socket.gethostname())}~(\d+)~[0-9a-f]{{8}}"
-        + re.escape(path.suffix)
-    )
-    for entry in os.scandir(path.parent):
-        if (found := name.fullmatch(entry.name)) and not _is_alive(int(found[1])):
-            Path(entry.path).unlink(missing_ok=True)
+    """Delete the temporary files of ``path`` whose process, one of this machine, is gone."""
+    ours = glob.escape(f".{path.stem}~{socket.gethostname()}~") + f"*~*{glob.escape(path.suffix)}"
+    for file in path.parent.glob(ours):
+        if _is_gone(file.name.rsplit("~", 2)[1]):
+            file.unlink(missing_ok=True)
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+def _is_gone(process: str) -> bool:
+    """Whether no process has this number; unknown on Windows, where asking sends it a Ctrl-C."""
+    if os.name == "nt" or not process.isdigit():
         return False
-    except PermissionError:  # somebody else's
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
         return True
-    return True
+    except OSError:  # somebody else's
+        return False
+    return False
 
 
 def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    """Ask the disk to keep a file, or a folder's names, over a power failure, where it can.
+
+    Windows syncs what can be written only, and opens no folders; network drives and those of user
+    programs (FUSE) may refuse.
+    """
+    if os.name == "nt" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(descriptor)
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 # What tells one curve over epochs from another in a plane table.
 CURVE = [
@@ -18,15 +17,17 @@ def select(table: pd.DataFrame, **conditions) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        For an unknown column, or where nothing is left.
+        For an unknown column, or where nothing is left; it names the column and its values.
     """
     for column, wanted in conditions.items():
         if column not in table:
             raise ValueError(f"column must be one of {list(table.columns)}; got {column!r}")
         values = wanted if isinstance(wanted, list | tuple | set) else [wanted]
-        table = table[table[column].isin(values)]
-    if table.empty:
-        raise ValueError(f"no row has {conditions}")
+        chosen = table[table[column].isin(values)]
+        if chosen.empty:
+            known = ", ".join(map(str, table[column].dropna().unique()[:20])) or "none"
+            raise ValueError(f"{column} must be one of the table's ({known}); got {wanted!r}")
+        table = chosen
     return table
 
 
@@ -47,14 +48,6 @@ def compression(table: pd.DataFrame) -> pd.DataFrame:
     found["rise"] = found["maximum"] - found["first"]
     found["fall"] = found["maximum"] - found["last"]
     return found.reset_index()
-
-
-def mean_over_seeds(
-    table: pd.DataFrame, column: str, by: list[str] | tuple[str, ...]
-) -> pd.DataFrame:
-    """Mean, smallest, largest of a column and the number ``n`` of values in each group."""
-    groups = table.groupby(list(by), sort=False)[column]
-    return groups.agg(mean="mean", smallest="min", largest="max", n="size").reset_index()
 
 
 def processing_violations(table: pd.DataFrame, *, tolerance: float = 0.01) -> pd.DataFrame:
@@ -177,7 +170,7 @@ def rank_correlation(
 
 
 def _spearman(pairs: np.ndarray) -> float:
-    ranks = rankdata(pairs, axis=0)
+    ranks = pd.DataFrame(pairs).rank().to_numpy()
     if np.ptp(ranks, axis=0).min() == 0:
         return np.nan  # one column is constant
     return float(np.corrcoef(ranks, rowvar=False)[0, 1])

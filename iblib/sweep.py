@@ -1,59 +1,78 @@
-"""Many runs, on one machine or on a Dask cluster; every result is one sealed file.
+"""Many runs, on one machine or on a Dask cluster; each fills its own folder under ``runs/``.
 
 A spec is ``{"data": {arguments of iblib.datasets.load}, "run": {fields of RunConfig}, "measure":
-{fields of MeasureConfig} or None}``. Its canonical JSON gives the run id, and the id names the
-result file, so that any engine which runs each spec at least once is good enough.
+{fields of MeasureConfig} or None}``. Its run has a key, and its table another: what is stored under
+both and whole is never computed again, so that any engine which runs each spec at least once will
+do.
 """
 
-import inspect
 import io
-import itertools
 import json
 import logging
-import time
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 from iblib import cluster, datasets, files, paths
-from iblib.config import (
-    RUN_FORMAT,
-    TABLE_FORMAT,
-    ConfigError,
-    MeasureConfig,
-    RunConfig,
-    canonical_json,
-    key_of,
-)
+from iblib.activations import layers_to_measure
+from iblib.config import ConfigError, MeasureConfig, RunConfig, canonical_json, key_of
 from iblib.datasets.base import DataError, Dataset
-from iblib.information_plane import measure_run, write_table
-from iblib.training import model_options, train
+from iblib.grid import Spec, labels, normalised
+from iblib.information_plane import measure_run, stored_table, write_table
+from iblib.training import Run, model_options, train
+from iblib.training.members import Members
 
 log = logging.getLogger(__name__)
-
-RESULT_FORMAT = 1
-_RESULT_KEYS = {"format", "spec", "fingerprint", "status", "history", "planes"}
-_TABLES = ("data", "run", "measure")
-
-Spec = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one run of a sweep ended: ``finished``, ``diverged``, ``reused`` or ``failed``."""
+    """One run of a sweep with one measurement of it, and how it ended.
 
-    id: str
+    Parameters
+    ----------
+    spec : dict
+    label : str
+        The settings that tell it from the other runs of the sweep.
+    run : Run
+        Its folder is ``runs/<key>``.
+    status : str
+        ``finished``, ``diverged``, ``reused`` (whole before the sweep) or ``failed``.
+    seconds : float
+        Its own; 0 where its process died.
+    error : str
+        Why it failed.
+    """
+
     spec: Spec
-    status: str
+    label: str
+    run: Run
+    status: str = ""
     seconds: float = 0.0
     error: str = ""
+
+    @property
+    def id(self) -> str:
+        """Key of the run, with that of the measurement's settings behind it."""
+        measure = self.spec["measure"]
+        return self.run.key + (f"-{key_of(measure, length=8)}" if measure else "")
+
+    @property
+    def planes(self) -> str | None:
+        """CSV of the measured table, empty where none is asked for; None where it is not whole."""
+        measure = self.spec["measure"]
+        return stored_table(self.run, MeasureConfig.from_dict(measure)) if measure else ""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the run has ended, and it and its table are as they were written."""
+        ended = not self.run.damage() and self.run.status["status"] != "unfinished"
+        return ended and self.planes is not None
 
 
 OnDone = Callable[[int, int, Outcome], None]
@@ -72,75 +91,8 @@ class SweepResult:
 
     @property
     def submitted(self) -> int:
-        """Runs that had no valid result yet."""
+        """Runs that were not whole yet."""
         return sum(outcome.status != "reused" for outcome in self.outcomes)
-
-
-def read_grid(path: Path) -> list[Spec]:
-    """Specs of a grid file: the product of all lists under ``[data]`` and ``[run]``.
-
-    ``[measure]`` is one measurement, ``[[measure]]``, repeated, several of every run.
-
-    Raises
-    ------
-    ConfigError
-        Where the file is not TOML, or holds an unknown table, setting, model or activation.
-    FileNotFoundError
-        Where there is no such file.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"no grid file {path}: see `python -m iblib sweep --help`")
-    try:
-        grid = tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
-    if unknown := sorted(set(grid) - set(_TABLES)):
-        raise ConfigError(f"{path}: unknown table [{unknown[0]}]; known are {list(_TABLES)}")
-    if missing := [name for name in ("data", "run") if name not in grid]:
-        raise ConfigError(f"{path}: table [{missing[0]}] is missing")
-    measures = grid.get("measure")
-    return [
-        normalised({"data": data, "run": run, "measure": measure})
-        # outermost, so that no worker waits for another that trains the same run
-        for measure in (measures if isinstance(measures, list) else [measures])
-        for data, run in itertools.product(_product(grid["data"]), _product(grid["run"]))
-    ]
-
-
-def _product(table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every choice of one value per setting; a list is a choice, a sub-table expands too."""
-    choices = []
-    for value in table.values():
-        if isinstance(value, Mapping):
-            choices.append(list(_product(value)))
-        else:
-            choices.append(value if isinstance(value, list) else [value])
-    for values in itertools.product(*choices):
-        yield dict(zip(table, values, strict=True))
-
-
-def normalised(spec: Mapping[str, Any]) -> Spec:
-    """A spec with every default written out, so that equal runs have equal ids.
-
-    Raises
-    ------
-    ConfigError
-        For an unknown setting, a value of the wrong type, or one that is not legal.
-    """
-    data, measure = dict(spec["data"]), spec.get("measure")
-    try:
-        inspect.signature(datasets.load).bind(**data)
-        run = RunConfig.from_dict(dict(spec["run"]))
-        measure = None if measure is None else MeasureConfig.from_dict(measure).as_dict()
-    except TypeError as error:
-        raise ConfigError(f"a setting is missing, unknown or of the wrong type: {error}") from error
-    plain = {"data": data, "run": asdict(run), "measure": measure}
-    return json.loads(canonical_json(plain))
-
-
-def run_id(spec: Mapping[str, Any]) -> str:
-    """Key of a spec's canonical JSON; names its result file."""
-    return key_of(RESULT_FORMAT, RUN_FORMAT, TABLE_FORMAT, normalised(spec))
 
 
 def check_device(device: str) -> None:
@@ -151,20 +103,51 @@ def check_device(device: str) -> None:
         raise ConfigError("no CUDA device is visible to PyTorch: use --device cpu")
 
 
-def check(specs: Iterable[Spec]) -> dict[str, str]:
+def check(specs: Iterable[Mapping[str, Any]], runs_dir: Path) -> dict[str, Outcome]:
     """Load every data set once and try every network on it, before anything is trained.
 
     Returns
     -------
     dict
-        Run id -> fingerprint of its data.
+        By id, in order: outcomes without a status.
+
+    Raises
+    ------
+    ConfigError, DataError
+        For a network, a measurement or data that cannot be used.
     """
-    fingerprints = {}
-    for spec in specs:
-        dataset = _load(canonical_json(spec["data"]))
-        model_options(RunConfig.from_dict(spec["run"]), dataset)
-        fingerprints[run_id(spec)] = dataset.fingerprint
-    return fingerprints
+    specs = [normalised(spec) for spec in specs]
+    found = {}
+    for spec, label in zip(specs, labels(specs), strict=True):
+        dataset, config = _load(canonical_json(spec["data"])), RunConfig.from_dict(spec["run"])
+        options = _checked_options(config, dataset, spec["measure"])
+        key = config.key(dataset.fingerprint)
+        run = Run(runs_dir / key, config, dataset.name, dataset.fingerprint, options)
+        outcome = Outcome(spec, label, run)
+        found[outcome.id] = outcome
+    return found
+
+
+def _checked_options(config: RunConfig, dataset: Dataset, measure: dict | None) -> dict[str, Any]:
+    """The model's arguments, with which it was built once and run on one input, without numbers."""
+    if measure and dataset.labels.dtype.kind == "f":
+        raise ConfigError(f"{dataset.name} has no classes to measure: leave [measure] out")
+    try:
+        options = model_options(config, dataset)
+        with torch.device("meta"), torch.no_grad():
+            members = Members(config, options, "meta")
+            members.network.eval()(torch.empty(1, *dataset.inputs.shape[1:]))
+        if measure:
+            layers_to_measure(members.network, MeasureConfig.from_dict(measure))
+    except ConfigError:
+        raise
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(
+            f"{config.model} cannot be built with options {config.options} ({reason}); "
+            "in a grid a list is a choice: sizes = [[12, 4, 2]] is one network"
+        ) from error
+    return options
 
 
 @lru_cache(maxsize=4)
@@ -179,20 +162,20 @@ def _load(data: str) -> Dataset:
 
 def run_one(
     spec: Mapping[str, Any],
-    out: str | Path,
     *,
-    runs_dir: str | Path | None = None,
+    home: str | Path,
+    runs_dir: str | Path,
     device: str = "cpu",
 ) -> str:
-    """Train and measure one spec on one thread, and write its result file, if there is none yet.
+    """Train and measure one spec on one thread, as far as ``runs_dir`` does not hold it yet.
 
     Parameters
     ----------
     spec : mapping
-    out : path
-        Folder of the result files.
-    runs_dir : path, optional
-        Folder of all runs, where a finished one is reused; the repository's by default.
+    home : path
+        Folder whose data/ holds audio and spectrograms.
+    runs_dir : path
+        Folder of all runs.
     device : {"cpu", "cuda"}
 
     Returns
@@ -200,49 +183,14 @@ def run_one(
     str
         The run's status, ``finished`` or ``diverged``.
     """
-    spec = normalised(spec)
-    dataset = _load(canonical_json(spec["data"]))
-    if done := read_result(out, spec, dataset.fingerprint):
-        return done["status"]
-    folder = Path(runs_dir) if runs_dir else None
-    planes = ""
-    with one_thread():
+    with one_thread(), paths.rooted(Path(home)):
+        dataset = _load(canonical_json(spec["data"]))
         config = RunConfig.from_dict(spec["run"])
-        run = train(config, dataset, runs_dir=folder, device=device, progress=False)
+        run = train(config, dataset, runs_dir=Path(runs_dir), device=device, progress=False)
         if spec["measure"] is not None:
-            config = MeasureConfig.from_dict(spec["measure"])
-            planes = _csv(measure_run(run, dataset, config, device=device, progress=False))
-    result = {
-        "format": RESULT_FORMAT,
-        "spec": spec,
-        "fingerprint": dataset.fingerprint,
-        "status": run.status["status"],
-        "history": _csv(_with_run(run.history, run, dataset)),
-        "planes": planes,
-    }
-    payload = canonical_json(result).encode()
-    files.write_sealed(result_path(out, run_id(spec)), lambda handle: handle.write(payload))
-    return result["status"]
-
-
-def _with_run(history: pd.DataFrame, run, dataset: Dataset) -> pd.DataFrame:
-    config, columns = run.config, history.drop(columns="member")
-    about = {
-        "run": run.key,
-        "dataset": dataset.name,
-        "model": config.name,
-        "activation": config.activation,
-        "batch_mode": config.batch_mode,
-        "seed": config.seed + history["member"],
-    }
-    named = pd.DataFrame(about, index=history.index)
-    return pd.concat([named, columns], axis=1).assign(status=run.status["status"])
-
-
-def _csv(table: pd.DataFrame) -> str:
-    buffer = io.StringIO()
-    write_table(table, buffer)
-    return buffer.getvalue()
+            measure = MeasureConfig.from_dict(spec["measure"])
+            measure_run(run, dataset, measure, device=device, progress=False)
+    return run.status["status"]
 
 
 @contextmanager
@@ -256,27 +204,6 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def result_path(out: str | Path, identity: str) -> Path:
-    """Result file of a run id."""
-    return Path(out) / "results" / f"{identity}.json"
-
-
-def read_result(out: str | Path, spec: Spec, fingerprint: str = "") -> dict[str, Any] | None:
-    """A run's result, or None where there is no file whose checksum, JSON and spec all agree."""
-    path = result_path(out, run_id(spec))
-    if not path.is_file():
-        return None
-    try:
-        result = json.loads(files.read_sealed(path))
-        agrees = (result["format"], result["spec"]) == (RESULT_FORMAT, normalised(spec))
-        if not agrees or result.keys() != _RESULT_KEYS:
-            raise ValueError("it is another run's")
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        log.warning("%s does not count (%s); the run is done again", path, error)
-        return None
-    return result if not fingerprint or result["fingerprint"] == fingerprint else None
-
-
 def run_all(
     specs: Iterable[Mapping[str, Any]],
     *,
@@ -287,15 +214,16 @@ def run_all(
     device: str = "cpu",
     on_done: OnDone | None = None,
 ) -> SweepResult:
-    """Do every run that has no valid result file yet.
+    """Do every run that is not whole yet.
 
     Parameters
     ----------
     specs : iterable of mappings
     out : path
-        Folder of the results; ``failures.jsonl`` in it lists what failed.
+        Folder of the tables; ``failures.jsonl`` in it lists what failed. Outside a checkout, or
+        where that cannot be written, runs/ and data/ are in it, too.
     runs_dir : path, optional
-        Folder of all runs; the repository's by default.
+        Folder of all runs; the checkout's by default.
     jobs : int
         Runs at once on this machine; 1 needs no Dask.
     scheduler : str, optional
@@ -315,56 +243,38 @@ def run_all(
         For settings or data that cannot be used, before anything is trained.
     """
     check_device(device)
-    by_id = {run_id(spec): normalised(spec) for spec in specs}
-    fingerprints = check(by_id.values())
-    out, runs_dir = Path(out).resolve(), Path(runs_dir or paths.runs_dir()).resolve()
-    outcomes = {
-        key: Outcome(key, spec, "reused")
-        for key, spec in by_id.items()
-        if read_result(out, spec, fingerprints[key])
-    }
-    missing = {key: spec for key, spec in by_id.items() if key not in outcomes}
-    for outcome in _execute(missing, out, runs_dir, device, jobs, scheduler):
-        outcomes[outcome.id] = _confirmed(outcome, out)
+    home, out = paths.home(out), Path(out).resolve()
+    runs_dir = Path(runs_dir or home / "runs").resolve()
+    with paths.rooted(home):
+        outcomes = check(specs, runs_dir)
+    missing = {key: outcome for key, outcome in outcomes.items() if not outcome.is_done}
+    outcomes |= {k: replace(o, status="reused") for k, o in outcomes.items() if k not in missing}
+    settings = {"home": str(home), "runs_dir": str(runs_dir), "device": device}
+    ended = _execute({k: o.spec for k, o in missing.items()}, settings, jobs, scheduler)
+    for number, end in enumerate(ended, start=len(outcomes) - len(missing) + 1):
+        outcome = replace(outcomes[end.key], status=end.status, seconds=end.seconds)
+        if end.error or not outcome.is_done:
+            error = end.error or f"it left no whole run in {runs_dir}: do workers see this folder?"
+            outcome = replace(outcome, status="failed", error=error)
+        outcomes[end.key] = outcome
         if on_done:
-            on_done(len(outcomes), len(by_id), outcomes[outcome.id])
-    result = SweepResult([outcomes[key] for key in by_id])
+            on_done(number, len(outcomes), outcome)
+    result = SweepResult(list(outcomes.values()))
     _write_failures(result, out / "failures.jsonl")
     return result
 
 
 def _execute(
-    missing: dict[str, Spec], out: Path, runs_dir: Path, device: str, jobs: int, scheduler
-) -> Iterator[Outcome]:
-    settings = {"runs_dir": str(runs_dir), "device": device}
-    if not missing:
+    specs: dict[str, Spec], settings: dict, jobs: int, scheduler: str | None
+) -> Iterator[cluster.Ended]:
+    if not specs or (jobs == 1 and not scheduler):
+        for key, spec in specs.items():
+            yield cluster.timed(key, run_one, (spec,), settings)
         return
-    if jobs == 1 and not scheduler:
-        yield from _serial(missing, out, settings)
-        return
-    tasks = {key: (spec, str(out)) for key, spec in missing.items()}
-    for key, status, error, seconds in cluster.run_tasks(
+    tasks = {key: (spec,) for key, spec in specs.items()}
+    yield from cluster.run_tasks(
         run_one, tasks, settings, jobs=min(jobs, len(tasks)), scheduler=scheduler
-    ):
-        yield Outcome(key, missing[key], status, seconds, error)
-
-
-def _serial(missing: dict[str, Spec], out: Path, settings: dict) -> Iterator[Outcome]:
-    for key, spec in missing.items():
-        start = time.monotonic()
-        try:
-            status, error = run_one(spec, out, **settings), ""
-        except Exception as failure:  # a failing run is listed, the others go on
-            log.debug("run %s failed", key, exc_info=True)
-            status, error = "failed", f"{type(failure).__name__}: {failure}"
-        yield Outcome(key, spec, status, time.monotonic() - start, error)
-
-
-def _confirmed(outcome: Outcome, out: Path) -> Outcome:
-    """The file decides: a run that says it is done but left no valid result has failed."""
-    if outcome.status != "failed" and read_result(out, outcome.spec) is None:
-        return replace(outcome, status="failed", error="it left no valid result file")
-    return outcome
+    )
 
 
 def _write_failures(result: SweepResult, path: Path) -> None:
@@ -375,20 +285,40 @@ def _write_failures(result: SweepResult, path: Path) -> None:
     files.write_atomic(path, "\n".join(lines) + "\n")
 
 
-def write_tables(specs: Iterable[Mapping[str, Any]], out: str | Path) -> str:
-    """Combine all results into ``planes.csv`` and ``history.csv``, in the order of the specs.
+def write_tables(result: SweepResult, out: str | Path) -> str:
+    """Combine all runs into ``planes.csv`` and ``history.csv``, in the order of the specs.
 
     Returns
     -------
     str
         Digest of both tables: equal for equal results, however they were computed.
     """
-    by_id = {run_id(spec): normalised(spec) for spec in specs}
-    results = [result for spec in by_id.values() if (result := read_result(out, spec))]
-    tables = {name: _stacked([r[name] for r in results]) for name in ("history", "planes")}
+    done = [outcome for outcome in result.outcomes if outcome.status != "failed"]
+    runs = {outcome.run.key: outcome.run for outcome in done}  # one may be measured twice
+    tables = {
+        "history": _stacked([_history(run) for run in runs.values()]),
+        "planes": _stacked([outcome.planes or "" for outcome in done]),
+    }
     for name, text in tables.items():
         files.write_atomic(Path(out) / f"{name}.csv", text)
     return key_of(tables, length=64)
+
+
+def _history(run: Run) -> str:
+    config, columns = run.config, run.history.drop(columns="member")
+    about = {
+        "run": run.key,
+        "dataset": run.dataset,
+        "model": config.name,
+        "activation": config.activation,
+        "batch_mode": config.batch_mode,
+        "seed": config.seed + run.history["member"],
+    }
+    for place, (name, value) in enumerate(about.items()):
+        columns.insert(place, name, value)
+    buffer = io.StringIO()
+    write_table(columns.assign(status=run.status["status"]), buffer)
+    return buffer.getvalue()
 
 
 def _stacked(tables: list[str]) -> str:

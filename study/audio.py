@@ -1,20 +1,17 @@
-"""What the notebooks show of the audio data and of the networks trained on it."""
+"""The audio and the networks trained on it: a data set or trained runs in, tables out."""
 
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
-from iblib import paths
 from iblib.activations import record
-from iblib.datasets import fma
-from iblib.information_plane import measure_run
-from iblib.training import Run, train
-
-if TYPE_CHECKING:
-    from study.lab import Session
+from iblib.datasets import Dataset, fma
+from iblib.datasets.melspectrogram import decode
+from study.inputs import Trained
 
 ENVELOPE_POINTS = 2000
 PREVIEW_SECONDS = 6.0
@@ -22,27 +19,27 @@ SMALL = {"bitrate_mode": "VARIABLE", "compression_level": 0.7}  # about 40 kB at
 FEATURE_MAP_LAYERS = ("block1", "block2")
 
 
-def class_shares(session: "Session") -> pd.DataFrame:
+def class_shares(data: Dataset) -> pd.DataFrame:
     """Clips of each class in each split: columns class, split, clips."""
-    counts = session.audio.class_shares()
+    counts = data.class_shares()
     return counts.reset_index().melt(id_vars="class", var_name="split", value_name="clips")
 
 
-def skipped(session: "Session") -> pd.DataFrame:
+def skipped(data: Dataset) -> pd.DataFrame:
     """What was found and could not be used: columns file, reason."""
-    return session.audio.skipped
+    return data.skipped
 
 
-def examples(session: "Session") -> dict[str, np.ndarray]:
+def examples(data: Dataset) -> dict[str, np.ndarray]:
     """The first training clip of each class: log-mel [dB] rounded to 0.5 dB, waveform envelope.
 
     ``mel`` (classes, mels, frames) holds ``(dB + 80) * 2`` below 255 as bytes relative to each
     clip's maximum; ``envelope`` (classes, points) alternates minimum and maximum; ``seconds``.
     """
-    data, rows = session.audio, _first_of_each_class(session)
+    rows = _first_of_each_class(data)
     decibels = np.stack([np.asarray(data.inputs[row, 0]) for row in rows])
     relative = decibels - decibels.max(axis=(1, 2), keepdims=True)
-    clips = [_waveform(session, row) for row in rows]
+    clips = [_waveform(data, row) for row in rows]
     return {
         "mel": np.clip((relative + 80) * 2, 0, 255).astype(np.uint8),
         "envelope": np.stack([_envelope(wave) for wave, _ in clips]).astype(np.float16),
@@ -52,23 +49,24 @@ def examples(session: "Session") -> dict[str, np.ndarray]:
     }
 
 
-def one_clip(session: "Session") -> bytes:
+def one_clip(data: Dataset) -> bytes:
     """The first seconds of the first training clip, as a mono MP3."""
-    return _preview(*_waveform(session, _first_of_each_class(session)[0]))
+    return _preview(*_waveform(data, _first_of_each_class(data)[0]))
 
 
-def clips(session: "Session") -> dict[str, np.ndarray]:
+def clips(data: Dataset) -> dict[str, np.ndarray]:
     """The first seconds of the clips of ``examples``, as small mono MP3 files.
 
     ``mp3-000``, ``mp3-001`` ... hold a file's bytes, one for each of ``classes`` and ``ids``;
     ``credits`` names title, artist and licence of FMA's.
     """
-    data, rows = session.audio, _first_of_each_class(session)
-    encoded = [_preview(*_waveform(session, row), **SMALL) for row in rows]
+    rows = _first_of_each_class(data)
+    encoded = [_preview(*_waveform(data, row), **SMALL) for row in rows]
     sounds = {f"mp3-{i:03d}": np.frombuffer(mp3, np.uint8) for i, mp3 in enumerate(encoded)}
     if data.name == "fma_small":
         ids = [int(data.ids[row]) for row in rows]
-        sounds["credits"] = np.array(fma.credits(session.data_dir or paths.data_dir(), ids))
+        folder = Path(data.files[0]).parents[2]  # of fma_small/000/000002.mp3
+        sounds["credits"] = np.array(fma.credits(folder, ids))
     return sounds | {
         "classes": np.array([data.classes[data.labels[row]] for row in rows]),
         "ids": np.array([str(data.ids[row]) for row in rows]),
@@ -84,17 +82,14 @@ def _preview(wave: np.ndarray, rate: int, **quality) -> bytes:
     return target.getvalue()
 
 
-def _first_of_each_class(session: "Session") -> list[int]:
-    data = session.audio
+def _first_of_each_class(data: Dataset) -> list[int]:
     training = data.rows("training")
     first = [training[data.labels[training] == c][:1] for c in range(len(data.classes))]
     return [int(row) for rows in first for row in rows]
 
 
-def _waveform(session: "Session", row: int) -> tuple[np.ndarray, int]:
-    from iblib.datasets.melspectrogram import decode
-
-    return decode(session.audio.files[row])
+def _waveform(data: Dataset, row: int) -> tuple[np.ndarray, int]:
+    return decode(data.files[row])
 
 
 def _envelope(wave: np.ndarray) -> np.ndarray:
@@ -104,42 +99,29 @@ def _envelope(wave: np.ndarray) -> np.ndarray:
     return np.array([(part.min(), part.max()) for part in parts]).ravel()
 
 
-def trained(session: "Session") -> dict[str, Run]:
-    """Every run on audio, trained now or reused."""
-    return {
-        name: train(spec.run, session.audio, device=session.device)
-        for name, spec in session.audio_runs().items()
-    }
-
-
-def training_history(session: "Session") -> pd.DataFrame:
-    """Learning curves of all runs on audio: one row per run, epoch and split."""
-    return histories(trained(session), session.profile.name)
-
-
-def histories(runs: dict[str, Run], profile: str) -> pd.DataFrame:
-    """Learning curves of runs, with what identifies each of them."""
+def histories(runs: Iterable[Trained]) -> pd.DataFrame:
+    """Learning curves: one row per run, epoch and split, with what identifies the run."""
     tables = []
-    for run in runs.values():
-        about = {"run": run.key, "dataset": run.dataset, "profile": profile}
-        about |= {"model": run.config.name, "activation": run.config.activation}
-        about["batch_mode"] = run.config.batch_mode
-        table = run.history.assign(**about, seed=run.history["member"] + run.config.seed)
+    for one in runs:
+        run, config = one.run, one.run.config
+        about = {"run": run.key, "dataset": run.dataset, "profile": one.profile}
+        about |= {"model": config.name, "activation": config.activation}
+        about["batch_mode"] = config.batch_mode
+        table = run.history.assign(**about, seed=run.history["member"] + config.seed)
         columns = [*about, "seed", "epoch", "updates", "split", "loss", "accuracy"]
-        tables.append(table[columns])
+        tables.append(table.sort_values(["seed", "epoch"], kind="stable")[columns])
     return pd.concat(tables, ignore_index=True)
 
 
-def confusion(session: "Session") -> pd.DataFrame:
+def confusion(runs: list[Trained]) -> pd.DataFrame:
     """Test clips by true and by predicted class at the last epoch of every run.
 
     Columns model, activation, batch_mode, seed, true, predicted, clips; pairs that do not occur
     are left out.
     """
-    data = session.audio
+    data, tables = runs[0].data, []
     x, y = data.take(data.rows("test"))
-    tables = []
-    for run in trained(session).values():
+    for run in (one.run for one in runs):
         with torch.no_grad():
             found = run.network(run.epochs[-1])(torch.from_numpy(x)).argmax(1).numpy()
         pairs = pd.DataFrame({"true": y, "predicted": found}).value_counts(sort=False)
@@ -152,48 +134,17 @@ def confusion(session: "Session") -> pd.DataFrame:
     return table[["model", "activation", "batch_mode", "seed", "true", "predicted", "clips"]]
 
 
-def planes(session: "Session") -> pd.DataFrame:
-    """Information planes of whole layers for every run on audio."""
-    return _measured(session, "planes")
-
-
-def filters(session: "Session") -> pd.DataFrame:
-    """Information of single filters, for the runs that ask for it."""
-    return _measured(session, "filters")
-
-
-def noise(session: "Session") -> pd.DataFrame:
-    """KDE over noise variances and binning over numbers of bins, for the runs that ask for it."""
-    return _measured(session, "noise")
-
-
-def _measured(session: "Session", measure: str) -> pd.DataFrame:
-    specs, profile = session.audio_runs(), session.profile.name
-    tables = [
-        measure_run(
-            run,
-            session.audio,
-            specs[name].measures[measure],
-            profile=profile,
-            device=session.device,
-        )
-        for name, run in trained(session).items()
-        if measure in specs[name].measures
-    ]
-    return pd.concat(tables, ignore_index=True)
-
-
-def feature_maps(session: "Session") -> dict[str, np.ndarray]:
+def feature_maps(runs: list[Trained]) -> dict[str, np.ndarray]:
     """Maps of one test clip in SimpleCNN's first blocks at every stored epoch.
 
     ``<activation>-<layer>`` has shape (epochs, filters, height, width); ``<activation>-epochs``.
     """
-    row = session.audio.rows("test")[:1]
-    x, _ = session.audio.take(row)
-    arrays = {"clip": np.array([str(session.audio.ids[row[0]])]), "mel": x[0, 0].astype(np.float16)}
-    runs = trained(session)
-    for activation in ("relu", "tanh"):
-        run = runs[f"simple_cnn-{activation}-SGD-0"]
+    data = runs[0].data
+    row = data.rows("test")[:1]
+    x, _ = data.take(row)
+    arrays = {"clip": np.array([str(data.ids[row[0]])]), "mel": x[0, 0].astype(np.float16)}
+    for run in (one.run for one in runs):
+        activation = run.config.activation
         arrays[f"{activation}-epochs"] = np.array(run.epochs)
         networks = [run.network(epoch) for epoch in run.epochs]
         layers = {n: networks[0].measured_layers()[n] for n in FEATURE_MAP_LAYERS}

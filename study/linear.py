@@ -1,42 +1,32 @@
 """The linear teacher and student, whose information is known exactly (Saxe et al., section 3)."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
 from iblib.datasets import linear_teacher
 from iblib.estimators import exact
-from iblib.training import Run, train
-from study.plan import LINEAR_CASES, LinearCase, RunSpec
-
-if TYPE_CHECKING:
-    from study.lab import Session
+from iblib.training import Run
+from study.inputs import Trained
 
 # Noise variance at which the linear network's information is read.
 LINEAR_NOISE_VARIANCE = 1.0
 N_RELEVANT = 30
 
 
-def linear_network(session: "Session") -> pd.DataFrame:
+def linear_network(runs: list[Trained]) -> pd.DataFrame:
     """Exact information [bits] and errors of linear students, per case, seed and stored epoch.
 
     Columns ``case`` (of ``LINEAR_CASES``), ``seed``, ``epoch``, ``I_XT``, ``I_TY``,
     ``I_relevant``, ``I_irrelevant`` (of the first 30 inputs and of the other 70, each with the
     rest of the input as part of the noise), ``training_loss``, ``test_loss``.
     """
-    tables = [
-        _of_one(spec, LINEAR_CASES[case], seed).assign(case=case, seed=seed)
-        for (case, seed), spec in session.linear_runs().items()
-    ]
+    tables = []
+    for one in runs:
+        case, settings = one.name.rpartition("-")[0], one.spec.data
+        known = {name: settings[name] for name in ("n_relevant", "snr")}
+        teacher = linear_teacher.teacher(settings["seed"], **known)
+        tables.append(_rows(one.run, teacher).assign(case=case, seed=settings["seed"]))
     return pd.concat(tables, ignore_index=True)
-
-
-def _of_one(spec: RunSpec, case: LinearCase, seed: int) -> pd.DataFrame:
-    teacher = {"n_relevant": case.n_relevant, "snr": case.snr}
-    data = linear_teacher.load(seed, n_training=case.n_training, **teacher)
-    run = train(spec.run, data, progress=False)
-    return _rows(run, linear_teacher.teacher(seed, **teacher))
 
 
 def _rows(run: Run, teacher: np.ndarray) -> pd.DataFrame:

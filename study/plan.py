@@ -1,10 +1,19 @@
-"""The runs of the report as plain settings: networks, optimisers, and what is measured of each."""
+"""The runs of the report by name, per profile: networks, optimisers, and what is measured.
 
+Nothing here reads or computes anything but ``profiles.toml``.
+"""
+
+import tomllib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from iblib.config import Bins, MeasureConfig, Profile, RunConfig
+from iblib.config import Binning, ConfigError, MeasureConfig, RunConfig
+
+_PROFILES = tomllib.loads(Path(__file__).with_name("profiles.toml").read_text(encoding="utf-8"))
+PROFILES = tuple(_PROFILES)
 
 # KDE's noise variance in Saxe's code for the 12-bit task.
 SAXE_NOISE_VARIANCE = 1e-3
@@ -17,12 +26,10 @@ NOISE_VARIANCES = (1e-3, 3e-3, 3e-2, 1e-1)
 RELATIVE_NOISE = (0.03, 0.1, 0.3)
 
 # Every float32 in [-1, 1] has a bin of its own, but for values closer than this to 0.
-MACHINE_PRECISION = Bins("width", 2.0**-30)
+MACHINE_PRECISION = Binning("width", 2.0**-30)
 
-# SGD with momentum 0.9 on spectrograms. Chosen by SimpleCNN's validation accuracy (mean of the last
-# five of 40 epochs, seed 0) before any information was measured; tried: rate 0.05, 0.02, 0.01 with
-# momentum 0.9 gave tanh 0.30, 0.48, 0.70 and ReLU 0.69, 0.72, 0.64 (for 0.05 the last epoch only);
-# rate 0.05 without momentum 0.51 and 0.61. One rate serves both activations.
+# SGD with momentum 0.9 on spectrograms: the best of 0.05, 0.02 and 0.01 for both activations by
+# SimpleCNN's validation accuracy, chosen before any information was measured.
 AUDIO_LEARNING_RATE = 0.01
 
 # Widths of a block's maps against the order of SimpleCNN: 32, 16, 8, 4 instead of 4, 8, 16, 32.
@@ -31,40 +38,105 @@ REVERSED_SIZES = [12, 3, 4, 5, 7, 10, 2]
 
 
 @dataclass(frozen=True)
+class Profile:
+    """How much a report computes; ``profiles.toml`` says what each number is."""
+
+    name: str
+    clips_per_genre: int
+    batch_size: int
+    n_samples: int
+    cnn_epochs: int
+    cnn_seeds: int
+    cnn_points: int
+    cnn_full_batch_epochs: int
+    cnn_full_batch_seeds: int
+    cnn_widths_epochs: int
+    resnet_epochs: int
+    resnet_seeds: int
+    resnet_points: int
+    mlp_epochs: int
+    mlp_seeds: int
+    mlp_other_seeds: int
+    mlp_points: int
+    mlp_full_batch_epochs: int
+    mlp_full_batch_seeds: int
+    mlp_few_epochs: int
+    linear_epochs: int
+    linear_seeds: int
+
+
+def profile_named(name: str) -> Profile:
+    """The profile of this name."""
+    if name not in PROFILES:
+        raise ConfigError(f"profile must be one of {', '.join(PROFILES)}; got {name!r}")
+    return Profile(name, **_PROFILES[name])
+
+
+@dataclass(frozen=True)
 class RunSpec:
     """One run: its data, its settings, and the measurements taken of it, by name."""
 
     data: dict[str, Any]
     run: RunConfig
-    measures: dict[str, MeasureConfig]
+    measures: dict[str, MeasureConfig] = field(default_factory=dict)
 
     def as_dict(self, measure: MeasureConfig | None) -> dict[str, Any]:
-        """Plain settings with one of the measurements, or none."""
-        return {
-            "data": dict(self.data),
-            "run": asdict(self.run),
-            "measure": measure.as_dict() if measure else None,
-        }
-
-    def settings(self) -> dict[str, Any]:
-        """Plain settings with all measurements, for keys."""
-        measures = {name: measure.as_dict() for name, measure in self.measures.items()}
-        return {"data": self.data, "run": asdict(self.run), "measures": measures}
+        """Plain settings with one of the measurements, or none, as a sweep takes them."""
+        measured = measure.as_dict() if measure else None
+        return {"data": dict(self.data), "run": asdict(self.run), "measure": measured}
 
 
-def sweep_order(runs: Iterable[RunSpec]) -> list[dict[str, Any]]:
-    """Plain settings of every run and measurement, so that no worker waits for another.
+def sweep_order(runs: Iterable[tuple[RunSpec, Iterable[str]]]) -> list[dict[str, Any]]:
+    """Plain settings of every run and wanted measurement, so that no worker waits for another.
 
     The first measurement of every run comes before any second one: a run is trained by the first
     that asks for it, and whoever asks meanwhile would only wait. The runs themselves come with the
     longest first, and so do their further measurements.
     """
     first, further = [], []
-    for spec in runs:
-        measured = [spec.as_dict(measure) for measure in spec.measures.values()]
+    for spec, wanted in runs:
+        measured = [spec.as_dict(spec.measures[name]) for name in wanted] or [spec.as_dict(None)]
         first += measured[:1]
         further += measured[1:]
     return first + further
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of one report: profile, audio and first seed.
+
+    Parameters
+    ----------
+    profile : Profile
+    dataset : str
+        Name of the audio set.
+    data_dir : str
+        Folder of the audio; empty: made by iblib, or under ``data/``.
+    seed : int
+        That of the first network of every setting; the others follow it.
+    """
+
+    profile: Profile
+    dataset: str = "synthetic"
+    data_dir: str = ""
+    seed: int = 0
+
+    @property
+    def audio_settings(self) -> dict[str, Any]:
+        """Arguments of ``datasets.load`` for the audio."""
+        settings = {"name": self.dataset, "data_dir": self.data_dir}
+        if self.dataset == "synthetic":
+            settings["clips_per_genre"] = self.profile.clips_per_genre
+        return {name: value for name, value in settings.items() if value != ""}
+
+    @cached_property
+    def groups(self) -> dict[str, dict[str, RunSpec]]:
+        """Group (``audio``, ``saxe``, ``linear``) -> name -> run, the longest first."""
+        return {
+            "saxe": saxe_runs(self.profile, self.seed),
+            "audio": audio_runs(self.profile, self.audio_settings, self.seed),
+            "linear": linear_runs(self.profile, self.seed),
+        }
 
 
 def plane_measure(profile: Profile, *, pooled: bool = False) -> MeasureConfig:
@@ -75,7 +147,7 @@ def plane_measure(profile: Profile, *, pooled: bool = False) -> MeasureConfig:
     return MeasureConfig(
         n_samples=profile.n_samples,
         views=("layer", "spatial_mean", "pca"),
-        bins=(Bins("run", 30), Bins("pooled", 0.1)) if pooled else (Bins("run", 30),),
+        bins=(Binning("run", 30), Binning("pooled", 0.1)) if pooled else (Binning("run", 30),),
     )
 
 
@@ -87,7 +159,7 @@ def filter_measure(
         n_samples=profile.n_samples,
         views=("filter", "filter_mean"),
         layers=layers,
-        bins=(Bins("run", 30),),
+        bins=(Binning("run", 30),),
         n_points=n_points,
     )
 
@@ -98,7 +170,7 @@ def noise_measure(profile: Profile, layers: tuple[str, ...] = ()) -> MeasureConf
         n_samples=profile.n_samples,
         views=("layer", "spatial_mean"),
         layers=layers,
-        bins=(Bins("run", 30), Bins("run", 10), Bins("run", 4)),
+        bins=(Binning("run", 30), Binning("run", 10), Binning("run", 4)),
         more_noise=NOISE_VARIANCES,
         relative_noise=RELATIVE_NOISE,
         n_points=5,
@@ -126,12 +198,12 @@ def audio_runs(profile: Profile, data: dict[str, Any], seed: int = 0) -> dict[st
         runs[f"{name}-{nth}"] = RunSpec(data, config, measures)
 
     for a in activations:
-        for nth in range(profile.cnn_bgd_seeds):
-            settings = {"epochs": profile.cnn_bgd_epochs, "batch_size": 0}
+        for nth in range(profile.cnn_full_batch_seeds):
+            settings = {"epochs": profile.cnn_full_batch_epochs, "batch_size": 0}
             settings |= {"n_points": profile.cnn_points, "model": "simple_cnn", "activation": a}
             filters = {"filters": filter_measure(profile, ("block2",))} if nth == 0 else {}
-            add(f"simple_cnn-{a}-BGD", nth, {"planes": planes, **filters}, **settings)
-    sgd = {"batch_size": profile.batch_size}
+            add(f"simple_cnn-{a}-full-batch", nth, {"planes": planes, **filters}, **settings)
+    mini = {"batch_size": profile.batch_size}
     for a in activations:
         for nth in range(profile.resnet_seeds):
             settings = {"model": "mini_resnet", "epochs": profile.resnet_epochs, "activation": a}
@@ -141,8 +213,8 @@ def audio_runs(profile: Profile, data: dict[str, Any], seed: int = 0) -> dict[st
             }
             measures = {"planes": planes, **(filters if nth == 0 else {})}
             points = {"n_points": profile.resnet_points}
-            add(f"mini_resnet-{a}-SGD", nth, measures, **settings, **sgd, **points)
-    sgd["n_points"] = profile.cnn_points
+            add(f"mini_resnet-{a}-mini-batch", nth, measures, **settings, **mini, **points)
+    mini["n_points"] = profile.cnn_points
     for a in activations:
         for nth in range(profile.cnn_seeds):
             settings = {"model": "simple_cnn", "epochs": profile.cnn_epochs, "activation": a}
@@ -151,22 +223,22 @@ def audio_runs(profile: Profile, data: dict[str, Any], seed: int = 0) -> dict[st
                 "noise": noise,
             }
             measures = {"planes": pooled, **(filters if nth == 0 else {})}
-            add(f"simple_cnn-{a}-SGD", nth, measures, **settings, **sgd)
+            add(f"simple_cnn-{a}-mini-batch", nth, measures, **settings, **mini)
         settings |= {"options": {"filters": REVERSED_FILTERS}, "epochs": profile.cnn_widths_epochs}
         few = {"planes": replace(planes, n_points=4)}
-        add(f"reversed-{a}-SGD", 0, few, **settings, **sgd)
+        add(f"reversed-{a}-mini-batch", 0, few, **settings, **mini)
     return runs
 
 
-def saxe_bins(activation: str) -> tuple[Bins, ...]:
+def saxe_bins(activation: str) -> tuple[Binning, ...]:
     """Saxe's binning for the activation first, then fixed width; where it has no bounds, refitted.
 
     30 bins on [-1, 1] for tanh and softsign; 100 bins between the extremes of the run for ReLU and
     softplus, and as many refitted at each epoch.
     """
     if activation in ("tanh", "softsign"):
-        return (Bins("bounds", 30, -1.0, 1.0), Bins("width", 0.07))
-    return (Bins("run", 100), Bins("width", 0.07), Bins("epoch", 100))
+        return (Binning("bounds", 30, -1.0, 1.0), Binning("width", 0.07))
+    return (Binning("run", 100), Binning("width", 0.07), Binning("epoch", 100))
 
 
 def saxe_measure(
@@ -188,13 +260,13 @@ def saxe_measure(
 
 def saxe_sweep(activation: str) -> MeasureConfig:
     """The last hidden layer by many bins and noises."""
-    widths = tuple(Bins("width", w) for w in (0.02, 0.07, 0.5))
+    widths = tuple(Binning("width", w) for w in (0.02, 0.07, 0.5))
     if activation == "tanh":
-        counts = tuple(Bins("bounds", n, -1.0, 1.0) for n in (30, 10, 100))
-        special: tuple[Bins, ...] = (Bins("net_input", 100), MACHINE_PRECISION)
+        counts = tuple(Binning("bounds", n, -1.0, 1.0) for n in (30, 10, 100))
+        special: tuple[Binning, ...] = (Binning("net_input", 100), MACHINE_PRECISION)
     else:
-        counts = tuple(Bins("run", n) for n in (100, 10, 30))
-        special = tuple(Bins("epoch", n) for n in (10, 30, 100))
+        counts = tuple(Binning("run", n) for n in (100, 10, 30))
+        special = tuple(Binning("epoch", n) for n in (10, 30, 100))
     return MeasureConfig(
         split="all",
         n_samples=0,
@@ -214,7 +286,7 @@ def saxe_edges() -> MeasureConfig:
         split="all",
         n_samples=0,
         layers=_HIDDEN,
-        bins=(Bins("bounds", 30, -1.0, 1.0), Bins("net_input", 100), MACHINE_PRECISION),
+        bins=(Binning("bounds", 30, -1.0, 1.0), Binning("net_input", 100), MACHINE_PRECISION),
         n_points=10,
         estimators=("binning",),
     )
@@ -237,8 +309,8 @@ def saxe_runs(profile: Profile, seed: int = 0) -> dict[str, RunSpec]:
 
     ``seed`` is that of the first network of an ensemble; the others follow it.
 
-    ``<activation>-SGD``: mini-batches of 256; ``-BGD``: the full batch; ``-few``: on 30 % of the
-    patterns, for half as many updates; ``-reversed``: widths 3-4-5-7-10. The longest come first.
+    ``<activation>-mini-batch``: batches of 256; ``-full-batch``; ``-few``: on 30 % of the patterns,
+    for half as many updates; ``-reversed``: widths 3-4-5-7-10. The longest come first.
     """
     main, points = ("tanh", "relu"), profile.mlp_points
     few_points = max(points // 2, 4)
@@ -248,12 +320,12 @@ def saxe_runs(profile: Profile, seed: int = 0) -> dict[str, RunSpec]:
         measures |= {"sweep": saxe_sweep(a)}
         measures |= {"edges": saxe_edges()} if a == "tanh" else {}
         seeds = {"epochs": profile.mlp_epochs, "n_seeds": profile.mlp_seeds}
-        runs[f"{a}-SGD"] = _saxe_run(a, measures, seed=seed, n_points=points, **seeds)
+        runs[f"{a}-mini-batch"] = _saxe_run(a, measures, seed=seed, n_points=points, **seeds)
     for a in main:
         measures = {"planes": saxe_measure(a, n_points=few_points)}
-        settings = {"epochs": profile.mlp_bgd_epochs, "n_seeds": profile.mlp_bgd_seeds}
-        settings |= {"n_points": points, "batch_size": 0}
-        runs[f"{a}-BGD"] = _saxe_run(a, measures, seed=seed, **settings)
+        settings = {"epochs": profile.mlp_full_batch_epochs, "n_points": points, "batch_size": 0}
+        settings |= {"n_seeds": profile.mlp_full_batch_seeds}
+        runs[f"{a}-full-batch"] = _saxe_run(a, measures, seed=seed, **settings)
     for a in main:
         measures = {"planes": saxe_measure(a, n_points=few_points, layers=_UPPER)}
         settings = {"epochs": profile.mlp_few_epochs, "n_seeds": profile.mlp_other_seeds}
@@ -263,7 +335,7 @@ def saxe_runs(profile: Profile, seed: int = 0) -> dict[str, RunSpec]:
     for a in SAXE_ACTIVATIONS:
         if a not in main:
             measures = {"planes": saxe_measure(a, n_points=few_points)}
-            runs[f"{a}-SGD"] = _saxe_run(a, measures, seed=seed, **others)
+            runs[f"{a}-mini-batch"] = _saxe_run(a, measures, seed=seed, **others)
     for a in main:
         measures = {"planes": saxe_measure(a, n_points=6)}
         measures |= {"components": saxe_components()}
@@ -328,7 +400,16 @@ LINEAR_CASES = {
 }
 
 
-def linear_run(profile: Profile, seed: int, case: LinearCase) -> RunSpec:
+def linear_runs(profile: Profile, seed: int = 0) -> dict[str, RunSpec]:
+    """Deep linear students of one hidden layer, by case and seed: ``few samples-0`` ..."""
+    return {
+        f"{name}-{one}": _linear_run(profile, one, case)
+        for name, case in LINEAR_CASES.items()
+        for one in range(seed, seed + profile.linear_seeds)
+    }
+
+
+def _linear_run(profile: Profile, seed: int, case: LinearCase) -> RunSpec:
     """Deep linear student of one hidden layer."""
     config = RunConfig(
         "mlp",
@@ -341,4 +422,5 @@ def linear_run(profile: Profile, seed: int, case: LinearCase) -> RunSpec:
         n_points=40,
         seed=seed,
     )
-    return RunSpec({"name": "linear_teacher", "seed": seed, **asdict(case)}, config, {})
+    teacher = {n: getattr(case, n) for n in ("n_training", "n_relevant", "snr")}
+    return RunSpec({"name": "linear_teacher", "seed": seed, **teacher}, config)

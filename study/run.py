@@ -1,97 +1,148 @@
-"""The whole report: data checked, runs made, notebooks executed, HTML and README written."""
+"""The whole report: data checked, runs made, results made, notebooks executed, pages written."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from iblib import paths
-from iblib.cluster import run_tasks
+import nbformat
+
+from iblib import files, paths
 from iblib.config import ConfigError
-from iblib.paths import OutputPaths
 from iblib.sweep import Outcome, run_all
 from study import ReportError
-from study.lab import ResultError, Session, open_session
-from study.notebooks import execute
+from study.inputs import Runs
+from study.lab import HOME, Lab, make_result
+from study.notebooks import Executed, execute
 from study.pages.html import write_html
 from study.pages.readme import update_readme
+from study.parallel import Done, run_tasks
+from study.plan import RunSpec, sweep_order
+from study.recipes import RECIPES, closure, in_order
+from study.results import Results
 
-# (number, total, name of the table or notebook, seconds)
+# (number, total, name of the table or notebook, its own seconds)
 OnStep = Callable[[int, int, str, float], None]
+
+# How a notebook asks for a result.
+_ASKED = re.compile(r'lab\.(table|arrays|result)\(\s*"([\w.-]+)"')
+_ENDINGS = {"table": ".csv", "arrays": ".npz", "result": ""}
+_FOR_THE_PAGES = ("examples.npz", "clips.npz")
+_TABLE_OF_README = "README-table.csv"
+# The figures that README and docs show, in the checkout's figures/.
+SHOWN = ("06-planes.png",)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report that was made."""
+
+    index: Path
+    warnings: list[str] = field(default_factory=list)  # of cells: notebook, cell, text
 
 
 def run_report(
-    profile: str = "report",
-    dataset: str = "synthetic",
-    data_dir: str | Path = "",
-    out_dir: str | Path = "",
-    device: str = "cpu",
+    lab: Lab,
+    *,
+    only: tuple[str, ...] = (),
     jobs: int = 1,
     scheduler: str | None = None,
-    only: tuple[str, ...] = (),
-    seed: int = 0,
     cell_timeout: float = 0.0,
+    strict: bool = False,
     on_run: Callable[[int, int, Outcome], None] | None = None,
     on_step: OnStep | None = None,
     on_data: Callable[[str], None] | None = None,
-) -> Path:
-    """Make a report: notebooks, tables, figures, HTML.
+) -> Report:
+    """Make a report in the lab's folder: notebooks, tables, figures, HTML.
 
     Parameters
     ----------
-    profile : {"smoke", "report", "full"}
-    dataset : {"synthetic", "fma_small", "folder"}
-    data_dir : path
-        Audio of ``fma_small`` or ``folder``; the repository's ``data/`` if empty.
-    out_dir : path
-        Folder of the copy; by default as ``paths.output_paths`` says.
-    device : {"cpu", "cuda"}
-    jobs : int
-        More than 1: train and measure that many runs at once before the notebooks use them.
-    scheduler : str, optional
-        Address of a Dask scheduler that does this instead.
+    lab : Lab
     only : tuple of str
-        Numbers of the notebooks to execute, such as ``("03", "07")``; all if empty.
-    seed : int
-        That of the first network of every setting.
+        Numbers of the notebooks to execute, such as ``("03", "07")``; all if empty. Only the
+        results that these ask for are made.
+    jobs : int
+        Runs, results and notebooks at once, by processes of one thread each.
+    scheduler : str, optional
+        Address of a Dask scheduler that trains and measures instead of this machine.
     cell_timeout : float
         Seconds that one cell of a notebook may take; 0: as long as it wants.
+    strict : bool
+        Whether a warning in a cell ends the report; it is collected otherwise.
     on_run, on_step, on_data : callable, optional
         Called after each run, after each table and each notebook, and with one line that says how
         many clips are used and how many were skipped, why.
-
-    Returns
-    -------
-    Path
-        The index page.
 
     Raises
     ------
     ConfigError, DataError
         For settings or data that cannot be used, before anything runs.
     ReportError
-        Where a run or a notebook failed.
+        Where a run, a result or a notebook failed.
     """
-    settings = {
-        "profile": profile,
-        "dataset": dataset,
-        "data_dir": _absolute(data_dir),
-        "out_dir": _absolute(out_dir),
-        "seed": seed,
-        "device": device,
-    }
     sources = notebooks(only)
-    session = open_session(**settings, recompute=True)
-    session.check_data()
-    if on_data:
-        on_data(session.audio.summary())
-    if jobs > 1 or scheduler:
-        _train_and_measure(session, device, jobs, scheduler, on_run)
-    if not only:  # once for all notebooks, which then only draw
-        _make_results(session, jobs, on_step)
-    parameters = {**settings, "recompute": bool(only)}
-    execute_all(sources, session.paths, parameters, on_step, jobs=jobs, cell_timeout=cell_timeout)
-    if session.paths.base == paths.root():
-        update_readme(paths.root() / "README.md", session.paths.results)
-    return write_html(session.paths.notebooks, html_dir(session.paths))
+    wanted = in_order([*asked_for(sources), *(() if only else (*_FOR_THE_PAGES, _TABLE_OF_README))])
+    if any(RECIPES[name].needs_audio for name in wanted):
+        _check_audio(lab, on_data)
+    missing = [name for name in wanted if lab.results.problem(name, lab.key(name))]
+    _train_and_measure(lab, missing, jobs, scheduler, on_run)
+    _make_results(lab, missing, jobs, on_step)
+    warnings = _execute(lab, sources, jobs, cell_timeout, strict, on_step)
+    files.write_json(lab.folder / "report.json", _about(lab))
+    return Report(write_html(lab.folder / "notebooks", lab.folder / "html"), warnings)
+
+
+def publish(lab: Lab, *, fresh: bool = False, **options) -> list[Path]:
+    """Make the committed report beside, then put notebooks, results, figures, README in place.
+
+    Parameters
+    ----------
+    lab : Lab
+        With the settings ``HOME``, and a folder of its own.
+    fresh : bool
+        Compute everything; otherwise committed results whose keys hold are taken over.
+    **options
+        Of ``run_report``; it is strict.
+
+    Returns
+    -------
+    list of Path
+        The files and folders that were put in place.
+    """
+    if not lab.is_home:
+        raise ConfigError(f"only the report of {HOME} is published")
+    root = paths.root()
+    if not fresh:
+        _take_over(Results(root / "results"), lab)
+    run_report(lab, strict=True, **options)
+    placed = []
+    for folder in ("notebooks", "results"):
+        for path in sorted((lab.folder / folder).iterdir()):
+            placed += _placed(path, root / folder / path.name)
+    for name in SHOWN:
+        placed += _placed(lab.folder / "figures" / name, root / "figures" / name)
+    if update_readme(root / "README.md", lab.folder / "results"):
+        placed.append(root / "README.md")
+    return placed
+
+
+def _take_over(committed: Results, lab: Lab) -> None:
+    """Copy the committed results that are what this lab would make."""
+    for name in RECIPES:
+        if lab.results.problem(name, lab.key(name)) and not committed.problem(name, lab.key(name)):
+            for one in (name, f"{name}.json"):
+                files.write_atomic(lab.results.path(one), committed.path(one).read_bytes())
+
+
+def _placed(source: Path, target: Path) -> list[Path]:
+    """Copy a file where it differs."""
+    content = source.read_bytes()
+    if target.is_file() and target.read_bytes() == content:
+        return []
+    files.write_atomic(target, content)
+    return [target]
 
 
 def notebooks(only: tuple[str, ...] = ()) -> list[Path]:
@@ -114,59 +165,43 @@ def notebooks(only: tuple[str, ...] = ()) -> list[Path]:
     return [found[number] for number in sorted(set(wanted))]
 
 
-def execute_all(
-    sources: list[Path],
-    target: OutputPaths,
-    parameters: dict,
-    on_step: OnStep | None = None,
-    *,
-    jobs: int = 1,
-    cell_timeout: float = 0.0,
-) -> None:
-    """Execute notebooks into ``target.notebooks``, in order; the first failure ends it.
-
-    With more than one job that many are executed at once, each kernel by a process of its own.
-    """
-    places = {
-        source.stem: (source, target.notebooks / source.name, parameters, cell_timeout)
-        for source in sources
-    }
-    done = _at_once(places, jobs) if jobs > 1 and len(sources) > 1 else _in_turn(places)
-    for number, (name, seconds) in enumerate(done, start=1):
-        if on_step:
-            on_step(number, len(sources), name, seconds)
+def asked_for(sources: Iterable[Path]) -> set[str]:
+    """Results that the code of notebooks asks for."""
+    names = set()
+    for source in sources:
+        for cell in nbformat.read(source, as_version=4).cells:
+            if cell.cell_type == "code":
+                asked = _ASKED.findall(cell.source)
+                names |= {name + _ENDINGS[how] for how, name in asked}
+                if "lab.source_of_data" in cell.source:
+                    names.add("class-shares.csv")
+    return names
 
 
-def _in_turn(places: dict[str, tuple]) -> Iterator[tuple[str, float]]:
-    for name, place in places.items():
-        yield name, execute(*place)
+def _check_audio(lab: Lab, on_data: Callable[[str], None] | None) -> None:
+    """Load the data set, so that what is wrong with it is said before anything is computed."""
+    audio = lab.inputs.audio
+    if not len(audio.rows("training")):
+        raise ConfigError(f"{lab.dataset} has no training clips: check tracks.csv's set.split")
+    if on_data:
+        on_data(audio.summary())
 
 
-def _at_once(places: dict[str, tuple], jobs: int) -> Iterator[tuple[str, float]]:
-    for name, seconds, error, _ in run_tasks(execute, places, {}, jobs=jobs):
-        if error:
-            raise ReportError(error.removeprefix("ReportError: "))
-        yield name, float(seconds)
-
-
-def html_dir(target: OutputPaths) -> Path:
-    """Folder of a report's HTML: beside a copy's notebooks, untracked for the checkout itself."""
-    return target.base / ("report/html" if target.base == paths.root() else "html")
-
-
-def _train_and_measure(
-    session: Session, device: str, jobs: int, scheduler: str | None, on_run
-) -> None:
-    """Fill ``runs/`` in parallel; the notebooks then find every run finished and measured."""
-    folder = paths.runs_dir() / "sweep"
-    result = run_all(
-        session.run_specs(),
-        out=folder,
-        jobs=jobs,
-        scheduler=scheduler,
-        device=device,
-        on_done=on_run,
-    )
+def _train_and_measure(lab: Lab, names: list[str], jobs: int, scheduler, on_run) -> None:
+    """Fill ``runs/`` in parallel with what results are made of."""
+    wanted: dict[tuple[str, str], tuple[RunSpec, dict[str, None]]] = {}
+    for of in (RECIPES[name].of for name in names):
+        if isinstance(of, Runs):
+            for name, spec in of.of(lab.plan).items():
+                measures = wanted.setdefault((of.group, name), (spec, {}))[1]
+                measures |= {of.measure: None} if of.measure else {}
+    if not wanted or (jobs == 1 and not scheduler):
+        return  # a result trains what it is made of
+    order = [key for group, specs in lab.plan.groups.items() for key in ((group, n) for n in specs)]
+    specs = sweep_order(wanted[key] for key in order if key in wanted)
+    folder = paths.runs_dir() / "report"
+    options = {"jobs": jobs, "scheduler": scheduler, "device": lab.device}
+    result = run_all(specs, out=folder, on_done=on_run, **options)
     if result.failed:
         first = result.failed[0]
         raise ReportError(
@@ -175,13 +210,62 @@ def _train_and_measure(
         )
 
 
-def _make_results(session: Session, jobs: int, on_step: OnStep | None) -> None:
+def _make_results(lab: Lab, names: list[str], jobs: int, on_step: OnStep | None) -> None:
+    """Make results in processes of their own, each after what it is made of."""
+    first = sorted(names, key=lambda name: not RECIPES[name].long)
+    before = {name: tuple(t for t in closure([name])[name] if t in names) for name in first}
+    make = partial(_named, make_result, lab_settings(lab))
+    _report_steps(run_tasks(make, before, jobs), len(before), on_step)
+
+
+def _named(make: Callable, settings: dict[str, Any], name: str) -> None:
+    """What cannot be made says its name."""
     try:
-        session.make_results(jobs=jobs, on_made=on_step)
-    except ResultError as error:
-        raise ReportError(f"{error}; finished runs are kept") from error
+        make(settings, name)
+    except Exception as error:
+        reason = f"{name} could not be made: {type(error).__name__}: {error}"
+        raise ReportError(f"{reason}; finished runs are kept") from error
 
 
-def _absolute(folder: str | Path) -> str:
-    """Absolute, because notebooks run in a folder of their own; empty stays empty."""
-    return str(Path(folder).expanduser().resolve()) if str(folder) else ""
+def _execute(
+    lab: Lab, sources: list[Path], jobs: int, cell_timeout: float, strict: bool, on_step
+) -> list[str]:
+    """Execute notebooks, the first failure ends it; what their cells warned of."""
+    options = {"cell_timeout": cell_timeout, "strict": strict}
+    options["keep_parameters"] = not lab.is_home
+    work = partial(_executed, lab_settings(lab), lab.folder / "notebooks", options)
+    before = {str(source): () for source in sources}
+    ended = _report_steps(run_tasks(work, before, jobs), len(sources), on_step)
+    return [warning for done in ended for warning in done.value.warnings]
+
+
+def _executed(settings: dict[str, Any], folder: Path, options: dict, source: str) -> Executed:
+    return execute(Path(source), folder / Path(source).name, settings, **options)
+
+
+def _report_steps(steps: Iterable[Done], total: int, on_step: OnStep | None) -> list[Done]:
+    ended = []
+    for done in steps:
+        ended.append(done)
+        if on_step:
+            on_step(len(ended), total, Path(done.name).name, done.seconds)
+    return ended
+
+
+def lab_settings(lab: Lab) -> dict[str, Any]:
+    """Arguments of ``open_lab`` that open this lab again, in its own folder."""
+    return {
+        "profile": lab.profile.name,
+        "dataset": lab.dataset,
+        "data_dir": lab.plan.data_dir,
+        "out_dir": str(lab.folder),
+        "seed": lab.seed,
+        "device": lab.device,
+    }
+
+
+def _about(lab: Lab) -> dict[str, Any]:
+    """What the pages say of a report."""
+    source = lab.results.about("class-shares.csv").get("source", "")
+    about = {"profile": lab.profile.name, "dataset": lab.dataset, "seed": lab.seed}
+    return about | {"source": source, "is_copy": not lab.is_home}

@@ -1,7 +1,6 @@
-"""What the notebooks show of Saxe's network on the 12-bit task."""
+"""Saxe's network on the 12-bit task: trained runs in, tables and arrays out."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,121 +9,55 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from iblib.activations import record
-from iblib.datasets import binary_patterns
-from iblib.datasets.base import Dataset
-from iblib.information_plane import measure_run, thin
+from iblib.information_plane import thin
 from iblib.summaries import compression
-from iblib.training import Run, train
-from study.audio import histories
-from study.plan import SAXE_ACTIVATIONS, RunSpec
+from study.inputs import Trained, measured
 
-if TYPE_CHECKING:
-    from study.lab import Session
-
-# Units beyond this are called saturated (tanh and softsign).
-SATURATED = 0.95
+# Values beyond this are near the bounds of tanh and softsign.
+NEAR_BOUNDS = 0.95
 N_BINS = 30
 GRADIENT_POINTS = 18
 HISTOGRAM_POINTS = 16
 
 
-def data_of(spec: RunSpec) -> Dataset:
-    """The 12-bit task as a run has it, with all or few of the patterns for training."""
-    return binary_patterns.load(**{k: v for k, v in spec.data.items() if k != "name"})
-
-
-def trained(session: "Session") -> Iterator[tuple[str, RunSpec, Run, Dataset]]:
-    """(name, spec, run, data) of every run on the 12-bit task, trained now or reused."""
-    for name, spec in session.saxe_runs().items():
-        data = data_of(spec)
-        yield name, spec, train(spec.run, data, device=session.device), data
-
-
-def history(session: "Session") -> pd.DataFrame:
-    """Learning curves of the 12-bit task: one row per seed, epoch and split."""
-    return histories({name: run for name, _, run, _ in trained(session)}, session.profile.name)
-
-
-def _measured(session: "Session", measure: str, names: tuple[str, ...]) -> pd.DataFrame:
-    tables = [
-        measure_run(
-            run, data, spec.measures[measure], profile=session.profile.name, device=session.device
-        )
-        for name, spec, run, data in trained(session)
-        if name in names and measure in spec.measures
-    ]
-    return pd.concat(tables, ignore_index=True)
-
-
-_MAIN = tuple(f"{activation}-SGD" for activation in SAXE_ACTIVATIONS)
-
-
-def planes(session: "Session") -> pd.DataFrame:
-    """Information planes of the four activations, SGD, measured on all 4096 patterns."""
-    return _measured(session, "planes", _MAIN)
-
-
-def variants(session: "Session") -> pd.DataFrame:
-    """Planes of tanh and ReLU by full batch, on 30 % of the patterns, and with widths reversed.
-
-    They differ in ``batch_mode``, ``dataset`` and ``model``.
-    """
-    kinds = ("BGD", "few", "reversed")
-    return _measured(session, "planes", tuple(f"{a}-{k}" for a in ("tanh", "relu") for k in kinds))
-
-
-def components(session: "Session") -> pd.DataFrame:
-    """Three principal components of every layer, with widths as they are and reversed."""
-    kinds = ("SGD", "reversed")
-    names = tuple(f"{a}-{k}" for a in ("tanh", "relu") for k in kinds)
-    return _measured(session, "components", names)
-
-
-def edges(session: "Session") -> pd.DataFrame:
-    """tanh by 30 equal bins, by bins equal in the net input, and at machine precision."""
-    return _measured(session, "edges", ("tanh-SGD",))
-
-
-def sweeps(session: "Session") -> pd.DataFrame:
+def sweeps(runs: list[Trained]) -> pd.DataFrame:
     """Rise and fall of the last hidden layer's I(X;T) by many bins and noises, tanh and ReLU.
 
     ``summaries.compression`` of each seed's curve; measured on all 4096 patterns.
     """
-    measured = _measured(session, "sweep", ("tanh-SGD", "relu-SGD"))
-    return compression(measured[measured["quantity"].str.startswith("I_XT")])
+    table = measured(runs)
+    return compression(table[table["quantity"].str.startswith("I_XT")])
 
 
-def _activations(
-    run: Run, data: Dataset, epochs: list[int]
-) -> Iterator[tuple[int, int, str, np.ndarray]]:
+def _activations(one: Trained, epochs: list[int]) -> Iterator[tuple[int, int, str, np.ndarray]]:
     """(epoch, seed, hidden layer, its activations for all patterns)."""
-    x, _ = data.take(data.rows("all"))
+    x, _ = one.data.take(one.data.rows("all"))
     for epoch in epochs:
-        for member, network in enumerate(run.networks(epoch)):
+        for member, network in enumerate(one.run.networks(epoch)):
             hidden = {k: v for k, v in network.measured_layers().items() if k != "output"}
             for layer, t in record(network, x, hidden):
-                yield epoch, run.config.seed + member, layer, t
+                yield epoch, one.run.config.seed + member, layer, t
 
 
-def saturated_units(session: "Session") -> pd.DataFrame:
-    """Size of activations: columns activation, seed, epoch, layer, saturated, zero, deviation.
+def activity(runs: list[Trained]) -> pd.DataFrame:
+    """Size of activations: columns activation, seed, epoch, layer, at_bounds, zero, deviation.
 
-    ``saturated`` is the share of values beyond ±0.95, ``zero`` of exact zeros, ``deviation`` the
+    ``at_bounds`` is the share of values beyond ±0.95, ``zero`` of exact zeros, ``deviation`` the
     root of the mean variance of a layer's units.
     """
     rows = []
-    for activation, run, data in _main_runs(session):
-        epochs = thin(run.epochs, HISTOGRAM_POINTS)
-        for epoch, seed, layer, t in _activations(run, data, epochs):
-            row = {"activation": activation, "seed": seed, "epoch": epoch, "layer": layer}
-            row |= {"saturated": float((np.abs(t) > SATURATED).mean())}
+    for one in runs:
+        epochs = thin(one.run.epochs, HISTOGRAM_POINTS)
+        for epoch, seed, layer, t in _activations(one, epochs):
+            row = {"activation": one.spec.run.activation, "seed": seed, "epoch": epoch}
+            row |= {"layer": layer, "at_bounds": float((np.abs(t) > NEAR_BOUNDS).mean())}
             row |= {"zero": float((t == 0).mean())}
             row |= {"deviation": float(np.sqrt(t.var(axis=0, dtype=np.float64).mean()))}
             rows.append(row)
     return pd.DataFrame(rows)
 
 
-def histograms(session: "Session") -> dict[str, np.ndarray]:
+def histograms(runs: list[Trained]) -> dict[str, np.ndarray]:
     """Shares of activations by bin, of all seeds together.
 
     ``<activation>-<layer>`` has shape (epochs, 30), its bins ``<activation>-<layer>-edges`` (31,):
@@ -132,11 +65,11 @@ def histograms(session: "Session") -> dict[str, np.ndarray]:
     epoch, larger values in the last bin. ``<activation>-epochs``.
     """
     arrays: dict[str, np.ndarray] = {}
-    for activation, run, data in _main_runs(session):
-        epochs = thin(run.epochs, HISTOGRAM_POINTS)
-        bounds = _bounds(run, data, activation)
+    for one in runs:
+        activation, epochs = one.spec.run.activation, thin(one.run.epochs, HISTOGRAM_POINTS)
+        bounds = _bounds(one)
         counts = {layer: np.zeros((len(epochs), N_BINS)) for layer in bounds}
-        for epoch, _, layer, t in _activations(run, data, epochs):
+        for epoch, _, layer, t in _activations(one, epochs):
             found = np.histogram(np.clip(t, *bounds[layer]), N_BINS, bounds[layer])[0]
             counts[layer][epochs.index(epoch)] += found
         arrays[f"{activation}-epochs"] = np.array(epochs)
@@ -147,43 +80,36 @@ def histograms(session: "Session") -> dict[str, np.ndarray]:
     return arrays
 
 
-def _main_runs(session: "Session") -> Iterator[tuple[str, Run, Dataset]]:
-    for name, spec, run, data in trained(session):
-        if name in _MAIN:
-            yield spec.run.activation, run, data
-
-
-def _bounds(run: Run, data: Dataset, activation: str) -> dict[str, tuple[float, float]]:
+def _bounds(one: Trained) -> dict[str, tuple[float, float]]:
     """Layer -> range of the histogram."""
     found: dict[str, list[np.ndarray]] = {}
-    for _, _, layer, t in _activations(run, data, [run.epochs[-1]]):
+    for _, _, layer, t in _activations(one, [one.run.epochs[-1]]):
         found.setdefault(layer, []).append(t.ravel())
-    if activation in ("tanh", "softsign"):
+    if one.spec.run.activation in ("tanh", "softsign"):
         return dict.fromkeys(found, (-1.0, 1.0))
     tops = {layer: np.quantile(np.concatenate(parts), 0.999) for layer, parts in found.items()}
     return {layer: (0.0, max(float(top), 1e-6)) for layer, top in tops.items()}
 
 
-def gradients(session: "Session") -> pd.DataFrame:
+def gradients(runs: list[Trained]) -> pd.DataFrame:
     """Signal and noise of the gradient: columns activation, seed, epoch, layer, mean, deviation.
 
-    At each stored epoch the training rows are cut into SGD's mini-batches in a fixed order. For
+    At each stored epoch the training rows are cut into mini-batches in a fixed order. For
     the weights of one layer, ``mean`` is the norm of the batches' mean gradient and ``deviation``
     the root of their summed variances; ``snr`` is the first over the second (Saxe et al., section
     4; Shwartz-Ziv & Tishby's drift and diffusion).
     """
     rows = []
-    for name, spec, run, data in trained(session):
-        if name not in ("tanh-SGD", "relu-SGD"):
-            continue
-        x, y = (torch.from_numpy(a) for a in data.take(data.rows("training")))
+    for one in runs:
+        run, batch_size = one.run, one.spec.run.batch_size
+        x, y = (torch.from_numpy(a) for a in one.data.take(one.data.rows("training")))
         order = torch.randperm(len(y), generator=torch.Generator().manual_seed(0))
-        batches = [(x[b], y[b]) for b in order.split(spec.run.batch_size)]
-        whole = [pair for pair in batches if len(pair[1]) == spec.run.batch_size] or batches
+        batches = [(x[b], y[b]) for b in order.split(batch_size)]
+        whole = [pair for pair in batches if len(pair[1]) == batch_size] or batches
         for epoch in thin(run.epochs, GRADIENT_POINTS):
             for member, frozen in enumerate(run.networks(epoch)):
                 network = frozen.requires_grad_(True)
-                about = {"activation": spec.run.activation, "seed": run.config.seed + member}
+                about = {"activation": run.config.activation, "seed": run.config.seed + member}
                 rows += [{**about, "epoch": epoch, **row} for row in _signal(network, whole)]
     return pd.DataFrame(rows)
 

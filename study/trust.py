@@ -1,26 +1,18 @@
 """What says how far to trust an estimate: known biases, artefacts on purpose, geometry, the gap."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy.special import digamma, gammaln
 
 from iblib.activations import layers_to_measure, measurement_rows, record
-from iblib.datasets.base import Dataset
 from iblib.estimators import binning, exact, kde, kraskov
 from iblib.information_plane import thin
 from iblib.summaries import CURVE, accuracy_by_seed, compression, processing_violations, saturation
-from iblib.training import Run
 from iblib.views import views_of
-from study import audio, saxe
 from study.geometry import class_distances
-from study.plan import plane_measure, saxe_measure
-
-if TYPE_CHECKING:
-    from iblib.config import MeasureConfig
-    from study.lab import Session
+from study.inputs import Trained
 
 GEOMETRY_POINTS = 10
 DIMENSIONS = (1, 2, 5, 10, 20, 50, 100)
@@ -31,41 +23,27 @@ N_BIAS, BIAS_SEEDS = 1000, 5
 N_ROWS, N_ZERO_ROWS, LAYER_SIZE = 1000, 239, 4 * 32 * 322
 
 
-def saxe_geometry(session: "Session") -> pd.DataFrame:
-    """Distances within and between classes of every layer: tanh and ReLU on the 12-bit task."""
-    rows = []
-    for name, spec, run, data in saxe.trained(session):
-        if name in ("tanh-SGD", "relu-SGD"):
-            rows += _distances(run, data, saxe_measure(spec.run.activation), ("layer",))
-    return pd.DataFrame(rows)
+def geometry(runs: list[Trained], view: str) -> pd.DataFrame:
+    """Distances within and between classes of every layer, in one view of it."""
+    return pd.DataFrame([row for one in runs for row in _distances(one, view)])
 
 
-def cnn_geometry(session: "Session") -> pd.DataFrame:
-    """Distances within and between classes of the means of SimpleCNN's maps, block by block."""
-    measure, rows = plane_measure(session.profile), []
-    for run in audio.trained(session).values():
-        if run.config.name == "simple_cnn" and run.config.batch_mode == "SGD":
-            rows += _distances(run, session.audio, measure, ("spatial_mean",))
-    return pd.DataFrame(rows)
-
-
-def _distances(
-    run: Run, data: Dataset, measure: "MeasureConfig", views: tuple[str, ...]
-) -> Iterator[dict]:
-    x, y = data.take(measurement_rows(data.rows(measure.split), measure.n_samples))
+def _distances(one: Trained, view: str) -> Iterator[dict]:
+    run, measure = one.run, one.measure
+    x, y = one.data.take(measurement_rows(one.data.rows(measure.split), measure.n_samples))
     for epoch in thin(run.epochs, GEOMETRY_POINTS):
         for member, network in enumerate(run.networks(epoch)):
             about = {"run": run.key, "model": run.config.name, "activation": run.config.activation}
             about |= {"seed": run.config.seed + member, "epoch": epoch}
             for layer, t in record(network, x, layers_to_measure(network, measure)):
-                for view in views_of(t, views):
-                    found = class_distances(view.values, y)
+                for shown in views_of(t, (view,)):
+                    found = class_distances(shown.values, y)
                     numbers = {"within": found.within, "between": found.between}
                     numbers["ratio"] = found.ratio
-                    yield {**about, "layer": layer, "view": view.name, **numbers}
+                    yield {**about, "layer": layer, "view": view, **numbers}
 
 
-def knn_bias(session: "Session") -> pd.DataFrame:
+def knn_bias() -> pd.DataFrame:
     """Kraskov's H(T) [bits] of standard normal samples by dimension, beside the truth.
 
     Columns dimension, n_samples, k, seed, bits, truth, bias.
@@ -81,7 +59,7 @@ def knn_bias(session: "Session") -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def artefacts(session: "Session") -> pd.DataFrame:
+def artefacts() -> pd.DataFrame:
     """Numbers that look like results and are none, made on purpose.
 
     Columns artefact, quantity, bits, arithmetic (the same number from a formula alone).
@@ -135,45 +113,49 @@ def _zero_rows_in_many_dimensions(random) -> tuple:
     return f"Kraskov, {N_ZERO_ROWS} zero rows, d = {d}", "H(T)", bits, nats / np.log(2)
 
 
-def saturated_shares(session: "Session") -> pd.DataFrame:
+def saturated_shares(saxe_planes: pd.DataFrame, cnn_planes: pd.DataFrame) -> pd.DataFrame:
     """Share of measurements within 1 % of log2 P: columns of ``summaries.saturation``."""
-    return saturation(_one_binning(session))
+    return saturation(_one_binning(saxe_planes, cnn_planes))
 
 
-def violations(session: "Session") -> pd.DataFrame:
+def violations(saxe_planes: pd.DataFrame, cnn_planes: pd.DataFrame) -> pd.DataFrame:
     """How often estimates break the data-processing inequality between whole layers.
 
     Columns of ``summaries.processing_violations``, pairs in which both layers are at the ceiling
     among them.
     """
-    planes = _one_binning(session)
+    planes = _one_binning(saxe_planes, cnn_planes)
     whole = planes[(planes["view"] == "layer") & planes["quantity"].str.startswith("I_XT")]
     # logits in bins of the hidden layers' range are clipped: no layer like the others
     return processing_violations(whole[whole["layer"] != "output"])
 
 
-def _one_binning(session: "Session") -> pd.DataFrame:
+def _one_binning(saxe_planes: pd.DataFrame, cnn_planes: pd.DataFrame) -> pd.DataFrame:
     """Planes of both tasks by one binning: Saxe's bins, and 30 of a run for audio."""
-    planes = pd.concat([session.table("saxe-planes"), session.table("cnn-planes")])
+    planes = pd.concat([saxe_planes, cnn_planes])
     planes = planes[planes["estimator"].isin(("binning", "kde")) & (planes["parameter"] != "width")]
     return planes.reset_index(drop=True)
 
 
-def compression_and_gap(session: "Session") -> pd.DataFrame:
+def compression_and_gap(
+    saxe_planes: pd.DataFrame,
+    saxe_variants: pd.DataFrame,
+    cnn_planes: pd.DataFrame,
+    saxe_history: pd.DataFrame,
+    training_history: pd.DataFrame,
+) -> pd.DataFrame:
     """Compression beside generalisation: one row per trained network, layer, view and estimator.
 
     ``summaries.compression`` of the curves of I(X;T) that can move (whole layers of the 12-bit
     networks, means of maps of the convolutional ones), ``saturated`` (share of a curve's points),
     the accuracies at the last epoch, and ``gap`` = training - test.
     """
-    small = [session.table("saxe-planes"), session.table("saxe-variants")]
-    cnn = session.table("cnn-planes")
-    planes = pd.concat([*small, cnn[cnn["view"] == "spatial_mean"]], ignore_index=True)
+    means = cnn_planes[cnn_planes["view"] == "spatial_mean"]
+    planes = pd.concat([saxe_planes, saxe_variants, means], ignore_index=True)
     planes = planes[planes["quantity"].isin(("I_XT", "I_XT_upper"))]
-    history = pd.concat([session.table("saxe-history"), session.table("training-history")])
     found = compression(planes)
     share = planes.groupby(CURVE, sort=False, dropna=False)["saturated"].mean()
     found = found.merge(share.reset_index(), on=CURVE, how="left")
-    accuracy = accuracy_by_seed(history)
+    accuracy = accuracy_by_seed(pd.concat([saxe_history, training_history]))
     keys = ["run", "seed", "model", "activation", "batch_mode"]
     return found.merge(accuracy, on=keys, how="left", validate="many_to_one")

@@ -1,7 +1,6 @@
 """The three claims and the slides' sentences against the report's own tables: numbers, verdicts."""
 
 from dataclasses import astuple, dataclass, fields
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -13,9 +12,6 @@ from iblib.summaries import (
     with_updates,
 )
 from study.text import choose, spread
-
-if TYPE_CHECKING:
-    from study.lab import Session
 
 # A fall of I(X;T) below this many bits, in the mean over seeds, is not called compression.
 LEAST_FALL = 0.25
@@ -37,41 +33,35 @@ class Verdict:
     limits: str
 
 
-def verdicts(session: "Session") -> pd.DataFrame:
-    """Every sentence with its verdict, from this session's tables."""
-    falls = session.table("compression-and-gap")
-    history = session.table("saxe-history")
-    curves = _last_hidden(pd.concat([session.table("saxe-planes"), session.table("saxe-variants")]))
+def verdicts(
+    compression_and_gap: pd.DataFrame,
+    saxe_history: pd.DataFrame,
+    saxe_planes: pd.DataFrame,
+    saxe_variants: pd.DataFrame,
+    cnn_planes: pd.DataFrame,
+    cnn_noise: pd.DataFrame,
+) -> pd.DataFrame:
+    """Every sentence with its verdict, from the report's own tables."""
+    falls = compression_and_gap
+    curves = _last_hidden(pd.concat([saxe_planes, saxe_variants]))
     saxe = _saxe_falls(falls)
     cnn = moving(falls[falls["model"] == "simple_cnn"])
     rows = [
         _two_phases(saxe, cnn),
-        _generalisation(saxe, history, gap_correlation(falls)),
-        _noise(with_updates(curves, history)),
+        _generalisation(saxe, saxe_history, gap_correlation(falls)),
+        _noise(with_updates(curves, saxe_history)),
         _like_saxe(saxe),
         _compression_in_cnns(cnn),
-        _pooling(session.table("cnn-noise")),
-        _activations(saxe, session.table("cnn-planes")),
+        _pooling(cnn_noise),
+        _activations(saxe, cnn_planes),
     ]
     return pd.DataFrame([astuple(row) for row in rows], columns=[f.name for f in fields(Verdict)])
 
 
-def headline(session: "Session") -> pd.DataFrame:
+def headline(verdicts: pd.DataFrame) -> pd.DataFrame:
     """README's table: the three claims, columns claim, measured, verdict."""
-    rows = select(session.table("verdicts"), kind="claim")
+    rows = select(verdicts, kind="claim")
     return rows.rename(columns={"sentence": "claim"})[["claim", "measured", "verdict"]]
-
-
-def last_hidden_falls(planes: pd.DataFrame) -> pd.Series:
-    """Fall of the last hidden layer's I(X;T) [bits] on the 12-bit task, by Saxe's bins.
-
-    Returns
-    -------
-    Series
-        Indexed by activation, batch mode and seed.
-    """
-    found = compression(_last_hidden(planes))
-    return found.set_index(["activation", "batch_mode", "seed"])["fall"].sort_index()
 
 
 def _last_hidden(planes: pd.DataFrame) -> pd.DataFrame:

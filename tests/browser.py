@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+expect = playwright.expect  # waits for what it expects
+
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -16,7 +19,6 @@ FLAGS = (
 @contextmanager
 def chromium() -> Iterator:
     """A running browser; the test is skipped, with the reason, where there is none."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("no chromium on this machine (Debian: apt-get install chromium)")

@@ -5,7 +5,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-PARAMETERS = '''profile: str = "report"  # smoke | report | full
+PARAMETERS = '''profile: str = "published"  # smoke | report | published | full
 dataset: str = "synthetic"
 data_dir: str = ""  # folder of the audio
 out_dir: str = ""

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from browser import Tab, chromium
+from browser import Tab, chromium, expect
+from forms import long_form, only_long
 
 from study.pages.html import write_html
+
+pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
@@ -28,11 +31,6 @@ def holds(path: Path, what: str) -> bool:
 
 WITH_PLAYERS = [path for path in NOTEBOOKS if holds(path, "ib-player")]
 EXPLORE = next(path for path in NOTEBOOKS if holds(path, "plane_explorer"))
-
-
-def test_the_notebooks_that_need_players_have_them():
-    assert {"06", "09", "11", "15"} <= {path.name[:2] for path in WITH_PLAYERS}
-    assert EXPLORE in WITH_PLAYERS
 
 
 # The exported pages
@@ -60,6 +58,7 @@ def pages(report: Path) -> list[Path]:
     return sorted(report.glob("*.html"))
 
 
+@only_long
 def test_pages_ask_for_nothing_complain_of_nothing_and_fit_a_phone(browser, report):
     assert len(pages(report)) >= len(NOTEBOOKS) + 2
     for path in pages(report):
@@ -72,6 +71,7 @@ def test_pages_ask_for_nothing_complain_of_nothing_and_fit_a_phone(browser, repo
         tab.context.close()
 
 
+@only_long
 def test_pictures_say_what_they_show(browser, report):
     for path in pages(report):
         tab = open_page(browser, path, WIDE)
@@ -81,12 +81,12 @@ def test_pictures_say_what_they_show(browser, report):
         tab.context.close()
 
 
-@pytest.mark.parametrize("path", WITH_PLAYERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", long_form([EXPLORE], WITH_PLAYERS), ids=lambda path: path.stem)
 def test_players_move_on_a_page_from_disk(browser, report, path):
     tab = open_page(browser, report / f"{path.stem}.html", WIDE)
     players = tab.locator(".ib-player")
     assert players.count() >= 1
-    for i in range(players.count()):
+    for i in range(long_form(1, players.count())):
         _play_through(tab, players.nth(i))
     assert (tab.outside, tab.errors) == ([], [])
     tab.context.close()
@@ -107,7 +107,7 @@ def _play_through(tab: Tab, box) -> None:
     tab.mouse.down()
     tab.mouse.move(bounds["x"] + 4, middle, steps=4)
     tab.mouse.up()
-    assert re.search(r"\b0$", label.text_content())
+    expect(label).to_have_text(re.compile(r"\b0$"))
     assert picture.get_attribute("src") != last
     box.get_by_role("button", name="Play").click()
     box.get_by_role("button", name="Pause").wait_for()
@@ -116,6 +116,7 @@ def _play_through(tab: Tab, box) -> None:
     assert picture.get_attribute("src") == last
 
 
+@only_long
 def test_the_keyboard_reaches_every_control(browser, report):
     tab = open_page(browser, report / f"{EXPLORE.stem}.html", WIDE)
     tab.evaluate("window.reached = new Set();")
@@ -133,6 +134,7 @@ def test_the_keyboard_reaches_every_control(browser, report):
     tab.context.close()
 
 
+@only_long
 def test_without_scripts_there_are_pictures_and_no_dead_controls(browser, report):
     for path in [*WITH_PLAYERS, Path("index"), Path("gallery")]:
         tab = open_page(browser, report / f"{path.stem}.html", WIDE, java_script_enabled=False)
@@ -142,6 +144,7 @@ def test_without_scripts_there_are_pictures_and_no_dead_controls(browser, report
         tab.context.close()
 
 
+@only_long
 def test_dark_pages_keep_their_text_readable(browser, report):
     for name in ("index.html", "gallery.html", f"{EXPLORE.stem}.html"):
         tab = open_page(browser, report / name, WIDE, color_scheme="dark")
@@ -257,14 +260,7 @@ def _wait_for_kernel(tab: Tab, lab: str, name: str) -> None:
     pytest.fail(f"no kernel for {name}")
 
 
-# A minute each: the notebook of every kind of player by default, the others with `-m slow`.
-_IN_LAB = [
-    pytest.param(path, id=path.stem, marks=[] if path == EXPLORE else [pytest.mark.slow])
-    for path in WITH_PLAYERS
-]
-
-
-@pytest.mark.parametrize("path", _IN_LAB)
+@pytest.mark.parametrize("path", long_form([EXPLORE], WITH_PLAYERS), ids=lambda path: path.stem)
 def test_sliders_are_live_in_jupyterlab(browser, lab, path):
     tab = run_all(browser, lab, path)
     assert tab.locator(".jp-RenderedText[data-mime-type*='stderr']").count() == 0
@@ -304,21 +300,17 @@ def _move(tab: Tab, box) -> None:
     handle.focus()
     tab.keyboard.press("ArrowLeft")
     picture = _changed(box, picture)
-    assert label.text_content() != end
+    expect(label).not_to_have_text(end)
     at, track = handle.bounding_box(), box.locator(".noUi-base").bounding_box()
     middle = at["y"] + at["height"] / 2
     tab.mouse.move(at["x"] + at["width"] / 2, middle)
     tab.mouse.down()
     tab.mouse.move(track["x"], middle, steps=5)
     tab.mouse.up()
+    expect(label).to_have_text(re.compile(" 0$"), timeout=15_000)  # the last of several pictures
     picture = _changed(box, picture)
-    assert label.text_content().endswith(" 0")
     box.locator(".widget-play button").first.click()
-    tab.wait_for_function(
-        "([box, end]) => [...box.querySelectorAll('.widget-label')].pop().textContent === end",
-        arg=[box.element_handle(), end],
-        timeout=60_000,
-    )
+    expect(label).to_have_text(end, timeout=60_000)
     _changed(box, picture)
 
 

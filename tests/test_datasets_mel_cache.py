@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 from datasets_audio import write_tone
+from forms import long_form
 
 from iblib.datasets import mel_cache
 from iblib.datasets.base import DataError
@@ -328,10 +329,6 @@ def check_killed_fillers(tmp_path, n_clips: int, n_kills: int, seed: int) -> Non
     assert [p.name for p in (tmp_path / "c").iterdir() if p.is_dir()] == [found.path.name]
 
 
+@pytest.mark.campaign
 def test_killed_fillers_lose_only_what_was_in_flight(tmp_path):
-    check_killed_fillers(tmp_path, 40, 4, seed=0)
-
-
-@pytest.mark.faults
-def test_fillers_killed_at_twenty_random_moments(tmp_path):
-    check_killed_fillers(tmp_path, 200, 20, seed=1)
+    check_killed_fillers(tmp_path, long_form(40, 200), long_form(4, 20), seed=0)

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from datasets_audio import write_tone
+from forms import only_long
 
 from iblib.config import RunConfig
 from iblib.datasets import audio_folder
-from iblib.datasets.melspectrogram import MelSettings
 from iblib.training import loop as training_loop
 from iblib.training import train
 
@@ -58,9 +58,8 @@ def use_it_all(folder: Path, root: Path, seconds: float, epochs: int, found) -> 
     training_loop.IN_MEMORY = SMALL  # so that no split is held
     before, watch = anonymous_bytes(), Watch()
     watch.start()
-    settings = MelSettings(clip_seconds=seconds - 0.1)
     for _ in range(2):
-        data = audio_folder.load(folder, settings, progress=False)
+        data = audio_folder.load(folder, clip_seconds=seconds - 0.1, progress=False)
     config = RunConfig(
         "simple_cnn", "relu", options={"filters": [2, 2]}, epochs=epochs, batch_size=32, n_points=2
     )
@@ -92,7 +91,8 @@ def peak_of(tmp_path: Path, n: int, seconds: float, epochs: int) -> tuple[int, i
 
 
 @needs_proc
-@pytest.mark.faults
+@only_long
+@pytest.mark.campaign
 def test_memory_is_flat_in_the_number_of_clips(tmp_path):
     """8000 clips of 30 s are ten times 800: 3 GiB are enough if 800 need no more than 400.
 

@@ -9,29 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from forms import only_long
 from small_notebooks import write_notebook
 
 from study import ReportError
 from study.notebooks import execute
-
-# What `python -m iblib report` does, with small notebooks in place of the report's.
-PROGRAM = """
-import sys
-from pathlib import Path
-from iblib import __main__, paths
-from study.pages import runner
-
-def small_report(*arguments, **settings):
-    folder = Path(sys.argv[1])
-    jobs, cell_timeout = arguments[5], arguments[9]
-    sources = sorted(folder.glob("*.ipynb"))
-    runner.execute_all(sources, paths.OutputPaths(folder / "out"), {},
-                       jobs=jobs, cell_timeout=cell_timeout)
-
-runner.run_report = small_report
-if __name__ == "__main__":
-    __main__.main(["report", *sys.argv[2:]])
-"""
 
 FAULTS = {
     "error": ("1 / 0", " failed: ZeroDivisionError: division by zero"),
@@ -55,20 +37,22 @@ class Report:
         self.temporary.mkdir()
         self.pid = folder / "kernel.pid"
         say = f"import os\nwith open({str(self.pid)!r}, 'w') as f:\n    print(os.getpid(), file=f)"
-        write_notebook(folder / "00-good.ipynb", "1 + 1")
-        write_notebook(folder / "01-bad.ipynb", say, *cells)
+        write_notebook(folder / "notebooks" / "00-good.ipynb", "1 + 1")
+        write_notebook(folder / "notebooks" / "01-bad.ipynb", say, *cells)
         for name in ("00-good", "01-bad"):
             (folder / "out" / "notebooks").mkdir(parents=True, exist_ok=True)
             (folder / "out" / "notebooks" / f"{name}.ipynb").write_text("as it was")
-        (folder / "program.py").write_text(PROGRAM)
 
     def start(self, *arguments: str) -> subprocess.Popen:
+        notebooks = ("--only", "00", "--only", "01", "--out", str(self.folder / "out"))
         return subprocess.Popen(
-            [sys.executable, self.folder / "program.py", self.folder, *arguments],
-            env={**os.environ, "TMPDIR": str(self.temporary)},
+            [sys.executable, "-m", "study", "report", *notebooks, *arguments],
+            env={**os.environ, "TMPDIR": str(self.temporary), "IBLIB_ROOT": str(self.folder)},
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,  # a process group of its own, as a terminal gives it
+            preexec_fn=_listen,
         )
 
     def kernel(self) -> int:
@@ -81,6 +65,11 @@ class Report:
         assert (self.folder / "out" / "notebooks" / "01-bad.ipynb").read_text() == "as it was"
         assert list(self.temporary.iterdir()) == []
         assert not list((self.folder / "out").rglob(".*"))
+
+
+def _listen() -> None:
+    """Ctrl-C reaches the child even where pytest itself runs in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def wait_until(condition, seconds=60):
@@ -110,21 +99,21 @@ def test_a_fault_in_a_cell(tmp_path, monkeypatch, fault, place):
     monkeypatch.setattr(tempfile, "tempdir", str(report.temporary))
     bad = tmp_path / "out" / "notebooks" / "01-bad.ipynb"
     with pytest.raises(ReportError) as raised:
-        execute(tmp_path / "01-bad.ipynb", bad, {}, cell_timeout=4)
+        execute(tmp_path / "notebooks" / "01-bad.ipynb", bad, {}, cell_timeout=4)
     first = source.splitlines()[0]
     assert str(raised.value) == f"01-bad.ipynb: cell 3 (`{first}`){message}"
     report.assert_nothing_stays()
 
 
-# By the command line, with one job and with two: all under the marker, two in every `make test`.
+# By the command line, with one job and with two: all with IBLIB_LONG=1, two in every `make test`.
 FAULTS_BY_COMMAND = [
-    pytest.param(fault, place, jobs, marks=pytest.mark.faults)
+    pytest.param(fault, place, jobs, marks=[pytest.mark.campaign, only_long])
     for fault in FAULTS
     for place in ("middle", "last")
     for jobs in (1, 2)
 ]
 INTERRUPTS = [
-    pytest.param(to, place, jobs, marks=[pytest.mark.faults] * (not default))
+    pytest.param(to, place, jobs, marks=[pytest.mark.campaign] + [only_long] * (not default))
     for to in ("Ctrl-C", "SIGTERM")
     for place in ("middle", "last")
     for jobs in (1, 2)

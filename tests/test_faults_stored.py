@@ -2,66 +2,28 @@
 
 import dataclasses
 import logging
-import os
 import pickle
 import shutil
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
-import torch
+from damage import DAMAGE, Hostile
 from small_data import pattern_data
 from small_runs import contents, interrupted_at
 
-from iblib import files
 from iblib.config import MeasureConfig, RunConfig
 from iblib.information_plane import measure_run
 from iblib.sweep import normalised, read_result, result_path, run_all, run_id
 from iblib.training import Run, train
 from iblib.training import loop as training_loop
-from study import session as sessions
-from study.lab import StaleResultError, open_session
+from study.results import Results
 
 CONFIG = RunConfig("mlp", "tanh", batch_size=16, epochs=6, n_points=3)
 MEASURE = MeasureConfig(n_samples=40)
 
 
-class Hostile:
-    """Unpickled, it runs a command."""
-
-    def __init__(self, marker: Path):
-        self.marker = marker
-
-    def __reduce__(self):
-        return os.system, (f"touch '{self.marker}'",)
-
-
-def sealed(path: Path, payload: bytes) -> None:
-    files.write_sealed(path, lambda handle: handle.write(payload))
-
-
-def flipped(content: bytes) -> bytes:
-    middle = len(content) // 2
-    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-
-
-def torch_pickle(path: Path, marker: Path) -> None:
-    torch.save({"members": Hostile(marker)}, path)
-    sealed(path, path.read_bytes())
-
-
-DAMAGE = {
-    "empty": lambda path, marker: path.write_bytes(b""),
-    "truncated": lambda path, marker: path.write_bytes(path.read_bytes()[:-7]),
-    "a bit flipped": lambda path, marker: path.write_bytes(flipped(path.read_bytes())),
-    "random bytes": lambda path, marker: path.write_bytes(bytes(range(256)) * 9),
-    "missing": lambda path, marker: path.unlink(),
-    "a hostile pickle": lambda path, marker: path.write_bytes(pickle.dumps(Hostile(marker))),
-    "a hostile pickle, sealed": lambda path, marker: sealed(path, pickle.dumps(Hostile(marker))),
-    "a hostile torch file, sealed": torch_pickle,
-    "JSON of another kind": lambda path, marker: path.write_text('["finished", 6]'),
-    "deep JSON": lambda path, marker: path.write_text("[" * 200_000),
-    "JSON of another kind, sealed": lambda path, marker: sealed(path, b'["finished", 6]'),
-}
 STORED = {
     "status": lambda folder: folder / "status.json",
     "config": lambda folder: folder / "config.json",
@@ -180,27 +142,17 @@ def test_a_damaged_result_of_a_sweep(tmp_path, whole, caplog, kind):
     assert not (tmp_path / "marker").exists()
 
 
-@pytest.mark.parametrize("kind", [k for k in DAMAGE if not k.startswith("JSON")])
-@pytest.mark.parametrize("name", ["artefacts.csv", "saxe-histograms.npz", "artefacts.csv.json"])
-def test_a_damaged_file_of_results_is_not_drawn(tmp_path, kind, name):
-    committed = sessions.root() / "results"
-    opened = open_session(out_dir=str(tmp_path))
-    opened.paths.results.mkdir(parents=True)
-    for stored in committed.glob(f"{name.removesuffix('.json')}*"):
-        shutil.copy(stored, opened.paths.results)
-    asked = name.removesuffix(".json")
-    assert opened.result(asked).is_file()
-    DAMAGE[kind](opened.paths.results / name, tmp_path / "marker")
-    if (name, kind) == ("artefacts.csv", "missing"):
-        assert opened.result(asked).read_bytes() == (committed / name).read_bytes()  # made anew
+@pytest.mark.parametrize("kind", DAMAGE)
+@pytest.mark.parametrize("name", ["table.csv", "arrays.npz", "table.csv.json"])
+def test_a_damaged_file_of_results_is_not_read(tmp_path, kind, name):
+    results, asked = Results(tmp_path), name.removesuffix(".json")
+    value = pd.DataFrame({"bits": [1.5, 2.0]}) if "table" in name else {"a": np.arange(300)}
+    results.write(asked, value, "key")
+    assert results.problem(asked, "key") == ""
+    DAMAGE[kind](tmp_path / name, tmp_path / "marker")
+    if (name, kind) == ("table.csv.json", "a bit flipped"):  # its key and checksum are compared
         return
-    if kind == "missing" and name.endswith("npz"):
-        return  # it would be trained for
-    if kind == "a bit flipped" and name.endswith("json"):
-        return  # what describes the file; its key and checksum are compared
-    with pytest.raises((StaleResultError, files.DamagedFileError)) as raised:
-        opened.result(asked)
-    assert asked in str(raised.value)
+    assert str(tmp_path / asked) in results.problem(asked, "key")
     assert not (tmp_path / "marker").exists()
 
 

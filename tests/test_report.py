@@ -1,45 +1,33 @@
-"""The runner: whole or not at all, and byte for byte the same."""
+"""Notebooks are executed whole or not at all, byte for byte the same; what a report asks for."""
 
 import os
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from notebook_form import form_problems
 from small_notebooks import PARAMETERS, write_notebook
 
 from iblib.config import ConfigError
-from iblib.paths import OutputPaths
-from study import ReportError, execution, runner
+from study import ReportError, notebooks, run
+from study.lab import HOME as SETTINGS
 from study.notebooks import execute
 from study.pages.readme import BEGIN, END, update_readme
+from study.parallel import run_tasks
+from study.results import Results
 
-HOME = {
-    "profile": "report",
-    "dataset": "synthetic",
-    "data_dir": "",
-    "out_dir": "",
-    "recompute": True,
-    "seed": 0,
-    "device": "cpu",
-}
-
-
-@pytest.fixture(autouse=True)
-def _where_the_text_was_written(monkeypatch):
-    """These tests are about running notebooks, on whatever machine."""
-    monkeypatch.setattr(execution, "is_where_text_was_written", lambda *_: True)
+HOME = {**SETTINGS, "data_dir": "", "out_dir": "", "device": "cpu"}
 
 
 def test_executed_notebook_has_the_committed_form(tmp_path):
-    path = write_notebook(tmp_path / "00-a.ipynb", "print(recompute)", "1 + 1")
-    seconds = execute(path, path, HOME)
-    assert seconds > 0
+    path = write_notebook(tmp_path / "00-a.ipynb", "print(seed)", "1 + 1")
+    done = execute(path, path, HOME)
+    assert (done.name, done.warnings) == ("00-a", ())
+    assert done.seconds > 0
     assert form_problems(path) == []
     notebook = nbformat.read(path, as_version=4)
-    assert [c.source for c in notebook.cells[1:]] == [PARAMETERS, "print(recompute)", "1 + 1"]
-    assert notebook.cells[2].outputs[0].text == "True\n"  # this run recomputed,
-    assert "recompute: bool = False" in notebook.cells[1].source  # the next need not
+    assert [c.source for c in notebook.cells[1:]] == [PARAMETERS, "print(seed)", "1 + 1"]
 
 
 def test_second_run_is_byte_identical(tmp_path):
@@ -55,39 +43,35 @@ def test_second_run_is_byte_identical(tmp_path):
     assert path.read_bytes() == first
 
 
-def test_copy_holds_the_values_it_was_made_with(tmp_path):
-    path = write_notebook(tmp_path / "notebooks" / "00-a.ipynb", "print(dataset, recompute)")
+def test_copy_shows_the_values_it_was_made_with(tmp_path):
+    path = write_notebook(tmp_path / "notebooks" / "00-a.ipynb", "print(dataset)")
     before = path.read_bytes()
     copy = tmp_path / "copy" / "00-a.ipynb"
     folder = str(tmp_path / 'with "quotes" and é')
     execute(path, copy, HOME | {"dataset": "folder", "data_dir": folder})
     assert path.read_bytes() == before
-    source = nbformat.read(copy, as_version=4).cells[1].source
-    assert 'dataset: str = "folder"\n' in source
-    assert "  # folder of the audio" in source
-    assert "recompute: bool = False  #" in source
+    cells = nbformat.read(copy, as_version=4).cells
     namespace = {}
-    exec(source, namespace)
-    assert namespace["data_dir"] == folder
+    exec(cells[1].source + "\n" + cells[2].source, namespace)
+    assert (namespace["data_dir"], namespace["dataset"]) == (folder, "folder")
+    assert [c.execution_count for c in cells[1:]] == [1, 2, 3]
 
 
-@pytest.mark.parametrize(("profile", "is_copy"), [("smoke", True), ("report", False)])
+def test_the_committed_report_hides_where_it_was_built(tmp_path):
+    path = write_notebook(tmp_path / "00-a.ipynb", "print(bool(out_dir))")
+    execute(path, path, HOME | {"out_dir": str(tmp_path)}, keep_parameters=False)
+    cells = nbformat.read(path, as_version=4).cells
+    assert len(cells) == 3
+    assert cells[2].outputs[0].text == "True\n"
+
+
+@pytest.mark.parametrize(("profile", "is_copy"), [("smoke", True), ("published", False)])
 def test_a_copy_says_whose_numbers_its_text_quotes(tmp_path, profile, is_copy):
     source = write_notebook(tmp_path / "small.ipynb", "1 + 1")
     execute(source, tmp_path / "copy.ipynb", {"profile": profile})
     heading = nbformat.read(tmp_path / "copy.ipynb", 4).cells[0].source
     assert ("> **A copy**" in heading) is is_copy
     assert heading.startswith("# A small notebook")
-
-
-def test_another_kind_of_machine_is_said_once_and_taken_back(tmp_path, monkeypatch):
-    path = write_notebook(tmp_path / "small.ipynb", "1 + 1")
-    for same, n_notes in ((False, 1), (False, 1), (True, 0)):
-        monkeypatch.setattr(execution, "is_where_text_was_written", lambda *_, same=same: same)
-        execute(path, path, {})
-        heading = nbformat.read(path, 4).cells[0].source
-        assert heading.count("> **Computed on another kind of machine**") == n_notes
-        assert heading.startswith("# A small notebook")
 
 
 def with_answer(path: Path, source: str) -> Path:
@@ -106,7 +90,7 @@ ANSWER = (
 )
 
 
-@pytest.mark.parametrize("profile", ["report", "smoke"])
+@pytest.mark.parametrize("profile", ["published", "smoke"])
 def test_the_answer_a_cell_makes_goes_below_the_title(tmp_path, profile):
     path = with_answer(tmp_path / "00-a.ipynb", ANSWER)
     for _ in range(2):
@@ -118,13 +102,6 @@ def test_the_answer_a_cell_makes_goes_below_the_title(tmp_path, profile):
     assert len(notes) == (profile == "smoke")
     assert all("so are the numbers in Answer" in note for note in notes)
     assert form_problems(path) == []
-
-
-def test_an_answer_of_its_own_is_right_on_any_machine(tmp_path, monkeypatch):
-    monkeypatch.setattr(execution, "is_where_text_was_written", lambda *_: False)
-    path = with_answer(tmp_path / "00-a.ipynb", ANSWER)
-    execute(path, path, {})
-    assert ">" not in nbformat.read(path, 4).cells[0].source
 
 
 def test_a_cell_that_should_answer_and_does_not_is_an_error(tmp_path):
@@ -139,7 +116,6 @@ def test_a_cell_that_should_answer_and_does_not_is_an_error(tmp_path):
         ("x = 1\n1 / 0", r"cell 3 \(`x = 1`\) failed: ZeroDivisionError: division by zero"),
         ("raise ValueError('first\\nlast')", r"cell 3 .* ValueError: last$"),
         ("import sys\nsys.exit(0)", r"cell 3 .* failed: SystemExit"),
-        ("import sys\nprint('careful', file=sys.stderr)", r"cell 3 .* wrote to stderr: careful"),
     ],
 )
 def test_failing_cell_is_named_and_the_old_notebook_stays(tmp_path, source, message):
@@ -151,12 +127,50 @@ def test_failing_cell_is_named_and_the_old_notebook_stays(tmp_path, source, mess
     assert [p.name for p in tmp_path.iterdir()] == ["07-b.ipynb"]
 
 
+WARNS = "import warnings\nwarnings.warn('careful')\n1 + 1"
+
+
+def test_a_warning_is_collected_and_does_not_stay(tmp_path):
+    path = write_notebook(tmp_path / "07-b.ipynb", "'fine'", WARNS)
+    (warning,) = execute(path, path, HOME).warnings
+    assert warning.startswith("07-b.ipynb: cell 3 (`import warnings`)")
+    assert "careful" in warning
+    assert form_problems(path) == []
+
+
+def test_a_strict_run_refuses_a_warning(tmp_path):
+    path = write_notebook(tmp_path / "07-b.ipynb", WARNS)
+    before = path.read_bytes()
+    with pytest.raises(ReportError, match=r"07-b.ipynb: cell 2 .* wrote to stderr: .*careful"):
+        execute(path, path, HOME, strict=True)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(("n_failures", "starts"), [(2, True), (3, False)])
+def test_a_kernel_that_does_not_start_is_tried_again(tmp_path, monkeypatch, n_failures, starts):
+    real, tries = notebooks.papermill.execute_notebook, []
+
+    def flaky(*arguments, **options):
+        tries.append(options)
+        if len(tries) <= n_failures:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(notebooks.papermill, "execute_notebook", flaky)
+    path = write_notebook(tmp_path / "07-b.ipynb", "1 + 1")
+    if starts:
+        execute(path, path, HOME)
+        return
+    with pytest.raises(ReportError, match=r"07-b.ipynb: its kernel did not start in 3 tries: Kern"):
+        execute(path, path, HOME)
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
         (None, "exactly one code cell must be tagged 'parameters'; found 0"),
-        ('profile: str = "report"', "does not declare data_dir, dataset"),
-        (PARAMETERS + "\nlayers = list(range(3))", "line 8 of the parameters cell"),
+        ('profile: str = "published"', "does not declare data_dir, dataset"),
+        (PARAMETERS + "\nlayers = list(range(3))", "line 7 of the parameters cell"),
     ],
 )
 def test_parameters_cell_is_checked_before_anything_runs(tmp_path, parameters, message):
@@ -180,49 +194,48 @@ def test_kernels_draw_inline_and_without_widgets(tmp_path, monkeypatch):
     assert (os.environ["MPLBACKEND"], "IBLIB_STATIC" in os.environ) == ("Agg", False)
 
 
-def test_all_notebooks_in_order_with_progress(tmp_path, monkeypatch):
-    monkeypatch.setenv("IBLIB_ROOT", str(tmp_path))
-    for name in ("01-second", "00-first"):
-        write_notebook(tmp_path / "notebooks" / f"{name}.ipynb", "profile")
-    lines = []
-    target = OutputPaths(tmp_path / "copy")
-    parameters = HOME | {"profile": "smoke"}
-    runner.execute_all(runner.notebooks(), target, parameters, lambda *line: lines.append(line))
-    assert [line[:3] for line in lines] == [(1, 2, "00-first"), (2, 2, "01-second")]
-    assert sorted(p.name for p in target.notebooks.iterdir()) == [
-        "00-first.ipynb",
-        "01-second.ipynb",
-    ]
+def test_notebooks_say_which_results_they_need(tmp_path):
+    code = 'lab.table("saxe-planes")\nlab.arrays("examples")\nprint(lab.result("clip.mp3"))'
+    path = write_notebook(tmp_path / "00-a.ipynb", code, "lab.source_of_data")
+    asked = {"saxe-planes.csv", "examples.npz", "clip.mp3", "class-shares.csv"}
+    assert run.asked_for([path]) == asked
 
 
-def test_a_table_that_fails_in_a_process_is_named_in_one_line(tmp_path, monkeypatch):
-    def failing(function, tasks, settings, *, jobs):
-        yield next(iter(tasks)), "failed", "ValueError: no such filter", 0.0
+def squared(name):
+    if name == "bad":
+        raise ReportError("bad could not be made")
+    return len(name) ** 2
 
-    monkeypatch.setattr("study.lab.run_tasks", failing)
-    opened = runner.open_session(profile="smoke", out_dir=str(tmp_path), recompute=True)
-    with pytest.raises(ReportError, match=r"\w+\.(csv|npz|mp3) could not be made: ValueError: no"):
-        runner._make_results(opened, 2, None)
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_tasks_come_after_what_they_wait_for(jobs):
+    before = {"ccc": ("a", "bb"), "bb": ("a",), "a": (), "dddd": ()}
+    done = list(run_tasks(squared, before, jobs))
+    names = [one.name for one in done]
+    assert names.index("a") < names.index("bb") < names.index("ccc")
+    assert {one.name: one.value for one in done} == {"a": 1, "bb": 4, "ccc": 9, "dddd": 16}
+    with pytest.raises(ReportError, match="bad could not be made"):
+        list(run_tasks(squared, {"bad": (), "good": ("bad",)}, jobs))
 
 
 def test_only_some_notebooks(tmp_path, monkeypatch):
     monkeypatch.setenv("IBLIB_ROOT", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="checkout"):
-        runner.notebooks()
+        run.notebooks()
     for name in ("00-a", "03-b", "04-c"):
         write_notebook(tmp_path / "notebooks" / f"{name}.ipynb")
-    assert [p.stem for p in runner.notebooks(("4", "03"))] == ["03-b", "04-c"]
+    assert [p.stem for p in run.notebooks(("4", "03"))] == ["03-b", "04-c"]
     with pytest.raises(ConfigError, match="no notebook 07; there are 00, 03, 04"):
-        runner.notebooks(("7",))
+        run.notebooks(("7",))
 
 
 def test_readme_block_is_generated(tmp_path):
     readme, results = tmp_path / "README.md", tmp_path / "results"
-    results.mkdir()
     readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     assert not update_readme(readme, results)  # no table: nothing is touched
-    (results / "README-table.csv").write_text("network,bits\na|b,1.50\n")
+    table = pd.DataFrame({"network": ["a|b", "c"], "bits": ["1.50", "1.50"]})
+    Results(results).write("README-table.csv", table, "key")
     assert update_readme(readme, results)
-    table = "| network | bits |\n| --- | --- |\n| a\\|b | 1.50 |"
-    assert readme.read_text() == f"before\n{BEGIN}\n{table}\n{END}\nafter\n"
+    shown = "| network | bits |\n| --- | --- |\n| a\\|b | 1.50 |\n| c | 1.50 |"
+    assert readme.read_text() == f"before\n{BEGIN}\n{shown}\n{END}\nafter\n"
     assert not update_readme(tmp_path / "none.md", results)

@@ -9,7 +9,8 @@ from datasets_audio import write_fma
 
 from iblib.datasets import fma
 from iblib.datasets.melspectrogram import MelSettings
-from study import audio, open_session
+from study import audio
+from study.lab import open_lab
 
 SECONDS, LARGEST = audio.PREVIEW_SECONDS, 60_000  # bytes
 
@@ -19,8 +20,8 @@ def decoded(mp3: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def test_committed_clips_are_those_of_the_examples():
-    session = open_session()
-    clips, examples = session.arrays("clips"), session.arrays("examples")
+    lab = open_lab()
+    clips, examples = lab.arrays("clips"), lab.arrays("examples")
     assert clips["ids"].tolist() == examples["ids"].tolist()
     assert clips["classes"].tolist() == examples["classes"].tolist()
     for place in range(len(clips["ids"])):
@@ -42,7 +43,7 @@ def test_long_stereo_clips_are_cut_and_mixed(tmp_path):
         files=(tmp_path / "a.wav",),
         rows=lambda split: np.array([0]),
     )
-    made = [audio.clips(SimpleNamespace(audio=data))["mp3-000"] for _ in range(2)]
+    made = [audio.clips(data)["mp3-000"] for _ in range(2)]
     assert made[0].tobytes() == made[1].tobytes()
     assert made[0].size <= LARGEST  # noise is the hardest to compress
     wave, rate = decoded(made[0])
@@ -58,5 +59,5 @@ def test_clips_of_fma_name_their_artists_and_licences(tmp_path):
     table.loc[3, ("track", "license")] = None
     table.to_csv(tmp_path / "fma_metadata" / "tracks.csv")
     data = fma.load(tmp_path, MelSettings(clip_seconds=0.5, n_mels=32), progress=False)
-    made = audio.clips(SimpleNamespace(audio=data, data_dir=str(tmp_path)))
+    made = audio.clips(data)
     assert made["credits"].tolist() == ["“Song 2” by Ann, CC BY", "“Song 3” by Ann, unknown"]

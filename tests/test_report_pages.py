@@ -6,6 +6,7 @@ import re
 
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from PIL import Image
@@ -15,6 +16,7 @@ from iblib import files
 from study.pages.html import write_html
 from study.pages.markdown import Formulas, first_sentence, heading, plain_text
 from study.pages.pictures import mel_picture, thumbnail
+from study.results import Results
 
 REQUEST = re.compile(
     r"""<(?:script|img|iframe|source|audio|video|link)\b[^>]*\b(?:src|href)=["']?(?:https?:)?//"""
@@ -61,10 +63,11 @@ def write_results(folder):
     """What a run leaves beside its notebooks: verdicts, a figure, sounds and their pictures."""
     results = folder / "results"
     results.mkdir()
-    (results / "README-table.csv").write_text(f'claim,verdict\nA <b> & {BAD},"not, shown"\n')
+    claims = pd.DataFrame({"claim": [f"A <b> & {BAD}"], "verdict": ["not, shown"]})
+    Results(results).write("README-table.csv", claims, "key")
     (results / "t.csv").write_text("a\n1\n")
-    source = {"source": "12 clips for tests", "dataset": "synthetic"}
-    files.write_json(results / "class-shares.csv.json", source)
+    about = {"profile": "published", "dataset": "synthetic", "seed": 0, "is_copy": False}
+    files.write_json(folder / "report.json", about | {"source": "12 clips for tests"})
     names = {"classes": np.array(["Folk", BAD]), "ids": np.array(["7", f"{BAD}.mp3"])}
     names["credits"] = np.array(["“One” by Ann, CC BY", f"“{BAD}” by {BAD}, CC0"])
     sounds = {"mp3-000": np.arange(40, dtype=np.uint8), "mp3-001": np.zeros(40, np.uint8)}
@@ -79,18 +82,18 @@ def write_report(folder, values=""):
     first = write_notebook(notebooks / "00-a.ipynb")
     add(
         first,
-        picture('session.save_figure(fig, "00-simple-cnn")'),
+        picture('lab.save_figure(fig, "00-simple-cnn")'),
         reading(f"Both of $x_1$ *fall* by 2.5 bits, as {BAD} says. More follows."),
         picture("Player()", **{"text/html": PLAYER}),
         text="\n\nNext: [the other](01-b.ipynb#End), [table](../results/t.csv)\n\n"
         "## Heading with $H(T)$\n\n$$\\sum_i p_i \\log \\frac{1}{p_i}$$\n\n"
         "| a | b |\n|---|---|\n| $I(X;T|Y)$ | costs \\$5 and $a_1 * b_1 * c$ |\n",
     )
-    planes = picture('session.save_figure(fig, "06-planes")')
+    planes = picture('lab.save_figure(fig, "06-planes")')
     add(write_notebook(notebooks / "01-b.ipynb"), planes, new_markdown_cell("## End"))
     last = write_notebook(notebooks / "02-conclusions.ipynb")
     names = "Genre [Rock](javascript:alert(1)), [Pop](java&#115;cript:alert(1)) and <img src=x>."
-    add(last, picture('session.save_figure(fig, "02-claims")'), reading(names))
+    add(last, picture('lab.save_figure(fig, "02-claims")'), reading(names))
     write_results(folder)
     return write_html(notebooks, folder / "html").parent
 

@@ -140,7 +140,7 @@ def test_damaged_weights_and_configs_are_refused(tmp_path):
 
 def test_full_batch_is_one_update_an_epoch_and_ignores_the_order(tmp_path):
     run = run_mlp(tmp_path, batch_size=0)
-    assert run.config.batch_mode == "BGD"
+    assert run.config.batch_mode == "full batch"
     assert run.history["updates"].max() == 6
     # one full-batch step by hand
     data, network = pattern_data(), run.network(0)

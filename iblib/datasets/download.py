@@ -1,9 +1,11 @@
 """FMA-small from its official home: whole archives, or only some clips by HTTP ranges."""
 
 import hashlib
+import lzma
 import shutil
 import stat
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -27,6 +29,8 @@ MAX_RATIO = 1000  # unpacked over packed size of one file: more is a bomb, not t
 _TIMEOUT = 60  # seconds without a byte
 _METADATA = ("fma_metadata/tracks.csv", "fma_metadata/genres.csv")
 _CHUNK = 2**16  # bytes; what a cut connection can lose
+# Damaged, cut, or by a method or a password that Python's zipfile does not know (RuntimeError).
+_BAD_ZIP = (zipfile.BadZipFile, EOFError, RuntimeError, zlib.error, lzma.LZMAError)
 
 
 def fma_small(
@@ -93,9 +97,9 @@ def _errors(url: str) -> Iterator[None]:
     again = "check the address and the connection, then run the command again"
     try:
         yield
-    except zipfile.BadZipFile as error:
-        raise DataError(f"{url} does not hold a zip archive ({error}); {again}") from error
-    except (requests.RequestException, RemoteIOError, RemoteZipError, EOFError) as error:
+    except _BAD_ZIP as error:
+        raise DataError(f"{url} holds no readable zip archive ({error}); {again}") from error
+    except (requests.RequestException, RemoteIOError, RemoteZipError) as error:
         raise DataError(f"cannot fetch {url} ({error}); {again}") from error
 
 
@@ -229,7 +233,7 @@ def unpack(archive: Path, folder: Path, top: str, *, keep: tuple[str, ...] | Non
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with z.open(member) as source, target.open("xb") as out:
                     shutil.copyfileobj(source, out, _CHUNK)
-    except (zipfile.BadZipFile, EOFError) as error:
+    except _BAD_ZIP as error:
         raise DataError(f"{archive.name} is damaged ({error}); delete it, fetch again") from error
 
 
@@ -276,7 +280,7 @@ def _some_clips(base_url: str, data_dir: Path, session, tracks: int, progress: b
     with RemoteZip(base_url + "fma_small.zip", session=session, timeout=_TIMEOUT) as z:
         content = _reader(z)
         text = content("fma_small/checksums")
-        sums = fma.parse_checksums(text.decode())
+        sums = fma.parse_checksums(text)
         wanted = balanced(clips[clips.index.isin(list(sums))], tracks)
         if len(wanted) < tracks:
             raise DataError(f"only {len(wanted)} clips are there; give --tracks {len(wanted)}")

@@ -117,17 +117,18 @@ def _cache_key(files: Mapping, settings: MelSettings, checksums: dict, refused) 
 
     versions = {name: version(name) for name in _LIBRARIES}
     versions["libsndfile"] = soundfile.__libsndfile_version__
-    sources = [[i, clip_name(path), *_stat(path)] for i, path in files.items()]
+    about = [[i, *state_of(path)] for i, path in files.items()]
     rows = [refused.values.tolist(), sorted(checksums.items())]
-    return key_of(CACHE_FORMAT, asdict(settings), versions, sources, rows)
+    return key_of(CACHE_FORMAT, asdict(settings), versions, about, rows)
 
 
-def _stat(path: Path) -> tuple[int, int, bool]:
+def state_of(path: Path) -> list:
+    """Name of a clip, its size and modification time, and whether it can be read."""
     try:
         found = os.stat(path)
     except OSError:
-        return -1, -1, False
-    return found.st_size, found.st_mtime_ns, os.access(path, os.R_OK)
+        return [clip_name(path), -1, -1, False]
+    return [clip_name(path), found.st_size, found.st_mtime_ns, os.access(path, os.R_OK)]
 
 
 def clip_name(path: Path) -> str:

@@ -27,11 +27,27 @@ def compiled(*reorderings: str) -> Callable:
     def decorate(function: Callable) -> Callable:
         options = {"nogil": True, "error_model": "numpy", "fastmath": set(reorderings)}
         try:
-            return numba.njit(cache=True, **options)(function)
+            loop = numba.njit(cache=True, **options)(function)
         except RuntimeError:  # no writable place for the cache: compile in every process
             return numba.njit(**options)(function)
+        loop._cache.load_overload = _unless_spoilt(loop._cache)
+        return loop
 
     return decorate
+
+
+def _unless_spoilt(cache) -> Callable:
+    """numba's ``cache.load_overload``, for which files that cannot be read are not there."""
+    load = cache.load_overload
+
+    def load_or_forget(signature, context):
+        try:
+            return load(signature, context)
+        except Exception:  # of unpickling: of many kinds
+            cache.flush()
+            return None
+
+    return load_or_forget
 
 
 _WORTH_THREADS = 2**21  # fewer values are read through sooner than threads are woken

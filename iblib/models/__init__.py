@@ -7,7 +7,7 @@
 - has ``activations``, the names it can be built with;
 - has ``options_for(options, input_shape, n_outputs)``, its options with those that the data ask
   for, or a ``ValueError``;
-- has ``measured_layers(*, batch_norm=False)``, name -> module whose output is measured.
+- has ``measured_layers()``, name -> module whose output is measured.
 """
 
 from collections.abc import Mapping

@@ -165,11 +165,9 @@ class _Training:
 
     def _optimizer(self) -> torch.optim.Optimizer:
         parameters, rate = self.members.parameters(), self.config.learning_rate
-        decay = self.config.weight_decay
         if self.config.optimizer == "adam":
-            return torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=True)
-        momentum = self.config.momentum
-        return torch.optim.SGD(parameters, lr=rate, momentum=momentum, weight_decay=decay)
+            return torch.optim.Adam(parameters, lr=rate, fused=True)
+        return torch.optim.SGD(parameters, lr=rate, momentum=self.config.momentum)
 
     @property
     def updates_per_epoch(self) -> int:

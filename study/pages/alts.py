@@ -4,12 +4,10 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
-from iblib import files
 from study.pages.markdown import first_sentence, plain_text
 
 LONGEST = 250  # characters
@@ -65,17 +63,6 @@ def describe_pictures(notebook: NotebookNode) -> None:
             found = _found(items[:place], items[place + 1 :], item.is_player)
             about = item.output.setdefault("metadata", nbformat.from_dict({}))
             about.setdefault(PNG, nbformat.from_dict({}))["alt"] = _shortened(item.title, found)
-
-
-def describe_file(path: Path) -> bool:
-    """Write alternative texts into a stored notebook, without running it; whether it changed."""
-    before = path.read_text(encoding="utf-8")
-    notebook = nbformat.reads(before, as_version=4)
-    describe_pictures(notebook)
-    after = nbformat.writes(notebook) + "\n"
-    if after != before:
-        files.write_atomic(path, after)
-    return after != before
 
 
 def alt_of(output: NotebookNode) -> str:

@@ -9,7 +9,6 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
 from iblib import files
-from iblib.paths import OutputPaths
 from study.pages.alts import PNG, alt_of, describe_pictures, describe_player, pictures
 from study.pages.index import Page, render_gallery, render_index
 from study.pages.markdown import Formulas, heading
@@ -29,7 +28,7 @@ def write_html(notebooks: Path, target: Path) -> Path:
     paths = sorted(notebooks.glob("[0-9][0-9]-*.ipynb"))
     base = Path(os.path.relpath(notebooks.parent, target)).as_posix()
     pages = [_read(path, base) for path in paths]
-    report, index = OutputPaths(notebooks.parent), target / "index.html"
+    report, index = notebooks.parent, target / "index.html"
     files.write_atomic(index, render_index(pages, report))
     files.write_atomic(target / "gallery.html", render_gallery(pages, report))
     for place, page in enumerate(pages):  # last, because rendering changes the notebooks

@@ -10,14 +10,11 @@ import numpy as np
 from nbformat import NotebookNode
 
 from iblib import files
-from iblib.paths import OutputPaths, is_home
-from study import ReportError
 from study.audio import PREVIEW_SECONDS
 from study.pages.alts import PNG, Picture, alt_of, pictures
 from study.pages.markdown import Formulas, Heading, first_sentence, plain_text
 from study.pages.pictures import data_url, mel_picture, thumbnail
 from study.pages.readme import headline_table
-from study.parameters import declared
 
 HERO = "06-planes"
 CARD_WIDTH, GALLERY_WIDTH = 300, 420  # pixels
@@ -52,7 +49,7 @@ class Clip:
     credit: str = ""
 
 
-def render_index(pages: list[Page], report: OutputPaths) -> str:
+def render_index(pages: list[Page], report: Path) -> str:
     """The first page; it holds no date.
 
     Parameters
@@ -60,22 +57,22 @@ def render_index(pages: list[Page], report: OutputPaths) -> str:
     pages : list of Page
         Notebooks in order, with alternative texts.
     report : OutputPaths
-        Where the run's tables and figures are; what is missing there is left out.
+        Its folder; what is missing there is left out.
     """
     formulas = Formulas()
     content = {
-        "data": _made_of(pages, report.results),
+        "data": _made_of(report),
         "headline": formulas.inline(_headline(pages)),
-        "verdicts": headline_table(report.results),
-        "hero": _hero(pages, report.figures),
+        "verdicts": headline_table(report / "results"),
+        "hero": _hero(pages),
         "cards": [_card(page, formulas) for page in pages],
-        "clips": clips(report.results),
+        "clips": clips(report / "results"),
         "seconds": PREVIEW_SECONDS,
     }
     return formulas.put_back(_template("index.html.j2").render(content))
 
 
-def render_gallery(pages: list[Page], report: OutputPaths) -> str:
+def render_gallery(pages: list[Page], report: Path) -> str:
     """The page of all figures, each with its alternative text and the way to its section."""
     sections = [
         {
@@ -85,7 +82,7 @@ def render_gallery(pages: list[Page], report: OutputPaths) -> str:
         }
         for page in pages
     ]
-    content = {"data": _made_of(pages, report.results), "sections": sections}
+    content = {"data": _made_of(report), "sections": sections}
     return _template("gallery.html.j2").render(content)
 
 
@@ -126,25 +123,10 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         return {name: stored[name] for name in stored.files}
 
 
-def _made_of(pages: list[Page], results: Path) -> dict:
-    """Profile, data set and source of a report: what its notebooks declare."""
-    try:
-        values = declared(pages[0].notebook) if pages else {}
-    except ReportError:
-        values = {}
-    profile, dataset = values.get("profile", ""), values.get("dataset", "")
-    seed = values.get("seed", 0)
-    about = results / "class-shares.csv.json"
-    stored = files.read_json(about) if about.is_file() else {}
-    source = stored.get("source", "") if stored.get("dataset") == dataset else ""
-    is_copy = bool(profile) and not is_home(profile, dataset, seed)
-    return {
-        "profile": profile,
-        "dataset": dataset,
-        "seed": seed,
-        "source": source,
-        "is_copy": is_copy,
-    }
+def _made_of(report: Path) -> dict:
+    """Profile, data set, seed and source of a report."""
+    about = report / "report.json"
+    return files.read_json(about) if about.is_file() else {}
 
 
 def _headline(pages: list[Page]) -> str:
@@ -155,14 +137,14 @@ def _headline(pages: list[Page]) -> str:
     return ""
 
 
-def _hero(pages: list[Page], figures: Path) -> dict | None:
-    path = figures / f"{HERO}.png"
-    shown = [(page, p) for page in pages for p in page.figures if p.name == HERO]
-    if not shown or not path.is_file():
-        return None
-    page, picture = shown[0]
-    src = data_url(path.read_bytes())
-    return {"page": page.about.name, "name": HERO, "src": src, "alt": alt_of(picture.output)}
+def _hero(pages: list[Page]) -> dict | None:
+    for page in pages:
+        for picture in page.figures:
+            if picture.name == HERO:
+                src = f"data:{PNG};base64,{picture.output.data[PNG]}"
+                alt = alt_of(picture.output)
+                return {"page": page.about.name, "name": HERO, "src": src, "alt": alt}
+    return None
 
 
 def _card(page: Page, formulas: Formulas) -> dict:

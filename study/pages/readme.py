@@ -3,9 +3,8 @@
 import re
 from pathlib import Path
 
-import pandas as pd
-
 from iblib import files
+from study.results import Results
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 _BLOCK = re.compile(f"({re.escape(BEGIN)}).*?({re.escape(END)})", re.S)
@@ -13,10 +12,9 @@ _BLOCK = re.compile(f"({re.escape(BEGIN)}).*?({re.escape(END)})", re.S)
 
 def headline_table(results_dir: Path) -> list[list[str]]:
     """``README-table.csv``, its columns' names first; empty where there is none."""
-    path = results_dir / "README-table.csv"
-    if not path.is_file():
+    if not (results_dir / "README-table.csv").is_file():
         return []
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table = Results(results_dir).table("README-table.csv").astype(str)
     return [list(table.columns), *table.to_numpy().tolist()]
 
 

@@ -1,0 +1,143 @@
+"""Specs of a sweep: the grid file that lists them, their checks, and what tells them apart."""
+
+import inspect
+import itertools
+import json
+import tomllib
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from types import UnionType
+from typing import Any
+
+from iblib import datasets
+from iblib.config import ConfigError, MeasureConfig, RunConfig, canonical_json
+
+Spec = dict[str, Any]
+
+_TABLES = ("data", "run", "measure")
+_FIRST = ("run.model", "run.activation", "run.batch_size", "run.seed")  # in a label
+
+
+def read_grid(path: Path) -> list[Spec]:
+    """Specs of a grid file: the product of all lists under ``[data]`` and ``[run]``.
+
+    ``[measure]`` is one measurement, ``[[measure]]``, repeated, several of every run.
+
+    Raises
+    ------
+    ConfigError
+        Where there is no such file, it is not TOML, or holds an empty list, an unknown table or
+        setting, or a value of the wrong type.
+    """
+    if not path.is_file():
+        raise ConfigError(f"no grid file {path}: see `iblib sweep --help`")
+    try:
+        grid = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    if unknown := sorted(set(grid) - set(_TABLES)):
+        raise ConfigError(f"{path}: unknown table [{unknown[0]}]; known are {list(_TABLES)}")
+    if missing := [name for name in ("data", "run") if not isinstance(grid.get(name), dict)]:
+        raise ConfigError(f"{path}: table [{missing[0]}] is missing")
+    measures = grid.get("measure")
+    return [
+        normalised({"data": data, "run": run, "measure": measure})
+        # outermost, so that no worker waits for another that trains the same run
+        for measure in (measures if isinstance(measures, list) and measures else [measures])
+        for data, run in itertools.product(_product(grid["data"]), _product(grid["run"]))
+    ]
+
+
+def _product(table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every choice of one value per setting; a list is a choice, a sub-table expands too."""
+    choices = []
+    for name, value in table.items():
+        if value == []:
+            raise ConfigError(f"{name} = [] leaves no run: a list is a choice of values")
+        if isinstance(value, Mapping):
+            choices.append(list(_product(value)))
+        else:
+            choices.append(value if isinstance(value, list) else [value])
+    for values in itertools.product(*choices):
+        yield dict(zip(table, values, strict=True))
+
+
+def normalised(spec: Mapping[str, Any]) -> Spec:
+    """A spec with every default written out, and the folder of its data as an absolute path.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown setting, a value of the wrong type, or one that is not legal.
+    """
+    data, measure = dict(spec["data"]), spec.get("measure")
+    try:
+        inspect.signature(datasets.load).bind(**data)
+        _check_types("data", datasets.load, data)
+        _check_types("run", RunConfig, spec["run"])
+        run = RunConfig.from_dict(dict(spec["run"]))
+        if measure is not None:
+            _check_types("measure", MeasureConfig, measure)
+            measure = MeasureConfig.from_dict(measure).as_dict()
+        if data.get("data_dir"):
+            data["data_dir"] = str(Path(data["data_dir"]).expanduser().resolve())
+        return json.loads(canonical_json({"data": data, "run": asdict(run), "measure": measure}))
+    except ConfigError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"a setting is missing, unknown or of the wrong type: {error}") from error
+
+
+def _check_types(table: str, taken_by: Callable, settings: Mapping[str, Any]) -> None:
+    """Refuse values that are not of the annotated types; a whole number will do for a float."""
+    if not isinstance(settings, Mapping):
+        raise ConfigError(f"[{table}] must be a table; got {settings!r}")
+    parameters = inspect.signature(taken_by).parameters
+    for name in settings.keys() & parameters.keys():
+        hint, value = parameters[name].annotation, settings[name]
+        hints = typing.get_args(hint) if isinstance(hint, UnionType) else (hint,)
+        kinds = {typing.get_origin(one) or one for one in hints}
+        kinds |= {int} if float in kinds else {list} if tuple in kinds else set()
+        if not isinstance(value, tuple(kinds)) or (isinstance(value, bool) and bool not in kinds):
+            expected = getattr(hint, "__name__", hint)
+            raise ConfigError(
+                f"[{table}] {name} must be {expected}, of the wrong type is {value!r}"
+            )
+
+
+def labels(specs: Iterable[Spec]) -> list[str]:
+    """What tells each spec from the others: the fewest settings, taken in turn, that do."""
+    flat = [_flat(spec) for spec in specs]
+    names = dict.fromkeys((*_FIRST, *(name for settings in flat for name in settings)))
+    chosen: list[str] = []
+    found = [""] * len(flat)
+    for name in names:
+        tried = [
+            f"{label}\0{settings.get(name)}" for label, settings in zip(found, flat, strict=True)
+        ]
+        if len(set(tried)) > len(set(found)):
+            chosen.append(name)
+            found = tried
+    chosen = chosen or list(_FIRST[:2])
+    return [
+        " ".join(_told(name, settings[name]) for name in chosen if settings.get(name) is not None)
+        for settings in flat
+    ]
+
+
+def _flat(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Settings of nested tables by dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        inner = _flat(value, f"{above}{name}.") if isinstance(value, Mapping) else None
+        flat |= {f"{above}{name}": value} if inner is None else inner
+    return flat
+
+
+def _told(name: str, value: Any) -> str:
+    if isinstance(value, list):
+        parts = [list(one.values()) if isinstance(one, dict) else [one] for one in value]
+        value = ",".join(":".join(map(str, part)) for part in parts) or "all"
+    return str(value) if name in _FIRST[:2] else f"{name.rpartition('.')[2]}={value}"

@@ -1,0 +1,81 @@
+"""How a result was made, in a few lines that a reader can check."""
+
+from collections.abc import Iterable
+
+from iblib.config import Binning, MeasureConfig, RunConfig
+from study.inputs import AUDIO, Runs
+from study.plan import Plan
+from study.recipes import RECIPES
+
+_BINS = {
+    "width": "width {value:g}",
+    "bounds": "{value:g} bins on [{low:g}, {high:g}]",
+    "run": "{value:g} bins over the run's range",
+    "epoch": "{value:g} bins over each epoch's range",
+    "net_input": "{value:g} bins equal in the net input",
+    "pooled": "pooled histogram of width {value:g}",
+}
+
+
+def how(plan: Plan, name: str) -> str:
+    """The runs and measurement, or the tables, that a result of a plan is made of.
+
+    Parameters
+    ----------
+    plan : Plan
+    name : str
+        ``saxe-planes`` or ``saxe-planes.csv``.
+    """
+    name = next(known for known in RECIPES if name in (known, known.partition(".")[0]))
+    recipe = RECIPES[name]
+    lines = [f"{name}, version {recipe.version}"]
+    if recipe.of == AUDIO:
+        lines.append(f"made of the audio: {_settings(plan.audio_settings)}")
+    elif isinstance(recipe.of, Runs):
+        runs = recipe.of.of(plan)
+        lines.append(f"runs: {', '.join(runs)}")
+        lines += _joined("data", [_settings(spec.data) for spec in runs.values()])
+        lines += _joined("trained", [_trained(spec.run) for spec in runs.values()])
+        if recipe.of.measure:
+            measures = [spec.measures[recipe.of.measure] for spec in runs.values()]
+            lines += _joined("measured", [_measured(one) for one in measures])
+    elif recipe.tables:
+        lines.append(f"made of the tables {', '.join(recipe.tables)}")
+    return "\n".join(lines)
+
+
+def _joined(title: str, texts: Iterable[str]) -> list[str]:
+    """A line for each text that differs."""
+    return [f"{title}: {text}" for text in dict.fromkeys(texts)]
+
+
+def _settings(settings: dict) -> str:
+    return ", ".join(str(v) if k == "name" else f"{k} {v}" for k, v in settings.items())
+
+
+def _trained(run: RunConfig) -> str:
+    optimizer = f"{run.optimizer}, rate {run.learning_rate:g}"
+    optimizer += f", momentum {run.momentum:g}" if run.optimizer == "sgd" else ""
+    batches = f"batches of {run.batch_size}" if run.batch_size else "full batch"
+    last = run.seed + run.n_seeds - 1
+    seeds = f"seeds {run.seed} to {last}" if run.n_seeds > 1 else f"seed {run.seed}"
+    network = f"{run.name} {run.activation}"
+    return f"{network}, {optimizer}, {batches}, {run.epochs} epochs, {seeds}"
+
+
+def _measured(measure: MeasureConfig) -> str:
+    number = measure.n_samples or "all"
+    parts = [f"{number} samples of {measure.split}, {', '.join(measure.views)}"]
+    parts += [f"layers {', '.join(measure.layers)}"] if measure.layers else []
+    if "binning" in measure.estimators:
+        parts.append(f"binning ({', '.join(map(_bins, measure.bins))})")
+    if "kde" in measure.estimators:
+        noises = sorted((measure.noise_variance, *measure.more_noise))
+        parts.append(f"KDE (noise variance {', '.join(f'{v:g}' for v in noises)})")
+    if "kraskov" in measure.estimators:
+        parts.append(f"Kraskov (k = {measure.k})")
+    return "; ".join(parts)
+
+
+def _bins(bins: Binning) -> str:
+    return _BINS[bins.kind].format(value=bins.value, low=bins.low, high=bins.high)

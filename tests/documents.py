@@ -1,0 +1,19 @@
+"""The Python blocks of a Markdown document: they run, and print what the text says of them."""
+
+import contextlib
+import io
+import re
+
+_BLOCK = re.compile(r"```python\n(.*?)```\n(?:\nprints `([^`]+)`)?", re.S)
+
+
+def run_blocks(text: str) -> int:
+    """Execute the blocks of a text in one namespace; how many there were."""
+    namespace, found = {"__name__": "document"}, _BLOCK.findall(text)
+    for code, expected in found:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, "document", "exec"), namespace)
+        assert printed.getvalue().strip() == expected
+    assert len(found) == text.count("```python")
+    return len(found)
