@@ -3,7 +3,7 @@
 import time
 
 import click
-from iblib.console import RunEcho, duration, run_cli
+from iblib.console import RunEcho, StepEcho, debug_option, duration, run_cli
 
 from iblib.datasets import AUDIO as AUDIO_SETS
 from study import ReportError
@@ -24,6 +24,7 @@ _SCHEDULER = click.option(
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@debug_option
 def cli():
     """The report: every notebook executed, its tables, figures and pages.
 
@@ -120,11 +121,8 @@ def publish(**options):
 
 
 def _echoes() -> dict:
-    return {"on_run": RunEcho(), "on_step": _echo_step, "on_data": click.echo}
-
-
-def _echo_step(number: int, total: int, name: str, seconds: float) -> None:
-    click.echo(f"[{number:2d}/{total:2d}] {name:32s} {seconds:7.1f} s")
+    echoes = {"on_run": RunEcho(), "on_result": StepEcho(), "on_notebook": StepEcho()}
+    return echoes | {"on_data": click.echo}
 
 
 def _say_warnings(warnings: list[str]) -> None:

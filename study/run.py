@@ -52,7 +52,8 @@ def run_report(
     cell_timeout: float = 0.0,
     strict: bool = False,
     on_run: Callable[[int, int, Outcome], None] | None = None,
-    on_step: OnStep | None = None,
+    on_result: OnStep | None = None,
+    on_notebook: OnStep | None = None,
     on_data: Callable[[str], None] | None = None,
 ) -> Report:
     """Make a report in the lab's folder: notebooks, tables, figures, HTML.
@@ -71,9 +72,9 @@ def run_report(
         Seconds that one cell of a notebook may take; 0: as long as it wants.
     strict : bool
         Whether a warning in a cell ends the report; it is collected otherwise.
-    on_run, on_step, on_data : callable, optional
-        Called after each run, after each table and each notebook, and with one line that says how
-        many clips are used and how many were skipped, why.
+    on_run, on_result, on_notebook, on_data : callable, optional
+        Called after each run, each result and each notebook, and with one line that says how many
+        clips are used and how many were skipped, why.
 
     Raises
     ------
@@ -88,8 +89,8 @@ def run_report(
         _check_audio(lab, on_data)
     missing = [name for name in wanted if lab.results.problem(name, lab.key(name))]
     _train_and_measure(lab, missing, jobs, scheduler, on_run)
-    _make_results(lab, missing, jobs, on_step)
-    warnings = _execute(lab, sources, jobs, cell_timeout, strict, on_step)
+    _make_results(lab, missing, jobs, on_result)
+    warnings = _execute(lab, sources, jobs, cell_timeout, strict, on_notebook)
     files.write_json(lab.folder / "report.json", _about(lab))
     return Report(write_html(lab.folder / "notebooks", lab.folder / "html"), warnings)
 
