@@ -155,18 +155,21 @@ def rank_correlation(
     Returns
     -------
     dict
-        ``correlation``, ``low``, ``high`` in [-1, 1], ``n`` rows, ``n_groups``.
+        ``correlation``, ``low``, ``high`` in [-1, 1], ``n`` rows, ``n_groups``. The first three
+        are NaN where there are no rows, or a column is constant.
     """
     parts = [part[[x, y]].to_numpy(float) for _, part in table.groupby(groups, sort=False)]
+    found = _spearman(np.concatenate(parts)) if parts else np.nan
+    about = {"n": len(table), "n_groups": len(parts)}
+    if np.isnan(found):
+        return {"correlation": np.nan, "low": np.nan, "high": np.nan} | about
     random = np.random.default_rng(seed)
     drawn = [
         _spearman(np.concatenate([parts[i] for i in random.integers(len(parts), size=len(parts))]))
         for _ in range(n_resamples)
     ]
     low, high = np.nanpercentile(drawn, [2.5, 97.5])
-    found = _spearman(np.concatenate(parts))
-    numbers = {"correlation": found, "low": float(low), "high": float(high)}
-    return numbers | {"n": len(table), "n_groups": len(parts)}
+    return {"correlation": found, "low": float(low), "high": float(high)} | about
 
 
 def _spearman(pairs: np.ndarray) -> float:

@@ -61,6 +61,8 @@ def _order(notebook: NotebookNode) -> list[str]:
         problems.append("no cell has an output")
     problems += [f"cell {n} shows nothing" for n, c in enumerate(cells, 1) if _mute(c)]
     for number, cell in enumerate(cells, 1):
+        if any(output.get("name") == "stderr" for output in cell.outputs):
+            problems.append(f"cell {number} stores what it wrote to stderr")
         results = [o for o in cell.outputs if o.output_type == "execute_result"]
         if any(o.execution_count != cell.execution_count for o in results):
             problems.append(f"cell {number}: its result has another number")

@@ -23,7 +23,7 @@ BY_BINS = {
     "12, section 4, column mean": r"^activation +\n(?:.*\n)??ROW +\d+ +(\d+\.\d+) +\d+\.\d+ +\d+",
     "13, section 1, Reading": rf"On the 12-bit task.*?\bNAME(?: falls)? by ([\d.]+){RANGE}",
     "14, section 6, column binning": r"^fall of hidden5(?s:.*?)^ROW +(\S+)",
-    "15, section 1, Reading": rf"The last hidden layer of tanh.*?\bNAME\b.*? ends ([\d.]+){RANGE}",
+    "15, section 1, Reading": rf"\bof NAME\b.*? ends ([\d.]+){RANGE}",
 }
 # The same by KDE.
 BY_KDE = {

@@ -149,6 +149,14 @@ def test_accuracy_by_seed_is_that_of_the_last_epoch():
     assert found.loc[("a", 0), "test"] == 0.8
 
 
+def test_rank_correlation_of_nothing_and_of_a_constant_is_none():
+    constant = pd.DataFrame({"group": [0, 0, 1], "x": [1.0, 2.0, 3.0], "y": 0.0})
+    for table in (constant, constant[:0]):
+        found = summaries.rank_correlation(table, "x", "y", groups=["group"])
+        assert np.isnan([found["correlation"], found["low"], found["high"]]).all()
+        assert found["n"] == len(table)
+
+
 def test_rank_correlation_of_a_rule_and_of_chance():
     random = np.random.default_rng(0)
     x = random.normal(size=60)
