@@ -89,6 +89,7 @@ class RunConfig:
             "batch_size must not be negative (0 is full batch)": self.batch_size >= 0,
             "epochs must not be negative": self.epochs >= 0,
             "n_points must be at least 1": self.n_points >= 1,
+            "seed must not be negative": self.seed >= 0,
             "n_seeds must be at least 1": self.n_seeds >= 1,
         }
         for rule, holds in checks.items():
@@ -215,6 +216,8 @@ class MeasureConfig:
             raise ConfigError(
                 f"estimators must be some of {MEASURABLE}; got {tuple(self.estimators)!r}"
             )
+        if self.k < 1:
+            raise ConfigError(f"k must be at least 1; got {self.k!r}")
         if self.n_samples < 0 or self.n_points < 0:
             raise ConfigError("n_samples and n_points must not be negative (0 is all)")
         if not all(v > 0 for v in (self.noise_variance, *self.more_noise, *self.relative_noise)):

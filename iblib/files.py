@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+_WINDOWS = os.name == "nt"
 _SEAL = b"iblib-sha256 "
 
 
@@ -49,7 +50,7 @@ def _remove_left_behind(path: Path) -> None:
 
 def _is_gone(process: str) -> bool:
     """Whether no process has this number; unknown on Windows, where asking sends it a Ctrl-C."""
-    if os.name == "nt" or not process.isdigit():
+    if _WINDOWS or not process.isdigit():
         return False
     try:
         os.kill(int(process), 0)
@@ -66,9 +67,9 @@ def _sync(path: Path) -> None:
     Windows syncs what can be written only, and opens no folders; network drives and those of user
     programs (FUSE) may refuse.
     """
-    if os.name == "nt" and path.is_dir():
+    if _WINDOWS and path.is_dir():
         return
-    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDWR if _WINDOWS else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:

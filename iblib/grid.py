@@ -83,11 +83,12 @@ def normalised(spec: Mapping[str, Any]) -> Spec:
             measure = MeasureConfig.from_dict(measure).as_dict()
         if data.get("data_dir"):
             data["data_dir"] = str(Path(data["data_dir"]).expanduser().resolve())
-        return json.loads(canonical_json({"data": data, "run": asdict(run), "measure": measure}))
-    except ConfigError:
-        raise
-    except (TypeError, ValueError) as error:
+    except TypeError as error:
         raise ConfigError(f"a setting is missing, unknown or of the wrong type: {error}") from error
+    try:
+        return json.loads(canonical_json({"data": data, "run": asdict(run), "measure": measure}))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"settings must be texts, lists and finite numbers: {error}") from error
 
 
 def _check_types(table: str, taken_by: Callable, settings: Mapping[str, Any]) -> None:
@@ -102,9 +103,7 @@ def _check_types(table: str, taken_by: Callable, settings: Mapping[str, Any]) ->
         kinds |= {int} if float in kinds else {list} if tuple in kinds else set()
         if not isinstance(value, tuple(kinds)) or (isinstance(value, bool) and bool not in kinds):
             expected = getattr(hint, "__name__", hint)
-            raise ConfigError(
-                f"[{table}] {name} must be {expected}, of the wrong type is {value!r}"
-            )
+            raise ConfigError(f"[{table}] {name} must be of type {expected}; got {value!r}")
 
 
 def labels(specs: Iterable[Spec]) -> list[str]:

@@ -26,6 +26,7 @@ from iblib.grid import Spec, labels, normalised
 from iblib.information_plane import measure_run, stored_table, write_table
 from iblib.training import Run, model_options, train
 from iblib.training.members import Members
+from iblib.views import VIEWS
 
 log = logging.getLogger(__name__)
 
@@ -130,24 +131,35 @@ def check(specs: Iterable[Mapping[str, Any]], runs_dir: Path) -> dict[str, Outco
 
 def _checked_options(config: RunConfig, dataset: Dataset, measure: dict | None) -> dict[str, Any]:
     """The model's arguments, with which it was built once and run on one input, without numbers."""
-    if measure and dataset.labels.dtype.kind == "f":
-        raise ConfigError(f"{dataset.name} has no classes to measure: leave [measure] out")
     try:
         options = model_options(config, dataset)
         with torch.device("meta"), torch.no_grad():
             members = Members(config, options, "meta")
             members.network.eval()(torch.empty(1, *dataset.inputs.shape[1:]))
-        if measure:
-            layers_to_measure(members.network, MeasureConfig.from_dict(measure))
     except ConfigError:
         raise
     except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError) as error:
+        hint = "; in a grid a list is a choice: write sizes = [[12, 4, 2]]"
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(
-            f"{config.model} cannot be built with options {config.options} ({reason}); "
-            "in a grid a list is a choice: sizes = [[12, 4, 2]] is one network"
+            f"{config.model} with options {config.options} does not fit {dataset.name}: {reason}"
+            + hint * isinstance(error, TypeError)
         ) from error
+    if measure is not None:
+        _check_measure(MeasureConfig.from_dict(measure), members.network, dataset)
     return options
+
+
+def _check_measure(config: MeasureConfig, network: torch.nn.Module, dataset: Dataset) -> None:
+    if dataset.labels.dtype.kind == "f":
+        raise ConfigError(f"{dataset.name} has no classes to measure: leave [measure] out")
+    if unknown := set(config.views) - set(VIEWS):
+        raise ConfigError(f"views must be among {sorted(VIEWS)}; got {min(unknown)!r}")
+    try:
+        dataset.rows(config.split)
+        layers_to_measure(network, config)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 @lru_cache(maxsize=4)

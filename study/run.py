@@ -1,8 +1,8 @@
 """The whole report: data checked, runs made, results made, notebooks executed, pages written."""
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 
 from iblib import files, paths
-from iblib.config import ConfigError
+from iblib.config import ConfigError, canonical_json
 from iblib.sweep import Outcome, run_all
 from study import ReportError
 from study.inputs import Runs
@@ -202,13 +202,27 @@ def _train_and_measure(lab: Lab, names: list[str], jobs: int, scheduler, on_run)
     specs = sweep_order(wanted[key] for key in order if key in wanted)
     folder = paths.runs_dir() / "report"
     options = {"jobs": jobs, "scheduler": scheduler, "device": lab.device}
-    result = run_all(specs, out=folder, on_done=on_run, **options)
+    result = run_all(specs, out=folder, on_done=on_run and _by_name(wanted, on_run), **options)
     if result.failed:
         first = result.failed[0]
         raise ReportError(
             f"{len(result.failed)} runs failed, the first with {first.error}; "
             f"all are listed in {folder / 'failures.jsonl'}"
         )
+
+
+def _by_name(wanted: Mapping[tuple[str, str], tuple[RunSpec, Iterable[str]]], on_run: Callable):
+    """``on_run`` with the plan's names of runs and measurements."""
+    names = {
+        canonical_json(spec.as_dict(spec.measures.get(measure))): f"{name} {measure}".strip()
+        for (_, name), (spec, measures) in wanted.items()
+        for measure in measures or ("",)
+    }
+
+    def call(number: int, total: int, outcome: Outcome) -> None:
+        on_run(number, total, replace(outcome, label=names[canonical_json(outcome.spec)]))
+
+    return call
 
 
 def _make_results(lab: Lab, names: list[str], jobs: int, on_step: OnStep | None) -> None:

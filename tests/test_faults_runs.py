@@ -2,9 +2,11 @@
 
 import contextlib
 import dataclasses
+import errno
 import logging
 import multiprocessing
 import socket
+import stat
 import time
 from pathlib import Path
 
@@ -267,6 +269,41 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
     assert not dead.exists()
     assert living.exists()
     assert elsewhere.exists()
+
+
+def test_windows_opens_no_folder_and_asks_for_no_process(tmp_path, monkeypatch):
+    open_file = files.os.open
+
+    def open_no_folder(path, *flags):
+        if Path(path).is_dir():
+            raise PermissionError(errno.EACCES, "a folder", str(path))
+        return open_file(path, *flags)
+
+    monkeypatch.setattr(files, "_WINDOWS", True)
+    monkeypatch.setattr(files.os, "open", open_no_folder)
+    monkeypatch.setattr(files.os, "kill", lambda *_: pytest.fail("Ctrl-C to every process"))
+    left = tmp_path / f".table~{socket.gethostname()}~99999999~0123abcd.csv"
+    left.write_text("half a tab")
+    files.write_atomic(tmp_path / "table.csv", "whole")
+    assert (tmp_path / "table.csv").read_text() == "whole"
+    assert sorted(tmp_path.iterdir()) == [left, tmp_path / "table.csv"]
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EIO])
+def test_drives_that_sync_no_folder(tmp_path, monkeypatch, number):
+    """Network drives and FUSE say so; a failing disk is another matter."""
+    sync = files.os.fsync
+
+    def sync_files_only(descriptor):
+        if stat.S_ISDIR(files.os.fstat(descriptor).st_mode):
+            raise OSError(number, "no folders")
+        sync(descriptor)
+
+    monkeypatch.setattr(files.os, "fsync", sync_files_only)
+    expected = pytest.raises(OSError, match="no folders") if number == errno.EIO else None
+    with expected or contextlib.nullcontext():
+        files.write_atomic(tmp_path / "table.csv", "whole")
+    assert (tmp_path / "table.csv").read_text() == "whole"
 
 
 def test_every_state_ever_written_can_be_resumed_from(tmp_path, saving_always):

@@ -15,7 +15,6 @@ from small_runs import contents, interrupted_at
 
 from iblib.config import MeasureConfig, RunConfig
 from iblib.information_plane import measure_run
-from iblib.sweep import normalised, read_result, result_path, run_all, run_id
 from iblib.training import Run, train
 from iblib.training import loop as training_loop
 from study.results import Results
@@ -118,28 +117,6 @@ def test_weights_of_another_network_are_not_replayed(tmp_path, whole, caplog):
     shutil.copy(other.weights_path(6), run.weights_path(6))
     assert "another network's weights" in " ".join(redo(tmp_path / "runs", caplog))
     assert contents(tmp_path / "runs") == contents(whole)
-
-
-@pytest.mark.parametrize("kind", DAMAGE)
-def test_a_damaged_result_of_a_sweep(tmp_path, whole, caplog, kind):
-    spec = normalised(
-        {
-            "data": {"name": "binary_patterns"},
-            "run": {"model": "mlp", "epochs": 1, "n_points": 2, "batch_size": 1024},
-            "measure": None,
-        }
-    )
-    folders = {"out": tmp_path / "out", "runs_dir": tmp_path / "runs"}
-    run_all([spec], **folders)
-    path = result_path(folders["out"], run_id(spec))
-    good = path.read_bytes()
-    DAMAGE[kind](path, tmp_path / "marker")
-    with caplog.at_level(logging.WARNING):
-        assert read_result(folders["out"], spec) is None
-    assert len(caplog.records) == (kind != "missing")
-    assert run_all([spec], **folders).submitted == 1
-    assert path.read_bytes() == good
-    assert not (tmp_path / "marker").exists()
 
 
 @pytest.mark.parametrize("kind", DAMAGE)

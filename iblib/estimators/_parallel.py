@@ -30,7 +30,8 @@ def compiled(*reorderings: str) -> Callable:
             loop = numba.njit(cache=True, **options)(function)
         except RuntimeError:  # no writable place for the cache: compile in every process
             return numba.njit(**options)(function)
-        loop._cache.load_overload = _unless_spoilt(loop._cache)
+        if hasattr(loop, "_cache"):  # not where NUMBA_DISABLE_JIT is set
+            loop._cache.load_overload = _unless_spoilt(loop._cache)
         return loop
 
     return decorate
