@@ -80,7 +80,7 @@ THIRD_PARTY = {
         "plotting": DRAWING,
         "summaries": {"numpy", "pandas", "scipy"},
         "console": {"click"},
-        "__main__": {"click"},
+        "__main__": {"click", "torch"},
     },
     "study": {
         "results": TABLES,
@@ -90,7 +90,7 @@ THIRD_PARTY = {
         "audio": TABLES | {"soundfile"},
         **dict.fromkeys(("saxe", "linear", "trust", "verdicts", "recipes"), TABLES),
         "lab": TABLES | {"IPython"},
-        "plots": DRAWING | {"scipy"},
+        "plots": DRAWING | {"scipy", "librosa"},
         **dict.fromkeys(("parameters", "notebooks", "pages"), WRITING | DRAWING),
         "run": WRITING,
         "__main__": {"click"},
