@@ -30,18 +30,21 @@ FLOORS = {
     "views": {"models", "config"},
     "information_plane": {"estimators", "activations", "views", "training"},
     "cluster": {"config"},
-    "sweep": {"information_plane", "cluster"},
+    "grid": {"datasets", "models"},
+    "sweep": {"information_plane", "cluster", "grid"},
+    "console": {"datasets"},
     "summaries": {"names"},
     "plotting": {"summaries", "paths", "files"},
-    "__main__": {"sweep"},
+    "__main__": {"sweep", "console"},
     "__init__": {"information_plane", "plotting"},
 }
 # The study, from the ground up: a room imports from its own floor and those below, and the library.
 STUDY_FLOORS = (
-    ("__init__", "text", "geometry", "plan"),
+    ("__init__", "text", "geometry", "parallel", "plan"),
     ("results", "inputs"),
     ("audio", "saxe", "linear", "trust", "verdicts"),  # inputs or tables in, a table out
     ("recipes",),
+    ("how",),
     ("lab",),
     ("plots", "parameters", "notebooks", "pages"),
     ("run",),
@@ -51,7 +54,16 @@ STUDY_FLOORS = (
 ARRAYS = {"numpy", "scipy", "torch", "numba"}
 TABLES = ARRAYS | {"pandas", "tqdm", "filelock"}
 DRAWING = {"numpy", "pandas", "matplotlib", "ipywidgets", "IPython", "PIL", "traitlets"}
-WRITING = {"papermill", "nbconvert", "nbformat", "nbclient", "nbstripout", "jinja2", "math_core"}
+WRITING = {
+    "papermill",
+    "nbconvert",
+    "nbformat",
+    "nbclient",
+    "nbstripout",
+    "jinja2",
+    "math_core",
+    "zmq",
+}
 THIRD_PARTY = {
     "iblib": {
         "estimators": ARRAYS,
@@ -67,7 +79,8 @@ THIRD_PARTY = {
         "sweep": TABLES,
         "plotting": DRAWING,
         "summaries": {"numpy", "pandas", "scipy"},
-        "__main__": {"click"},
+        "console": {"click"},
+        "__main__": {"click", "torch"},
     },
     "study": {
         "results": TABLES,
@@ -77,7 +90,7 @@ THIRD_PARTY = {
         "audio": TABLES | {"soundfile"},
         **dict.fromkeys(("saxe", "linear", "trust", "verdicts", "recipes"), TABLES),
         "lab": TABLES | {"IPython"},
-        "plots": DRAWING | {"scipy"},
+        "plots": DRAWING | {"scipy", "librosa"},
         **dict.fromkeys(("parameters", "notebooks", "pages"), WRITING | DRAWING),
         "run": WRITING,
         "__main__": {"click"},
