@@ -84,7 +84,7 @@ class RunConfig:
     def __post_init__(self):
         checks = {
             f"optimizer must be one of {OPTIMIZERS}": self.optimizer in OPTIMIZERS,
-            "learning_rate must be positive": self.learning_rate > 0,
+            "learning_rate must be positive and finite": 0 < self.learning_rate < math.inf,
             "momentum must be in [0, 1)": 0 <= self.momentum < 1,
             "batch_size must not be negative (0 is full batch)": self.batch_size >= 0,
             "epochs must not be negative": self.epochs >= 0,
@@ -149,8 +149,11 @@ class Binning:
     def __post_init__(self):
         if self.kind not in self.KINDS:
             raise ConfigError(f"kind must be one of {self.KINDS}; got {self.kind!r}")
-        if not self.value > 0 or (self.parameter == "n_bins" and self.value != int(self.value)):
+        is_whole = self.parameter == "width" or self.value % 1 == 0
+        if not (0 < self.value < math.inf and is_whole):
             raise ConfigError(f"value must be positive (and whole for n_bins); got {self.value!r}")
+        if not -math.inf < self.low < self.high < math.inf:
+            raise ConfigError(f"low must be below high; got {self.low!r} and {self.high!r}")
 
     @property
     def estimator(self) -> str:
@@ -220,8 +223,9 @@ class MeasureConfig:
             raise ConfigError(f"k must be at least 1; got {self.k!r}")
         if self.n_samples < 0 or self.n_points < 0:
             raise ConfigError("n_samples and n_points must not be negative (0 is all)")
-        if not all(v > 0 for v in (self.noise_variance, *self.more_noise, *self.relative_noise)):
-            raise ConfigError("noise_variance, more_noise and relative_noise must be positive")
+        noises = (self.noise_variance, *self.more_noise, *self.relative_noise)
+        if not all(0 < v < math.inf for v in noises):
+            raise ConfigError(f"noise must be positive and finite; got {noises}")
 
     @property
     def needs_ranges(self) -> bool:

@@ -18,7 +18,7 @@ def _a_process_of_its_own(tmp_path, monkeypatch):
     """What a reader's Python would be: nothing registered, files written to a scratch folder."""
     monkeypatch.setenv("IBLIB_ROOT", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    known = [(registry, dict(registry)) for registry in (models.MODELS, datasets.LOADERS)]
+    known = [(registry, dict(registry)) for registry in (models.MODELS, datasets.DATASETS)]
     yield
     for registry, before in known:
         registry.clear()

@@ -138,7 +138,7 @@ def test_gain_scales_the_first_weights():
 @pytest.mark.parametrize("name", models.MODELS)
 def test_a_model_has_what_a_registered_class_must_have(name):
     shape = (12,) if name == "mlp" else (1, 128, 64)
-    options = models.options_for(name, {}, shape, 2 if name == "mlp" else 5)
+    options = models.MODELS[name].options_for({}, shape, 2 if name == "mlp" else 5)
     for activation in models.MODELS[name].activations:
         network = models.build(name, activation, **options)
         output = network.eval()(torch.zeros(2, *shape))
@@ -159,4 +159,4 @@ def test_a_model_has_what_a_registered_class_must_have(name):
 )
 def test_a_model_refuses_data_that_it_does_not_fit(name, options, shape, words):
     with pytest.raises(ValueError, match=words):
-        models.options_for(name, options, shape, 2)
+        models.MODELS[name].options_for(options, shape, 2)

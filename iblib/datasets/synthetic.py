@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from iblib import paths
 from iblib.config import key_of
@@ -120,14 +121,11 @@ def write(settings: SyntheticSettings, base: Path, *, jobs=None, progress: bool 
 
 
 def _build(folder: Path, *, settings: SyntheticSettings, jobs, progress: bool) -> None:
-    from tqdm import tqdm
-
     table = plan(settings)
     for track in table.index:
         fma.clip_path(folder, track).parent.mkdir(parents=True, exist_ok=True)
-    bar = tqdm(
-        total=len(table), desc="synthetic clips", unit="clip", disable=None if progress else True
-    )
+    shown = None if progress else True
+    bar = tqdm(total=len(table), desc="synthetic clips", unit="clip", disable=shown)
     pool = ThreadPoolExecutor(jobs or os.cpu_count())
     try:
         with bar:

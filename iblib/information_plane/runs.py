@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 # A killed measurement loses at most this, and the epoch it was in.
 SAVE_SECONDS = 20.0
+_HEADER = ",".join(COLUMNS) + "\n"
 
 
 def measure_run(
@@ -91,7 +92,10 @@ def _stored_text(path: Path) -> str | None:
     if not path.is_file():
         return None
     try:
-        return files.read_sealed(path).decode()
+        table = files.read_sealed(path)
+        if not table.startswith(_HEADER.encode()):
+            raise files.DamagedFileError(f"{path} holds no table")
+        return table.decode()
     except files.DamagedFileError as error:
         log.warning("%s; measuring anew", error)
         return None
@@ -129,7 +133,7 @@ def _measured_table(
         "seed": run.config.seed,
     }
     title = f"measuring {run.config.model} {run.config.activation}"
-    table = _stored_text(partial_path) or ",".join(COLUMNS) + "\n"
+    table = _stored_text(partial_path) or _HEADER
     measured = set(read_table(io.StringIO(table))["epoch"])
     saved_at = time.monotonic()
     for epoch in tqdm(epochs, title, leave=False, disable=None if progress else True):
