@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from iblib.names import MEASURABLE
+
 # Raised by one whenever the code changes what equal settings compute.
 RUN_FORMAT = 4
 TABLE_FORMAT = 3
 
-ESTIMATORS = ("binning", "kde", "kraskov")
 OPTIMIZERS = ("sgd", "adam")
 
 # Data sets a report can be made of.
@@ -200,7 +201,7 @@ class MeasureConfig:
     n_components : int
         Principal components of the ``pca`` view.
     estimators : tuple of str
-        Some of ``ESTIMATORS``: whose rows the table has. Values do not depend on it.
+        Some of ``iblib.names.MEASURABLE``: whose rows the table has. Values do not depend on it.
     """
 
     split: str = "training"
@@ -215,14 +216,14 @@ class MeasureConfig:
     relative_noise: tuple[float, ...] = ()
     k: int = 2
     n_components: int = 3
-    estimators: tuple[str, ...] = ESTIMATORS
+    estimators: tuple[str, ...] = MEASURABLE
 
     def __post_init__(self):
         if not self.bins:
             raise ConfigError("bins must name at least one convention")
-        if not self.estimators or not set(self.estimators) <= set(ESTIMATORS):
+        if not self.estimators or not set(self.estimators) <= set(MEASURABLE):
             raise ConfigError(
-                f"estimators must be some of {ESTIMATORS}; got {tuple(self.estimators)!r}"
+                f"estimators must be some of {MEASURABLE}; got {tuple(self.estimators)!r}"
             )
         if self.n_samples < 0 or self.n_points < 0:
             raise ConfigError("n_samples and n_points must not be negative (0 is all)")
@@ -237,7 +238,7 @@ class MeasureConfig:
     def as_dict(self) -> dict[str, Any]:
         """Plain settings, for keys and files; all estimators, the default, go without saying."""
         plain = asdict(self)
-        if self.estimators == ESTIMATORS:
+        if self.estimators == MEASURABLE:
             del plain["estimators"]
         return plain
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 # What tells one curve over epochs from another in a plane table.
 CURVE = [
@@ -18,15 +17,17 @@ def select(table: pd.DataFrame, **conditions) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        For an unknown column, or where nothing is left.
+        For an unknown column, or where nothing is left; it names the column and its values.
     """
     for column, wanted in conditions.items():
         if column not in table:
             raise ValueError(f"column must be one of {list(table.columns)}; got {column!r}")
         values = wanted if isinstance(wanted, list | tuple | set) else [wanted]
-        table = table[table[column].isin(values)]
-    if table.empty:
-        raise ValueError(f"no row has {conditions}")
+        chosen = table[table[column].isin(values)]
+        if chosen.empty:
+            known = ", ".join(map(str, table[column].dropna().unique()[:20])) or "none"
+            raise ValueError(f"{column} must be one of the table's ({known}); got {wanted!r}")
+        table = chosen
     return table
 
 
@@ -47,14 +48,6 @@ def compression(table: pd.DataFrame) -> pd.DataFrame:
     found["rise"] = found["maximum"] - found["first"]
     found["fall"] = found["maximum"] - found["last"]
     return found.reset_index()
-
-
-def mean_over_seeds(
-    table: pd.DataFrame, column: str, by: list[str] | tuple[str, ...]
-) -> pd.DataFrame:
-    """Mean, smallest, largest of a column and the number ``n`` of values in each group."""
-    groups = table.groupby(list(by), sort=False)[column]
-    return groups.agg(mean="mean", smallest="min", largest="max", n="size").reset_index()
 
 
 def processing_violations(table: pd.DataFrame, *, tolerance: float = 0.01) -> pd.DataFrame:
@@ -106,18 +99,21 @@ def final_accuracy(history: pd.DataFrame) -> pd.DataFrame:
         Columns of the setting, ``epochs``, ``updates``, ``n_seeds``, the three splits (shares in
         [0, 1]), ``gap`` = training - test, and ``test_spread`` = largest - smallest test value.
     """
-    last = history[history["epoch"] == history.groupby("run")["epoch"].transform("max")]
-    rows = []
-    for setting, group in last.groupby(SETTING, sort=False):
-        splits = group.groupby("split")["accuracy"]
-        row = dict(zip(SETTING, setting, strict=True))
-        row |= {"epochs": group["epoch"].max(), "updates": group["updates"].max()}
-        row["n_seeds"] = group["seed"].nunique()
-        row |= {split: splits.mean()[split] for split in ("training", "validation", "test")}
-        row["gap"] = row["training"] - row["test"]
-        row["test_spread"] = np.ptp(splits.get_group("test"))
-        rows.append(row)
-    return pd.DataFrame(rows)
+    last = _last_epochs(history)
+    groups = last.groupby(SETTING, sort=False)
+    counts = {"epochs": ("epoch", "max"), "updates": ("updates", "max")}
+    found = groups.agg(**counts, n_seeds=("seed", "nunique"))
+    for split in ("training", "validation", "test"):
+        found[split] = last[last["split"] == split].groupby(SETTING)["accuracy"].mean()
+    found["gap"] = found["training"] - found["test"]
+    test = last[last["split"] == "test"].groupby(SETTING)["accuracy"]
+    found["test_spread"] = test.max() - test.min()
+    return found.reset_index()
+
+
+def _last_epochs(history: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each run's last epoch."""
+    return history[history["epoch"] == history.groupby("run")["epoch"].transform("max")]
 
 
 def accuracy_by_seed(history: pd.DataFrame) -> pd.DataFrame:
@@ -129,7 +125,7 @@ def accuracy_by_seed(history: pd.DataFrame) -> pd.DataFrame:
         Columns run, seed, those of the setting, ``dataset``, the splits (shares in [0, 1]), and
         ``gap`` = training - test.
     """
-    last = history[history["epoch"] == history.groupby("run")["epoch"].transform("max")]
+    last = _last_epochs(history)
     keys = ["run", "seed", "dataset", *SETTING]
     found = last.pivot_table(index=keys, columns="split", values="accuracy", sort=False)
     found["gap"] = found["training"] - found["test"]
@@ -177,7 +173,7 @@ def rank_correlation(
 
 
 def _spearman(pairs: np.ndarray) -> float:
-    ranks = rankdata(pairs, axis=0)
+    ranks = pd.DataFrame(pairs).rank().to_numpy()
     if np.ptp(ranks, axis=0).min() == 0:
         return np.nan  # one column is constant
     return float(np.corrcoef(ranks, rowvar=False)[0, 1])

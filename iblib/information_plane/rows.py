@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from iblib.config import ESTIMATORS, Bins, MeasureConfig
+from iblib.config import Bins, MeasureConfig
 from iblib.estimators import Measurement, binning, kde, label_entropy, measure, measure_parts
+from iblib.names import ESTIMATORS, MEASURABLE
 from iblib.views import View
 
 # Above this dimension the Kraskov estimate is known to be biased (notebook 05: +1 nat at d = 20).
@@ -26,7 +27,7 @@ def layer_rows(
     places = {name: [i for i, v in enumerate(views) if v.name == name] for name in config.views}
     filters, layer = places.get("filter", []), places.get("layer", [])
     found: dict[int, Measurement] = {}
-    whole = set(config.estimators) == set(ESTIMATORS)
+    whole = set(config.estimators) == set(MEASURABLE)
     if whole and filters and layer and all(_same(settings[i], settings[layer[0]]) for i in filters):
         parts = [views[i].values for i in filters]
         singles, whole = measure_parts(parts, y, **options, **settings[layer[0]])
@@ -172,12 +173,13 @@ def _bins_argument(bins: Bins, t: np.ndarray, run_range: tuple[float, float] | N
     return {"edges": binning.uniform_edges(low, high, n_bins)}
 
 
-def _estimate(common: dict, estimator: str, parameter: str, value: float, **numbers) -> list[dict]:
-    """One row per quantity; ``None`` leaves the number empty."""
-    about = {"estimator": estimator, "parameter": parameter, "value": value}
+def _estimate(common: dict, name: str, value: float, *numbers, parameter: str = "") -> list[dict]:
+    """One row per quantity of the estimator; ``None`` leaves the number empty."""
+    known = ESTIMATORS[name]
+    about = {"estimator": name, "parameter": parameter or known.parameters[0], "value": value}
     return [
         {**common, **about, "quantity": quantity, "bits": np.nan if bits is None else bits}
-        for quantity, bits in numbers.items()
+        for quantity, bits in zip(known.quantities, numbers, strict=True)
     ]
 
 
@@ -187,16 +189,13 @@ def _binning_rows(bins: Bins, found, common: dict) -> list[dict]:
         "unique_share": found.unique_share,
         "clipped": found.clipped,
     }
-    return _estimate(
-        common, bins.estimator, bins.parameter, bins.value, I_XT=found.xt, I_TY=found.ty
-    )
+    how = {"parameter": bins.parameter}
+    return _estimate(common, bins.estimator, bins.value, found.xt, found.ty, **how)
 
 
 def _pooled_rows(bins: Bins, t: np.ndarray, y: np.ndarray, common: dict) -> list[dict]:
     found = binning.pooled_information(t, y, width=bins.value)
-    return _estimate(
-        common, bins.estimator, bins.parameter, bins.value, H_T=found.h_t, I_TY=found.ty
-    )
+    return _estimate(common, bins.estimator, bins.value, found.h_t, found.ty)
 
 
 def _noise_sweep_rows(config: MeasureConfig, t: np.ndarray, y: np.ndarray, common) -> list[dict]:
@@ -208,23 +207,13 @@ def _noise_sweep_rows(config: MeasureConfig, t: np.ndarray, y: np.ndarray, commo
     if spread > 0:  # equal rows have no scale that noise could be relative to
         for share in config.relative_noise:
             found = kde.information(t, y, noise_variance=share**2 * spread)
-            rows += _kde_rows(share, found, common, "kde_relative", "relative_noise")
+            rows += _kde_rows(share, found, common, "kde_relative")
     return rows
 
 
-def _kde_rows(
-    value: float, found, common: dict, estimator: str = "kde", parameter: str = "noise_variance"
-) -> list[dict]:
-    return _estimate(
-        common | {"saturated": found.saturated},
-        estimator,
-        parameter,
-        value,
-        I_XT_upper=found.xt_upper,
-        I_XT_lower=found.xt_lower,
-        I_TY_upper=found.ty_upper,
-        I_TY_lower=found.ty_lower,
-    )
+def _kde_rows(value: float, found, common: dict, name: str = "kde") -> list[dict]:
+    numbers = (found.xt_upper, found.xt_lower, found.ty_upper, found.ty_lower)
+    return _estimate(common | {"saturated": found.saturated}, name, value, *numbers)
 
 
 def _kraskov_rows(k: int, found, common: dict) -> list[dict]:
@@ -233,7 +222,7 @@ def _kraskov_rows(k: int, found, common: dict) -> list[dict]:
         common["status"] = "degenerate"
     elif common["dimension"] > TRUSTED_DIMENSION:
         common["status"] = "high_dimension"
-    rows = _estimate(common, "kraskov", "k", k, H_T=found.h_t, I_TY=found.ty)
+    rows = _estimate(common, "kraskov", k, found.h_t, found.ty)
     for row in rows:
         if np.isnan(row["bits"]):
             row["status"] = "too_few_samples"

@@ -1,9 +1,8 @@
 """Figures: tables in, matplotlib artists, figures and epoch sliders out."""
 
-from iblib.plotting.interactive import EpochPlayer
+from iblib.plotting.interactive import EpochPlayer, plane_player
 from iblib.plotting.over_epochs import over_epochs_grid, plot_over_epochs
 from iblib.plotting.planes import PlaneLimits, plane_grid, plane_limits, plot_plane
-from iblib.plotting.players import plane_player
 from iblib.plotting.style import (
     epoch_colour_bar,
     epoch_colours,

@@ -8,10 +8,15 @@ import os
 import sys
 from collections.abc import Sequence
 
+import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from iblib.plotting.scenes import Scene
+from iblib.names import estimator_named
+from iblib.plotting.planes import plane_limits
+from iblib.plotting.scenes import Panel, Scene, plane_scene
+from iblib.plotting.tables import facets
+from iblib.summaries import select
 
 # Makes the controls inside the element it stands in; without JavaScript the picture remains.
 _SCRIPT = """
@@ -78,14 +83,9 @@ def png_bytes(picture: Image.Image) -> bytes:
 
 
 def reduce_colours(frames: Sequence[Image.Image], colours: int = 64) -> list[Image.Image]:
-    """Draw all frames with one palette: smaller, and no colour moves from frame to frame.
+    """Draw RGB frames of one size with one palette, of the first, middle and last frame.
 
-    Parameters
-    ----------
-    frames : sequence of Image
-        RGB pictures of equal size.
-    colours : int
-        Size of the palette, which is taken from the first, middle and last frame.
+    They become smaller, and no colour moves from frame to frame.
     """
     width, height = frames[0].size
     sample = Image.new("RGB", (width, 3 * height))
@@ -164,45 +164,18 @@ class EpochPlayer:
         self._widget = None
 
     @classmethod
-    def from_scene(
-        cls,
-        scene: Scene,
-        title: str = "figure",
-        *,
-        label: str = "epoch {}",
-        colours: int | None = 64,
-        **options,
-    ) -> "EpochPlayer":
-        """The frames of a scene, one for each of its steps.
-
-        Parameters
-        ----------
-        scene : Scene
-        title : str
-            As above.
-        label : str
-            Format of a frame's label.
-        colours : int or None
-            Size of the common palette; None keeps all colours.
-        **options
-            Passed to `EpochPlayer`.
-        """
+    def from_scene(cls, scene: Scene, title: str = "figure", **options) -> "EpochPlayer":
+        """The frames of a scene, one for each of its epochs; ``options`` as of `EpochPlayer`."""
         frames = [scene.frame(step) for step in scene.steps]
         options = {"width": frames[0].width} | options
-        frames = reduce_colours(frames, colours) if colours else frames
-        labels = [label.format(step) for step in scene.steps]
+        frames = reduce_colours(frames)
+        labels = [f"epoch {step}" for step in scene.steps]
         player = cls([png_bytes(frame) for frame in frames], labels, title, **options)
         player._scene = scene
         return player
 
     def still_figure(self) -> Figure:
-        """The poster as a figure, to be saved: what stands where nothing moves.
-
-        Raises
-        ------
-        ValueError
-            If the player was not made of a scene.
-        """
+        """The poster of a player made `from_scene` as a figure, to be saved."""
         if self._scene is None:
             raise ValueError("still_figure needs a player made by from_scene")
         return self._scene.still_figure(self._scene.steps[self.poster])
@@ -260,3 +233,55 @@ class EpochPlayer:
             "image/png": base64.b64encode(self.frames[self.poster]).decode(),
         }
         return bundle | (widget_view(self.widget()) if is_live() else {})
+
+
+def plane_player(
+    table: pd.DataFrame,
+    history: pd.DataFrame | None = None,
+    *,
+    estimator: str,
+    bound: str = "upper",
+    columns: str | None = "activation",
+    ways: str = "layer",
+    title: str = "",
+    dpi: int = 88,
+    **options,
+) -> EpochPlayer:
+    """Information planes with a slider: each frame shows one measured epoch and the way to it.
+
+    Colour is the layer (or the filter), the faint line its way so far, hollow points are saturated.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Plane table; what is neither in ``columns`` nor in ``ways`` must have one value.
+    history : DataFrame, optional
+        Learning curves (``run``, ``seed``, ``epoch``, ``split``, ``accuracy``), for a small panel
+        of accuracies below each plane.
+    estimator : str
+        One of the table's.
+    bound : {"upper", "lower"}
+        Which KDE value.
+    columns : str or None
+        Table column that makes panels side by side.
+    ways : {"layer", "channel"}
+        Every layer, or every filter of one layer.
+    title, dpi
+        Text above the panels, by default the estimator; resolution.
+    **options
+        Passed to `EpochPlayer`.
+
+    Returns
+    -------
+    EpochPlayer
+        One frame per epoch; limits and colours are those of the whole table in every frame.
+    """
+    measured = select(table, estimator=estimator)
+    limits = plane_limits(measured, estimator, bound)
+    shown = [
+        Panel(facet.title, facet.table, estimator, bound, limits)
+        for facet in facets(measured, None, columns, bound)
+    ]
+    title = title or f"Information plane, {estimator_named(estimator).shown(bound)}"
+    scene = plane_scene(shown, history, ways=ways, title=title, dpi=dpi)
+    return EpochPlayer.from_scene(scene, title, **options)

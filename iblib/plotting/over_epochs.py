@@ -1,6 +1,6 @@
 """Bits of every layer against the epoch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,27 +10,26 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from iblib.names import estimator_named
 from iblib.plotting.planes import hollow_handles, padded
 from iblib.plotting.style import (
     LayerStyle,
     epoch_axis,
-    estimator_line,
     figure_legend,
+    filled_panels,
     layer_handles,
     layer_styles,
+    marks,
     panels,
     reference_line,
-    say_missing,
     say_outside,
 )
 from iblib.plotting.tables import (
-    axis_label,
+    ceilings,
     data_note,
     estimator_rows,
     facets,
-    family,
     n_seeds,
-    quantity_name,
     require_one,
     seeds_text,
     values_of,
@@ -75,51 +74,23 @@ def plot_over_epochs(
         By layer: the band from the lowest to the highest seed (several seeds), the mean line, and
         the scatter of means (hollow where saturated, or for Kraskov with zero-radius samples).
     """
-    rows = shown_rows(table, quantity, estimator, bound, layers)
+    rows, known = estimator_rows(table, estimator, quantity, bound), estimator_named(estimator)
+    rows = rows if layers is None else rows[rows["layer"].isin(list(layers))]
     require_one(rows)
     styles = styles or layer_styles(layers or values_of(rows, "layer"))
-    ceilings = _ceilings(rows, quantity, estimator) if ceiling else {}
+    heights = ceilings(rows, quantity) if ceiling and len(rows) else {}
     artists: list[Artist] = []
-    for height, label in ceilings.items():
+    for height, label in heights.items():
         artists += reference_line(ax, height, label, "y")
     for name in [layer for layer in styles if (rows["layer"] == layer).any()]:
-        one = rows[rows["layer"] == name]
-        artists += _trend(ax, one, styles[name], estimator_line(estimator))
+        artists += _trend(ax, rows[rows["layer"] == name], styles[name], known.line)
     epoch_axis(ax, int(table["epoch"].max()))
-    ax.set_ylabel(axis_label(estimator, quantity))
-    return artists + _y_limits(ax, rows, list(ceilings))
-
-
-def shown_rows(
-    table: pd.DataFrame,
-    quantity: str,
-    estimator: str,
-    bound: str,
-    layers: Sequence[str] | None = None,
-) -> pd.DataFrame:
-    """Rows of a quantity and of some layers."""
-    rows = estimator_rows(table, estimator, quantity_name(estimator, quantity, bound))
-    return rows if layers is None else rows[rows["layer"].isin(list(layers))]
-
-
-def _y_limits(ax: Axes, rows: pd.DataFrame, ceilings: Sequence[float]) -> list[Artist]:
-    """Room for all values and labels; Kraskov's zero-radius values do not stretch the axis."""
+    ax.set_ylabel(known.axis(quantity))
     values = rows["bits"]
-    if family(values_of(rows, "estimator")[0]) == "entropy" and not rows["hollow"].all():
-        values = values[~rows["hollow"]]
-    ax.set_ylim(padded([*values, *ceilings], 0.12))
-    return say_outside(ax, rows["bits"].between(*ax.get_ylim()))
-
-
-def _ceilings(rows: pd.DataFrame, quantity: str, estimator: str) -> dict[float, str]:
-    """What the quantity cannot pass [bits], with its label; empty where there is nothing."""
-    if quantity == "I_TY":
-        heights = {round(float(h), 6) for h in values_of(rows, "label_entropy")}
-        return {height: f"H(Y) = {height:.3g}" for height in sorted(heights)}
-    if family(estimator) != "information":
-        return {}
-    heights = [float(np.log2(p)) for p in values_of(rows, "n_samples")]
-    return {height: rf"$\log_2 P$ = {height:.3g}" for height in heights}
+    if known.family == "entropy" and not rows["hollow"].all():
+        values = values[~rows["hollow"]]  # zero-radius values do not stretch the axis
+    ax.set_ylim(padded([*values, *heights], 0.12))
+    return artists + say_outside(ax, rows["bits"].between(*ax.get_ylim()))
 
 
 def _trend(ax: Axes, rows: pd.DataFrame, look: LayerStyle, line: str) -> list[Artist]:
@@ -133,11 +104,8 @@ def _trend(ax: Axes, rows: pd.DataFrame, look: LayerStyle, line: str) -> list[Ar
         artists.append(ax.fill_between(epochs, groups.min(), groups.max(), **band))
     artists += ax.plot(epochs, mean, color=look.colour, ls=line)
     hollow = rows.groupby("epoch")["hollow"].mean().to_numpy() >= 0.5
-    marked = _spaced(epochs)
-    faces = [("white" if empty else look.colour) for empty in hollow[marked]]
-    mark = {"marker": look.marker, "s": 14, "facecolors": faces, "edgecolors": look.colour}
-    artists.append(ax.scatter(epochs[marked], mean[marked], linewidths=0.9, zorder=3, **mark))
-    return artists
+    at = _spaced(epochs)
+    return [*artists, marks(ax, epochs[at], mean[at], look, hollow[at], size=14)]
 
 
 def _spaced(epochs: np.ndarray, most: int = 12) -> np.ndarray:
@@ -169,45 +137,46 @@ def over_epochs_grid(
         What to draw.
     bound : {"upper", "lower"}
         Which KDE value.
-    title : str
-        Above all panels.
-    panel : tuple of float
-        Width and height of a panel [inch].
+    title, panel
+        Text above all panels; width and height of a panel [inch].
     """
     grid = facets(table, rows, columns, bound)
     styles = layer_styles(values_of(table, "layer"))
     drawn, by_family = [], {}
-    with panels(grid[-1].row + 1, grid[-1].column + 1, panel=panel) as (figure, axes):
-        for facet in grid:
-            ax = axes[facet.row, facet.column]
-            ax.set_title(facet.title)
-            names = values_of(facet.table, "estimator")
-            if not names:
-                say_missing(ax)
-                continue
+    size = {"panel": panel, "title": title}
+    with panels(grid[-1].row + 1, grid[-1].column + 1, **size) as (figure, axes):
+        for ax, facet in filled_panels(axes, grid):
             require_one(facet.table[["estimator"]])
-            chosen = {"quantity": quantity, "estimator": names[0], "bound": bound}
+            name = values_of(facet.table, "estimator")[0]
+            chosen = {"quantity": quantity, "estimator": name, "bound": bound}
             plot_over_epochs(ax, facet.table, styles=styles, **chosen)
-            drawn.append(shown_rows(facet.table, **chosen))
-            by_family.setdefault(family(names[0]), []).append(ax)
+            drawn.append(estimator_rows(facet.table, **chosen))
+            by_family.setdefault(estimator_named(name).family, []).append(ax)
         for same in by_family.values():
-            share_y(same)
+            equal_limits(same)
         seeds_legend(figure, layer_handles(styles, coloured=True), drawn)
-        figure.suptitle(title or None)
     return figure
 
 
-def share_y(axes: Sequence[Axes]) -> None:
-    """Give axes that show the same quantity the same y limits."""
-    limits = [ax.get_ylim() for ax in axes]
+def equal_limits(axes: Iterable[Axes], *, room: bool = False) -> None:
+    """Give axes that show the same quantity the same y limits, with room for labels above."""
+    axes = list(axes)
+    ends = [end for ax in axes for end in ax.get_ylim()]
+    limits = padded(ends, 0.14) if room else (min(ends), max(ends))
     for ax in axes:
-        ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+        ax.set_ylim(limits)
+
+
+def seed_handles(drawn: Sequence[pd.DataFrame]) -> list[Artist]:
+    """Legend entries of mean and band; none where every curve is one network's."""
+    counts = [n_seeds(rows) for rows in drawn]
+    if max(counts, default=0) < 2:
+        return []
+    mean = Line2D([], [], color="0.4", label=f"mean, {seeds_text(counts)}")
+    return [mean, Patch(color="0.4", alpha=0.25, lw=0, label="lowest to highest seed")]
 
 
 def seeds_legend(figure: Figure, handles: list, drawn: Sequence[pd.DataFrame]) -> None:
     """Layers, the meaning of line, band and hollow markers, and the note about the data."""
-    counts = [n_seeds(rows) for rows in drawn]
-    if max(counts, default=0) > 1:
-        handles.append(Line2D([], [], color="0.4", label=f"mean, {seeds_text(counts)}"))
-        handles.append(Patch(color="0.4", alpha=0.25, lw=0, label="lowest to highest seed"))
-    figure_legend(figure, [*handles, *hollow_handles(drawn)], data_note(pd.concat(drawn)))
+    handles = [*handles, *seed_handles(drawn), *hollow_handles(drawn)]
+    figure_legend(figure, handles, data_note(pd.concat(drawn)))

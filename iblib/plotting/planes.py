@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from matplotlib import patheffects
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
@@ -13,27 +12,26 @@ from matplotlib.colors import LogNorm, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from iblib.names import estimator_named
 from iblib.plotting.style import (
     PANEL,
     LayerStyle,
     epoch_colour_bar,
     epoch_colours,
     epoch_norm,
-    estimator_line,
     figure_legend,
+    filled_panels,
     layer_handles,
     layer_styles,
     panels,
     reference_line,
-    say_missing,
+    ringed_marks,
     say_outside,
 )
 from iblib.plotting.tables import (
-    Facet,
-    axis_label,
+    ceilings,
     data_note,
     facets,
-    family,
     n_seeds,
     plane_points,
     require_one,
@@ -51,11 +49,6 @@ class PlaneLimits:
 
     x: tuple[float, float]
     y: tuple[float, float]
-
-    def union(self, other: "PlaneLimits") -> "PlaneLimits":
-        """The smallest limits that hold both."""
-        pairs = ((self.x, other.x), (self.y, other.y))
-        return PlaneLimits(*((min(a[0], b[0]), max(a[1], b[1])) for a, b in pairs))
 
 
 def plane_limits(table: pd.DataFrame, estimator: str, bound: str = "upper") -> PlaneLimits:
@@ -79,22 +72,21 @@ def plane_limits(table: pd.DataFrame, estimator: str, bound: str = "upper") -> P
     ValueError
         If the table holds no point of this estimator.
     """
-    members = [e for e in values_of(table, "estimator") if family(e) == family(estimator)]
+    family = estimator_named(estimator).family
+    members = [e for e in values_of(table, "estimator") if estimator_named(e).family == family]
     points = pd.concat([plane_points(table, name, bound) for name in members or [estimator]])
     if points.empty:
         raise ValueError(f"estimator must have pairs of I(X;T) and I(T;Y); got none: {estimator!r}")
-    return _limits_of(points, family(estimator))
+    return _limits_of(points, family)
 
 
-def _limits_of(points: pd.DataFrame, kind: str) -> PlaneLimits:
+def _limits_of(points: pd.DataFrame, family: str) -> PlaneLimits:
     """Limits of points of one family of estimators."""
-    if kind == "entropy" and not points["hollow"].all():
+    if family == "entropy" and not points["hollow"].all():
         points = points[~points["hollow"]]
-    x, y = [*points["x"]], [0.0, *points["y"], *_label_entropies(points)]
-    if kind != "entropy":
+    x, y = [*points["x"], *ceilings(points, "I_XT")], [0.0, *points["y"], *ceilings(points, "I_TY")]
+    if family != "entropy":
         x.append(0.0)
-    if kind == "information":
-        x.extend(_log_counts(points))
     return PlaneLimits(padded(x), padded(y, _PAD_TOP))
 
 
@@ -105,24 +97,12 @@ def padded(values: Sequence[float], top: float = _PAD) -> tuple[float, float]:
     return low - _PAD * size, high + top * size
 
 
-def _log_counts(points: pd.DataFrame) -> list[float]:
-    """Distinct ceilings log2 P [bits]."""
-    return [float(np.log2(p)) for p in values_of(points, "n_samples")]
-
-
-def _label_entropies(points: pd.DataFrame) -> list[float]:
-    """Distinct ceilings H(Y) [bits]."""
-    return sorted({round(float(h), 6) for h in values_of(points, "label_entropy")})
-
-
 def plot_plane(
     ax: Axes,
-    table: pd.DataFrame,
+    points: pd.DataFrame,
     *,
     colour: str = "epoch",
     limits: PlaneLimits | None = None,
-    estimator: str | None = None,
-    bound: str = "upper",
     layers: Sequence[str] | None = None,
     norm: LogNorm | None = None,
 ) -> list[Artist]:
@@ -135,16 +115,12 @@ def plot_plane(
     ----------
     ax : Axes
         Where to draw.
-    table : DataFrame
-        Points from `plane_points`, or a plane table of one configuration.
+    points : DataFrame
+        From `plane_points`, of one configuration.
     colour : {"epoch", "layer"}
         What colour means; with "epoch" the marker tells the layer.
     limits : PlaneLimits, optional
         From `plane_limits` of the whole table; by default from these points.
-    estimator : str, optional
-        Which estimator, where a plane table holds several.
-    bound : {"upper", "lower"}
-        Which KDE value.
     layers : sequence of str, optional
         All layers in network order, where panels must agree on colours and markers.
     norm : LogNorm, optional
@@ -159,53 +135,42 @@ def plot_plane(
     Raises
     ------
     ValueError
-        If colour is unknown, nothing is left to draw, or a setting has several values.
+        If colour is unknown, there is no point, or a setting has several values.
     """
     if colour not in ("epoch", "layer"):
         raise ValueError(f'colour must be "epoch" or "layer"; got {colour!r}')
-    points = _as_points(table, estimator, bound)
-    name = values_of(points, "estimator")[0]
-    limits = limits or _limits_of(points, family(name))
+    if points.empty:
+        raise ValueError("points must hold pairs of I(X;T) and I(T;Y); got none")
+    require_one(points)
+    known = estimator_named(values_of(points, "estimator")[0])
+    limits = limits or _limits_of(points, known.family)
     styles = layer_styles(layers or values_of(points, "layer"))
     norm = norm or epoch_norm(points["epoch"])
     artists = draw_ceilings(ax, points)
     for layer, rows in points.groupby("layer", sort=False):
         look = styles[layer]
-        artists += _paths(ax, rows, look.colour if colour == "layer" else "0.6", name)
+        artists += _paths(ax, rows, look.colour if colour == "layer" else "0.6", known.line)
         artists += _means(ax, rows, look, norm if colour == "epoch" else None)
-    inside = points["x"].between(*limits.x) & points["y"].between(*limits.y)
-    artists += say_outside(ax, inside)
-    ax.set(xlim=limits.x, ylim=limits.y)
-    ax.set(xlabel=axis_label(name, "I_XT"), ylabel=axis_label(name, "I_TY"))
-    return artists
+    return artists + finish_plane(ax, points, limits)
 
 
-def _as_points(table: pd.DataFrame, estimator: str | None, bound: str) -> pd.DataFrame:
-    """Points of one configuration, from points or from a plane table."""
-    points = table
-    if "x" not in table or "y" not in table:
-        names = values_of(table, "estimator") if estimator is None else [estimator]
-        if len(names) != 1:
-            raise ValueError(f"estimator must have one value in a panel; got {names}: select one")
-        points = plane_points(table, names[0], bound)
-    if points.empty:
-        raise ValueError("table must hold pairs of I(X;T) and I(T;Y); got none")
-    require_one(points)
-    return points
+def finish_plane(ax: Axes, points: pd.DataFrame, limits: PlaneLimits) -> list[Artist]:
+    """Limits and labels of a plane, and how many of its points the limits leave out."""
+    known = estimator_named(values_of(points, "estimator")[0])
+    ax.set(xlim=limits.x, ylim=limits.y, xlabel=known.axis("I_XT"), ylabel=known.axis("I_TY"))
+    return say_outside(ax, points["x"].between(*limits.x) & points["y"].between(*limits.y))
 
 
 def draw_ceilings(ax: Axes, points: pd.DataFrame) -> list[Artist]:
     """The lines no estimate can pass: log2 P (not for Kraskov) and H(Y)."""
     artists: list[Artist] = []
-    if family(values_of(points, "estimator")[0]) == "information":
-        for value in _log_counts(points):
-            artists += reference_line(ax, value, rf"$\log_2 P$ = {value:.3g}", "x")
-    for value in _label_entropies(points):
-        artists += reference_line(ax, value, f"H(Y) = {value:.3g}", "y")
+    for axis, quantity in (("x", "I_XT"), ("y", "I_TY")):
+        for value, label in ceilings(points, quantity).items():
+            artists += reference_line(ax, value, label, axis)
     return artists
 
 
-def _paths(ax: Axes, rows: pd.DataFrame, colour: str, estimator: str) -> list[Artist]:
+def _paths(ax: Axes, rows: pd.DataFrame, colour: str, line: str) -> list[Artist]:
     """A layer's way over the epochs: thin for every seed, thick for their mean."""
     lines: list[Artist] = []
     if n_seeds(rows) > 1:
@@ -214,7 +179,6 @@ def _paths(ax: Axes, rows: pd.DataFrame, colour: str, estimator: str) -> list[Ar
         thin = LineCollection(ways, colors=colour, linewidths=0.5, alpha=0.45, zorder=2)
         lines.append(ax.add_collection(thin))
     mean = seed_mean(rows)
-    line = estimator_line(estimator)
     return [*lines, *ax.plot(mean["x"], mean["y"], color=colour, lw=1.0, ls=line, zorder=3)]
 
 
@@ -234,22 +198,7 @@ def _means(
     size = np.full(len(mean), 9.0 if norm is None else 18.0)
     size[-1] = 42.0
     hollow = mean["hollow"].to_numpy() >= 0.5
-    artists = []
-    for chosen, empty in ((~hollow, False), (hollow, True)):
-        if chosen.any():
-            at = {"x": mean["x"][chosen], "y": mean["y"][chosen], "s": size[chosen]}
-            artists.append(_marks(ax, at, colours[chosen], look.marker, empty))
-    return artists
-
-
-def _marks(ax: Axes, at: dict, colours: np.ndarray, marker: str, empty: bool) -> PathCollection:
-    """Markers with a dark outline, so that light colours stay visible on white."""
-    style = {"marker": marker, "zorder": 4, "clip_on": True}
-    if not empty:
-        return ax.scatter(**at, facecolors=colours, edgecolors="0.25", linewidths=0.35, **style)
-    ring = ax.scatter(**at, facecolors="white", edgecolors=colours, linewidths=1.2, **style)
-    ring.set_path_effects([patheffects.withStroke(linewidth=1.9, foreground="0.3")])
-    return ring
+    return ringed_marks(ax, mean["x"], mean["y"], size, colours, hollow, look.marker)
 
 
 def plane_grid(
@@ -275,10 +224,8 @@ def plane_grid(
         What colour means.
     bound : {"upper", "lower"}
         Which KDE value.
-    title : str
-        Above all panels.
-    panel : tuple of float
-        Width and height of a panel [inch].
+    title, panel
+        Text above all panels; width and height of a panel [inch].
     whole : DataFrame, optional
         Larger plane table that sets the limits, where several figures must agree.
 
@@ -287,35 +234,6 @@ def plane_grid(
     Figure
         Limits are equal in all panels of one family of estimators (binning and KDE; Kraskov;
         pooled histogram).
-    """
-    planes = prepare_planes(table, rows, columns, bound, whole)
-    last = planes.facets[-1]
-    with panels(last.row + 1, last.column + 1, panel=panel) as (figure, axes):
-        fill_planes(axes, planes, colour)
-        finish_planes(figure, axes, planes, colour)
-        figure.suptitle(title or None)
-    return figure
-
-
-@dataclass(frozen=True)
-class Planes:
-    """What the panels of a grid of planes show and share."""
-
-    facets: list[Facet]  # their tables are points, empty where nothing was measured
-    limits: dict[str, PlaneLimits]  # by estimator
-    layers: list[str]
-    norm: LogNorm
-    note: str
-
-
-def prepare_planes(
-    table: pd.DataFrame,
-    rows: str | None,
-    columns: str | None,
-    bound: str = "upper",
-    whole: pd.DataFrame | None = None,
-) -> Planes:
-    """Points of every panel, with the limits, layers and epoch scale they share.
 
     Raises
     ------
@@ -324,14 +242,24 @@ def prepare_planes(
     """
     grid = facets(table, rows, columns, bound)
     grid = [replace(facet, table=_facet_points(facet.table, bound)) for facet in grid]
-    drawn = [facet.table for facet in grid if not facet.table.empty]
-    if not drawn:
+    found = [facet.table for facet in grid if not facet.table.empty]
+    if not found:
         raise ValueError("table must hold pairs of I(X;T) and I(T;Y); got none")
     whole = table if whole is None else whole
-    names = dict.fromkeys(values_of(points, "estimator")[0] for points in drawn)
+    names = dict.fromkeys(values_of(points, "estimator")[0] for points in found)
     limits = {name: plane_limits(whole, name, bound) for name in names}
-    norm = epoch_norm(whole["epoch"])
-    return Planes(grid, limits, values_of(table, "layer"), norm, data_note(table))
+    layers, norm = values_of(table, "layer"), epoch_norm(whole["epoch"])
+    shared = {"layers": layers, "norm": norm, "colour": colour}
+    size = {"panel": panel, "title": title}
+    with panels(grid[-1].row + 1, grid[-1].column + 1, **size) as (figure, axes):
+        for ax, facet in filled_panels(axes, grid):
+            name = values_of(facet.table, "estimator")[0]
+            plot_plane(ax, facet.table, limits=limits[name], **shared)
+        if colour == "epoch":
+            epoch_colour_bar(figure, axes, norm)
+        handles = layer_handles(layer_styles(layers), coloured=colour == "layer")
+        figure_legend(figure, [*handles, *_plane_handles(found)], data_note(table))
+    return figure
 
 
 def _facet_points(table: pd.DataFrame, bound: str) -> pd.DataFrame:
@@ -340,28 +268,6 @@ def _facet_points(table: pd.DataFrame, bound: str) -> pd.DataFrame:
     if len(names) > 1:
         raise ValueError(f"estimator must have one value in a panel; got {names}: select one")
     return plane_points(table, names[0], bound) if names else table
-
-
-def fill_planes(axes: np.ndarray, planes: Planes, colour: str = "epoch") -> None:
-    """Draw every panel on its axes."""
-    shared = {"layers": planes.layers, "norm": planes.norm, "colour": colour}
-    for facet in planes.facets:
-        ax = axes[facet.row, facet.column]
-        ax.set_title(facet.title)
-        if facet.table.empty:
-            say_missing(ax)
-            continue
-        limits = planes.limits[values_of(facet.table, "estimator")[0]]
-        plot_plane(ax, facet.table, limits=limits, **shared)
-
-
-def finish_planes(figure: Figure, axes: np.ndarray, planes: Planes, colour: str) -> None:
-    """Colour bar, legend and the note about the data, once for all panels."""
-    found = [facet.table for facet in planes.facets if not facet.table.empty]
-    if colour == "epoch":
-        epoch_colour_bar(figure, axes, planes.norm)
-    handles = layer_handles(layer_styles(planes.layers), coloured=colour == "layer")
-    figure_legend(figure, [*handles, *_plane_handles(found)], planes.note)
 
 
 def _plane_handles(found: Sequence[pd.DataFrame]) -> list[Line2D]:
@@ -378,8 +284,12 @@ def _plane_handles(found: Sequence[pd.DataFrame]) -> list[Line2D]:
 def hollow_handles(found: Sequence[pd.DataFrame]) -> list[Line2D]:
     """Legend entries that say what hollow markers mean, where there are some."""
     marked = [rows for rows in found if rows["hollow"].any()]
-    kinds = {family(values_of(rows, "estimator")[0]) for rows in marked}
-    texts = [r"hollow: within 1 % of $\log_2 P$"] if kinds - {"entropy"} else []
-    texts += ["hollow (Kraskov): duplicates, r = 0"] if "entropy" in kinds else []
+    columns = {estimator_named(values_of(rows, "estimator")[0]).hollow for rows in marked}
     look = {"color": "0.25", "marker": "o", "ls": "", "mfc": "white"}
-    return [Line2D([], [], label=text, **look) for text in texts]
+    return [Line2D([], [], label=_HOLLOW[name], **look) for name in _HOLLOW if name in columns]
+
+
+_HOLLOW = {
+    "saturated": r"hollow: within 1 % of $\log_2 P$",
+    "zero_radius": "hollow (Kraskov): duplicates, r = 0",
+}

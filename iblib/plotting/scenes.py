@@ -11,9 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
+from iblib.names import estimator_named
 from iblib.plotting.planes import (
     PlaneLimits,
     draw_ceilings,
+    finish_plane,
     hollow_handles,
     plane_limits,
     seed_mean,
@@ -22,17 +24,14 @@ from iblib.plotting.style import (
     SMALLEST_PT,
     LayerStyle,
     epoch_axis,
-    estimator_line,
     figure_legend,
     layer_handles,
     layer_styles,
     panels,
     pixels,
-    say_outside,
     style,
 )
 from iblib.plotting.tables import (
-    axis_label,
     data_note,
     n_seeds,
     plane_points,
@@ -57,9 +56,7 @@ class Scene:
         Resolution of the frames.
     """
 
-    def __init__(
-        self, figure: Figure, move: Callable[[object], None], steps: Sequence, *, dpi: int = 88
-    ):
+    def __init__(self, figure: Figure, move: Callable[[object], None], steps: Sequence, *, dpi=88):
         self.figure, self.move, self.steps = figure, move, list(steps)
         figure.set_layout_engine("none")
         figure.set_dpi(dpi)
@@ -113,11 +110,11 @@ class _Way:
         self.dots.set_data(*(dots.T if len(dots) > 1 else ([], [])))
 
 
-def _way(ax: Axes, rows: pd.DataFrame, look: LayerStyle, estimator: str) -> _Way:
+def _way(ax: Axes, rows: pd.DataFrame, look: LayerStyle, line: str) -> _Way:
     mean = seed_mean(rows)
     seeds = {int(e): one[["x", "y"]].to_numpy() for e, one in rows.groupby("epoch")}
     moving = {"animated": True, "color": look.colour}
-    (path,) = ax.plot([], [], lw=1.4, alpha=0.45, ls=estimator_line(estimator), **moving)
+    (path,) = ax.plot([], [], lw=1.4, alpha=0.45, ls=line, **moving)
     (dots,) = ax.plot([], [], ".", ms=3.5, alpha=0.55, zorder=3, **moving)
     edge = {"mec": look.colour, "mew": 1.6, "zorder": 4}
     (mark,) = ax.plot([], [], look.marker, ms=7.5, **edge, **moving)
@@ -133,10 +130,6 @@ class Panel:
     estimator: str
     bound: str = "upper"
     limits: PlaneLimits | None = None
-
-    def points(self) -> pd.DataFrame:
-        """Points of the plane, one configuration."""
-        return plane_points(self.table, self.estimator, self.bound)
 
 
 def plane_scene(
@@ -157,10 +150,8 @@ def plane_scene(
         Learning curves; those of a panel's runs are drawn below it.
     ways : {"layer", "channel"}
         Whose ways are drawn: every layer's, or every filter's of one layer.
-    title : str
-        Above the panels.
-    dpi : int
-        Resolution.
+    title, dpi
+        Text above the panels; resolution.
 
     Returns
     -------
@@ -178,8 +169,8 @@ def plane_scene(
     size = {"figsize": (3.5 * len(shown) + 0.4, 4.6), "height_ratios": (3.4, 1)}
     if history is None:
         size = {"figsize": (3.5 * len(shown) + 0.4, 3.6)}
-    moves = []
-    with panels(1 if history is None else 2, len(shown), **size) as (figure, axes):
+    moves, rows = [], 1 if history is None else 2
+    with panels(rows, len(shown), title=title, **size) as (figure, axes):
         for column, (panel, one) in enumerate(zip(shown, points, strict=True)):
             moves.append(_plane(axes[0, column], panel, one, styles, ways))
             if history is not None:
@@ -187,7 +178,6 @@ def plane_scene(
         handles = layer_handles({_way_name(n, ways): s for n, s in styles.items()}, coloured=True)
         note = data_note(pd.concat([panel.table for panel in shown]))
         figure_legend(figure, [*handles, *_handles(points)], note)
-        figure.suptitle(title or None)
     epochs = sorted({int(epoch) for one in points for epoch in one["epoch"]})
     return Scene(figure, lambda epoch: [move(epoch) for move in moves], epochs, dpi=dpi)
 
@@ -195,7 +185,7 @@ def plane_scene(
 def _checked(panel: Panel, ways: str) -> pd.DataFrame:
     if ways not in ("layer", "channel"):
         raise ValueError(f'ways must be "layer" or "channel"; got {ways!r}')
-    points = panel.points()
+    points = plane_points(panel.table, panel.estimator, panel.bound)
     if points.empty:
         raise ValueError(f"table must hold pairs of I(X;T) and I(T;Y); got none: {panel.title!r}")
     require_one(points, but=(ways,))
@@ -212,14 +202,11 @@ def _plane(ax: Axes, panel: Panel, points: pd.DataFrame, styles: dict, ways: str
     """The still part of one plane; what moves it to an epoch is returned."""
     limits = panel.limits or plane_limits(panel.table, panel.estimator, panel.bound)
     draw_ceilings(ax, points)
-    ax.set(xlim=limits.x, ylim=limits.y, title=panel.title)
-    ax.set_xlabel(axis_label(panel.estimator, "I_XT"))
-    ax.set_ylabel(axis_label(panel.estimator, "I_TY"))
-    say_outside(ax, points["x"].between(*limits.x) & points["y"].between(*limits.y))
-    found = [
-        _way(ax, rows, styles[name], panel.estimator)
-        for name, rows in points.groupby(ways, sort=False)
-    ]
+    ax.set_title(panel.title)
+    finish_plane(ax, points, limits)
+    line = estimator_named(panel.estimator).line
+    groups = points.groupby(ways, sort=False)
+    found = [_way(ax, rows, styles[name], line) for name, rows in groups]
     place = {"transform": ax.transAxes, "ha": "left", "va": "top", "fontsize": 9}
     text = ax.text(0.03, 0.9, "", weight="bold", color="0.2", animated=True, **place)
 

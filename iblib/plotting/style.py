@@ -2,17 +2,22 @@
 
 import io
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import font_manager, patheffects
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.collections import PathCollection
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
@@ -31,7 +36,12 @@ VALUE_CMAP = "magma"
 PANEL = (2.6, 2.3)
 SMALLEST_PT = 7
 
-_LINES = {"kde": "--", "kde_relative": "--", "kraskov": "-."}  # binning and its variants: solid
+# For letters that the first font lacks; only those that are installed are asked.
+_FALLBACK_FONTS = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Micro Hei"),
+    *("PingFang SC", "Hiragino Sans", "Microsoft YaHei", "Noto Sans Devanagari", "Nirmala UI"),
+    *("Kohinoor Devanagari", "Arial Unicode MS", "Unifont"),
+)
 _NAME = re.compile(r"^\d\d-[a-z0-9-]+$")
 _RC = {
     "font.size": 8,
@@ -58,16 +68,32 @@ _RC = {
 }
 
 
+@cache
+def _fonts() -> list[str]:
+    """Font families, in the order in which a letter is looked for."""
+    installed = set(font_manager.get_font_names())
+    return ["sans-serif", *(name for name in _FALLBACK_FONTS if name in installed)]
+
+
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw in the house style, whatever the reader's own matplotlib settings are."""
-    with plt.style.context(["default", _RC]):
+    """Draw in the house style, whatever the reader's own matplotlib settings are.
+
+    A letter that no installed font has is drawn as a box, without a warning.
+    """
+    with warnings.catch_warnings(), plt.style.context(["default", _RC | {"font.family": _fonts()}]):
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         yield
 
 
 @contextmanager
 def panels(
-    rows: int = 1, columns: int = 1, *, panel: tuple[float, float] = PANEL, **options
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    panel: tuple[float, float] = PANEL,
+    title: str | None = None,
+    **options,
 ) -> Iterator[tuple[Figure, np.ndarray]]:
     """A styled figure of ``rows x columns`` panels, laid out at the end of the block.
 
@@ -80,6 +106,8 @@ def panels(
         Number of panels.
     panel : tuple of float
         Width and height of one panel [inch].
+    title : str, optional
+        Above all panels.
     **options
         Passed to ``plt.subplots`` (``sharex``, ``width_ratios``, ...).
 
@@ -94,6 +122,8 @@ def panels(
         figure, axes = plt.subplots(rows, columns, **options)
         try:
             yield figure, axes
+            if title is not None:
+                figure.suptitle(title or None)
             _settle(figure)
         finally:
             plt.close(figure)
@@ -114,22 +144,44 @@ class LayerStyle:
 
 
 def layer_styles(layers: Iterable[str]) -> dict[str, LayerStyle]:
-    """Colour and marker by layer, in network order; after 7 layers colours repeat, markers do not.
-
-    Parameters
-    ----------
-    layers : iterable of str
-        Layer names in network order.
-    """
+    """Colour and marker by layer, in network order; after 7 layers colours repeat, not markers."""
     return {
         name: LayerStyle(OKABE_ITO[i % len(OKABE_ITO)], MARKERS[i % len(MARKERS)])
         for i, name in enumerate(dict.fromkeys(layers))
     }
 
 
-def estimator_line(estimator: str) -> str:
-    """Line style of an estimator: binning and its variants solid, KDE dashed, Kraskov dash-dot."""
-    return _LINES.get(estimator, "-")
+def marks(
+    ax: Axes, x, y, look: LayerStyle, hollow: Iterable[bool], *, size: float, width: float = 0.9
+) -> PathCollection:
+    """Markers of one layer, white inside where ``hollow``."""
+    faces = ["white" if empty else look.colour for empty in hollow]
+    fill = {"facecolors": faces, "edgecolors": look.colour, "linewidths": width}
+    return ax.scatter(x, y, marker=look.marker, s=size, zorder=3, **fill)
+
+
+def ringed_marks(
+    ax: Axes, x, y, sizes, colours, hollow: np.ndarray, marker="o", *, ring=1.2, outline=1.9
+) -> list[PathCollection]:
+    """Markers in colours of their own, with dark outlines, so that light ones stay visible.
+
+    Returns
+    -------
+    list of PathCollection
+        The filled ones and the hollow ones, where there are any.
+    """
+    found = []
+    for chosen, empty in ((~hollow, False), (hollow, True)):
+        if chosen.any():
+            look = {"facecolors": colours[chosen], "edgecolors": "0.25", "linewidths": 0.35}
+            if empty:
+                look = {"facecolors": "white", "edgecolors": colours[chosen], "linewidths": ring}
+            at = (x[chosen], y[chosen], sizes[chosen])
+            found.append(ax.scatter(*at, marker=marker, zorder=4, **look))
+            if empty:
+                dark = patheffects.withStroke(linewidth=outline, foreground="0.3")
+                found[-1].set_path_effects([dark])
+    return found
 
 
 def epoch_norm(epochs: Iterable[int]) -> LogNorm:
@@ -167,14 +219,6 @@ def epoch_axis(ax: Axes, last: int, label: str = "epoch") -> None:
     ax.minorticks_off()
     ax.set_xlim(-0.15, max(last, 1) * 1.15)
     ax.set_xlabel(label)
-
-
-def value_axis(ax: Axes, values: Iterable[float]) -> None:
-    """Logarithmic x axis with one labelled tick at each distinct value, and no other."""
-    ticks = sorted(set(values))
-    ax.set_xscale("log")
-    ax.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
-    ax.minorticks_off()
 
 
 def reference_line(
@@ -223,15 +267,7 @@ def reference_line(
 
 
 def say_outside(ax: Axes, inside) -> list[Artist]:
-    """Write how many points the limits leave out; nothing where they leave out none.
-
-    Parameters
-    ----------
-    ax : Axes
-        Where to write.
-    inside : array of bool, shape (n,)
-        Whether each point is within the limits.
-    """
+    """Write how many points are not ``inside`` (n bools) the limits; nothing where all are."""
     out, n = int((~np.asarray(inside)).sum()), len(inside)
     if not out:
         return []
@@ -243,6 +279,17 @@ def say_missing(ax: Axes) -> None:
     """Mark a panel for which the table holds nothing."""
     ax.text(0.5, 0.5, "not measured", ha="center", va="center", transform=ax.transAxes)
     ax.set(xticks=[], yticks=[])
+
+
+def filled_panels(axes: np.ndarray, grid: Sequence) -> Iterator[tuple[Axes, Any]]:
+    """Axes and facet of each panel that holds something; all get titles, empty ones are marked."""
+    for facet in grid:
+        ax = axes[facet.row, facet.column]
+        ax.set_title(facet.title)
+        if facet.table.empty:
+            say_missing(ax)
+        else:
+            yield ax, facet
 
 
 def layer_handles(styles: Mapping[str, LayerStyle], *, coloured: bool) -> list[Line2D]:
@@ -267,8 +314,8 @@ def figure_legend(figure: Figure, handles: Sequence[Artist], note: str = "") -> 
     return legend
 
 
-def save_figure(figure: Figure, name: str, folder: str | Path) -> Path:
-    """Write ``folder/name.png`` and ``.svg``, byte-stable and atomic; the only writer of figures.
+def save_figure(figure: Figure, name: str, folder: str | Path, *, svg: bool = False) -> Path:
+    """Write ``folder/name.png``, byte-stable and atomic; the only writer of figures.
 
     Equal pictures give equal bytes (no dates, fixed ids), and a file whose bytes are equal is not
     touched, so that git shows a change only when the picture changed.
@@ -281,6 +328,8 @@ def save_figure(figure: Figure, name: str, folder: str | Path) -> Path:
         ``NN-slug``: two digits, a hyphen, small letters, digits and hyphens.
     folder : str or Path
         Made if it does not exist.
+    svg : bool
+        Write ``folder/name.svg``, too.
 
     Returns
     -------
@@ -295,19 +344,19 @@ def save_figure(figure: Figure, name: str, folder: str | Path) -> Path:
     if not _NAME.match(name):
         raise ValueError(f"name must look like '07-plane-tanh' (NN-slug); got {name!r}")
     folder = Path(folder)
-    for kind, content in _figure_bytes(figure).items():
+    for kind, content in _figure_bytes(figure, svg).items():
         path = folder / f"{name}.{kind}"
         if not path.is_file() or path.read_bytes() != content:
             files.write_atomic(path, content)
     return folder / f"{name}.png"
 
 
-def _figure_bytes(figure: Figure) -> dict[str, bytes]:
+def _figure_bytes(figure: Figure, svg: bool) -> dict[str, bytes]:
     """The files' bytes, without dates and software names.
 
     ``Figure.savefig`` draws each file twice, in case the layout has to be found first.
     """
-    png, svg = io.BytesIO(), io.BytesIO()
+    found = {"png": io.BytesIO()} | ({"svg": io.BytesIO()} if svg else {})
     before, dpi = figure.canvas, figure.dpi
     with style():
         if not isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine | None):
@@ -316,12 +365,14 @@ def _figure_bytes(figure: Figure) -> dict[str, bytes]:
             figure.dpi = plt.rcParams["savefig.dpi"]
             canvas = FigureCanvasAgg(figure)
             canvas.draw()
-            _with_palette(pixels(canvas)).save(png, "png", dpi=(figure.dpi, figure.dpi))
-            FigureCanvasSVG(figure).print_svg(svg, metadata={"Creator": None, "Date": None})
+            _with_palette(pixels(canvas)).save(found["png"], "png", dpi=(figure.dpi, figure.dpi))
+            if svg:
+                no_date = {"Creator": None, "Date": None}
+                FigureCanvasSVG(figure).print_svg(found["svg"], metadata=no_date)
         finally:
             figure.dpi = dpi
             figure.set_canvas(before)
-    return {"svg": svg.getvalue(), "png": png.getvalue()}
+    return {kind: buffer.getvalue() for kind, buffer in found.items()}
 
 
 def pixels(canvas: FigureCanvasAgg) -> Image.Image:

@@ -6,22 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from iblib.names import estimator_named
+
 SETTINGS = (
     *("dataset", "profile", "model", "activation", "batch_mode"),
     *("view", "channel", "estimator", "parameter", "value"),
 )
 KEYS = ("run", *SETTINGS, "seed", "epoch", "layer")
-KDE = ("kde", "kde_relative")
-ESTIMATOR_LABELS = {
-    "binning": "binning",
-    "binning_refit": "binning, refitted edges",
-    "binning_mass": "binning, equal mass",
-    "binning_net_input": "binning, equal in the net input",
-    "pooled": "pooled histogram",
-    "kde": "KDE",
-    "kde_relative": "KDE, noise relative to the deviation",
-    "kraskov": "Kraskov",
-}
 
 
 @dataclass(frozen=True)
@@ -34,81 +25,50 @@ class Facet:
     table: pd.DataFrame
 
 
-def quantity_name(estimator: str, quantity: str, bound: str = "upper") -> str:
-    """Name under which a table holds I_XT or I_TY of an estimator.
-
-    KDE has an upper and a lower value; Kraskov and the pooled histogram have H(T) in the place
-    of I(X;T).
-
-    Raises
-    ------
-    ValueError
-        If quantity is neither I_XT nor I_TY, or bound neither upper nor lower.
-    """
-    if bound not in ("upper", "lower"):
-        raise ValueError(f'bound must be "upper" or "lower"; got {bound!r}')
-    if quantity not in ("I_XT", "I_TY"):
-        raise ValueError(f'quantity must be "I_XT" or "I_TY"; got {quantity!r}')
-    if estimator in KDE:
-        return f"{quantity}_{bound}"
-    if quantity == "I_XT" and estimator in ("kraskov", "pooled"):
-        return "H_T"
-    return quantity
-
-
-def axis_label(estimator: str, quantity: str) -> str:
-    """Axis label of I_XT or I_TY as this estimator measures it, with the unit."""
-    if quantity == "I_TY":
-        return "I(T;Y) [bits]"
-    if estimator == "kraskov":
-        return "H(T) + const [bits]"
-    if estimator == "pooled":
-        return "H(one activation) [bits]"
-    return "I(X;T) [bits]"
-
-
-def estimator_label(estimator: str, bound: str = "upper") -> str:
-    """Readable name of an estimator; KDE with the bound it stands for."""
-    name = ESTIMATOR_LABELS.get(estimator, estimator)
-    return f"{name} ({bound})" if estimator in KDE else name
-
-
-def family(estimator: str) -> str:
-    """Estimators of one family share axes: "information", "entropy" (Kraskov) or "pooled"."""
-    return {"kraskov": "entropy", "pooled": "pooled"}.get(estimator, "information")
-
-
 def values_of(table: pd.DataFrame, column: str) -> list:
     """Distinct values of a column, in order of first appearance (layers: network order)."""
     return list(dict.fromkeys(table[column].dropna()))
 
 
-def estimator_rows(table: pd.DataFrame, estimator: str, quantity: str) -> pd.DataFrame:
-    """Rows of one estimator and stored quantity that hold a finite number of bits.
+def estimator_rows(
+    table: pd.DataFrame, estimator: str, quantity: str, bound: str = "upper"
+) -> pd.DataFrame:
+    """Rows of one estimator with what stands for I_XT or I_TY in finite bits, and ``hollow``.
 
     Raises
     ------
     ValueError
-        If the table has no row of this estimator.
+        If the table has no row of this estimator, or quantity or bound is unknown.
     """
     rows = table[table["estimator"] == estimator]
     if rows.empty:
         known = ", ".join(map(str, values_of(table, "estimator"))) or "none"
         raise ValueError(f"estimator must be one of the table's ({known}); got {estimator!r}")
-    rows = rows[(rows["quantity"] == quantity) & np.isfinite(rows["bits"].astype(float))].copy()
+    stored = estimator_named(estimator).quantity(quantity, bound)
+    rows = rows[(rows["quantity"] == stored) & np.isfinite(rows["bits"].astype(float))].copy()
     if "channel" in rows:
         rows["channel"] = pd.to_numeric(rows["channel"], errors="coerce").fillna(-1).astype(int)
-    rows["hollow"] = _hollow(rows, estimator)
+    rows["hollow"] = _marked(rows, estimator_named(estimator).hollow)
     return rows
 
 
-def _hollow(rows: pd.DataFrame, estimator: str) -> pd.Series:
-    """Values that say little: saturated at log2 P; for Kraskov, those with zero-radius points."""
-    if family(estimator) == "entropy" and "zero_radius" in rows:
-        return pd.to_numeric(rows["zero_radius"], errors="coerce").fillna(0) > 0
-    if "saturated" not in rows:
+def _marked(rows: pd.DataFrame, column: str) -> pd.Series:
+    """Where a column is true or above 0, whatever a file made of it."""
+    if column not in rows:
         return pd.Series(False, index=rows.index)
-    return rows["saturated"].astype(str).str.lower().isin(["true", "1", "1.0"])
+    text = rows[column].astype(str).str.lower()
+    return (text == "true") | (pd.to_numeric(text, errors="coerce") > 0)
+
+
+def ceilings(rows: pd.DataFrame, quantity: str) -> dict[float, str]:
+    """What I_XT or I_TY of these rows cannot pass [bits], with its label; empty for an entropy."""
+    if quantity == "I_TY":
+        heights = sorted({round(float(h), 6) for h in values_of(rows, "label_entropy")})
+        return {height: f"H(Y) = {height:.3g}" for height in heights}
+    if not estimator_named(values_of(rows, "estimator")[0]).has_ceiling:
+        return {}
+    heights = [float(np.log2(p)) for p in values_of(rows, "n_samples")]
+    return {height: rf"$\log_2 P$ = {height:.3g}" for height in heights}
 
 
 def plane_points(table: pd.DataFrame, estimator: str, bound: str = "upper") -> pd.DataFrame:
@@ -135,8 +95,8 @@ def plane_points(table: pd.DataFrame, estimator: str, bound: str = "upper") -> p
     ValueError
         If the table has no row of this estimator, or one point twice.
     """
-    x = estimator_rows(table, estimator, quantity_name(estimator, "I_XT", bound))
-    y = estimator_rows(table, estimator, quantity_name(estimator, "I_TY", bound))
+    x = estimator_rows(table, estimator, "I_XT", bound)
+    y = estimator_rows(table, estimator, "I_TY", bound)
     keys = [key for key in KEYS if key in x.columns]
     x = x.drop(columns="quantity").rename(columns={"bits": "x"})
     y = y[[*keys, "bits"]].rename(columns={"bits": "y"})
@@ -171,25 +131,6 @@ def seeds_text(counts: Sequence[int]) -> str:
     return f"n = {low if low == high else f'{low} to {high}'} seed{'' if high == 1 else 's'}"
 
 
-def select(table: pd.DataFrame, **wanted) -> pd.DataFrame:
-    """Rows whose columns have these values; ``None`` selects nothing away.
-
-    Raises
-    ------
-    ValueError
-        If no row is left; it names the column and its values.
-    """
-    for column, value in wanted.items():
-        if value is None or column not in table:
-            continue
-        chosen = table[table[column] == value]
-        if chosen.empty:
-            known = ", ".join(map(str, values_of(table, column))) or "none"
-            raise ValueError(f"{column} must be one of the table's ({known}); got {value!r}")
-        table = chosen
-    return table
-
-
 def facets(
     table: pd.DataFrame, rows: str | None, columns: str | None, bound: str = "upper"
 ) -> list[Facet]:
@@ -212,11 +153,13 @@ def facets(
     Raises
     ------
     ValueError
-        If rows or columns is no column of the table.
+        If rows or columns is no column of the table, or has no value in some row.
     """
-    for name in (rows, columns):
-        if name is not None and name not in table:
+    for name in filter(None, (rows, columns)):
+        if name not in table:
             raise ValueError(f"rows and columns must be columns of the table; got {name!r}")
+        if lost := int(table[name].isna().sum()):
+            raise ValueError(f"{name} must have a value in every row; {lost} rows have none")
     row_values = [None] if rows is None else values_of(table, rows)
     column_values = [None] if columns is None else values_of(table, columns)
     out = []
@@ -229,6 +172,13 @@ def facets(
     return out
 
 
+def shortened(label: object, most: int = 20) -> str:
+    """A class's or file's name as a label: cut with an ellipsis, and never read as mathematics."""
+    text = str(label)
+    text = text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+    return text.replace("$", r"\$")
+
+
 def shown_name(value: object) -> str:
     """An activation, or a name that holds one, as a reader says it."""
     return str(value).replace("relu", "ReLU")
@@ -239,7 +189,7 @@ def _title(name: str | None, value: object, bound: str) -> str:
     if name is None:
         return ""
     if name == "estimator":
-        return estimator_label(str(value), bound)
+        return estimator_named(str(value)).shown(bound)
     if name in ("activation", "batch_mode", "model", "dataset", "layer", "configuration"):
         return shown_name(value)
     return f"{name.replace('_', ' ')} {value}"
