@@ -1,34 +1,14 @@
-"""Figures of this report alone: tables and arrays in, matplotlib figures out."""
+"""Figures of this report alone: tables and arrays in, matplotlib figures out.
 
-from study.plots.activity import (
-    activity_figure,
-    falls_grid,
-    minimal_model_figure,
-    plot_falls,
-    plot_histogram_map,
-    plot_seeds,
-)
-from study.plots.before_after import pooling_figure
-from study.plots.bounds import bounds_grid, plot_bounds, plot_sweep, sweep_grid
-from study.plots.causes import (
-    cases_figure,
-    exact_figure,
-    gradients_figure,
-    modes_figure,
-    plot_signal_to_noise,
-)
-from study.plots.comparisons import (
-    compared_grid,
-    filter_planes_grid,
-    plot_compared,
-    plot_filter_planes,
-)
-from study.plots.curves import (
-    learning_curves_grid,
-    plot_against_truth,
-    plot_class_shares,
-    plot_learning_curves,
-)
+Everywhere ``ax`` is where to draw, ``title`` what stands above all panels, and ``panel`` the width
+and height of one panel [inch].
+"""
+
+from study.plots.activity import activity_figure, falls_grid, minimal_model_figure
+from study.plots.bounds import bounds_grid, sweep_grid
+from study.plots.causes import cases_figure, exact_figure, gradients_figure, modes_figure
+from study.plots.comparisons import compared_grid, filter_planes_grid
+from study.plots.curves import learning_curves_grid, plot_against_truth, plot_class_shares
 from study.plots.entropies import (
     few_duplicates,
     layer_panels,
@@ -40,32 +20,22 @@ from study.plots.entropies import (
 from study.plots.evidence import (
     compression_gap_figure,
     geometry_figure,
-    plot_compression_and_gap,
-    plot_shares,
     plot_sweep_of_falls,
     shares_figure,
 )
-from study.plots.explorer import PlaneExplorer, plane_explorer
-from study.plots.matrices import (
-    accuracies_figure,
-    confusion_counts,
-    confusion_grid,
-    plot_accuracies,
-    plot_confusion,
-)
+from study.plots.explorer import plane_explorer
+from study.plots.matrices import accuracies_figure, confusion_grid
 from study.plots.orders import layer_points, order_correlations, order_grid
 from study.plots.players import feature_map_player, histogram_player
-from study.plots.pooling import before_after_filters, before_after_sweep, filters_before_after
-from study.plots.spectrograms import (
-    feature_map_grid,
-    plot_feature_maps,
-    plot_spectrogram,
-    plot_waveform,
-    spectrogram_grid,
+from study.plots.pooling import (
+    before_after_filters,
+    before_after_sweep,
+    filters_before_after,
+    pooling_figure,
 )
+from study.plots.spectrograms import feature_map_grid, plot_waveform, spectrogram_grid
 
 __all__ = [
-    "PlaneExplorer",
     "accuracies_figure",
     "activity_figure",
     "before_after_filters",
@@ -74,7 +44,6 @@ __all__ = [
     "cases_figure",
     "compared_grid",
     "compression_gap_figure",
-    "confusion_counts",
     "confusion_grid",
     "exact_figure",
     "falls_grid",
@@ -97,23 +66,8 @@ __all__ = [
     "order_grid",
     "per_unit",
     "plane_explorer",
-    "plot_accuracies",
     "plot_against_truth",
-    "plot_bounds",
     "plot_class_shares",
-    "plot_compared",
-    "plot_compression_and_gap",
-    "plot_confusion",
-    "plot_falls",
-    "plot_feature_maps",
-    "plot_filter_planes",
-    "plot_histogram_map",
-    "plot_learning_curves",
-    "plot_seeds",
-    "plot_shares",
-    "plot_signal_to_noise",
-    "plot_spectrogram",
-    "plot_sweep",
     "plot_sweep_of_falls",
     "plot_waveform",
     "pooling_figure",

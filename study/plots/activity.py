@@ -29,7 +29,7 @@ from iblib.plotting.tables import Facet, facets, n_seeds, seeds_text, shown_name
 # Shares of activations below this are drawn in one colour.
 LEAST_SHARE = 1e-3
 UNIT_LABELS = {
-    "saturated": "share of |T| > 0.95",
+    "at_bounds": "share of |T| > 0.95",
     "zero": "share of T = 0",
     "deviation": "deviation of T",
 }
@@ -42,7 +42,6 @@ def plot_seeds(
     *,
     x: str = "epoch",
     colour: str = OKABE_ITO[0],
-    line: str = "-",
     label: str | None = None,
 ) -> list[Line2D]:
     """Draw a column against epoch or updates: a thin line for each seed, a thick one for the mean.
@@ -57,17 +56,15 @@ def plot_seeds(
         What to draw.
     x : {"epoch", "updates"}
         Against what.
-    colour, line : str
-        Look of all lines.
     label : str, optional
         Legend entry of the mean.
     """
     lines: list[Line2D] = []
     if n_seeds(table) > 1:
         for _, one in table.groupby("seed", sort=False):
-            lines += ax.plot(one[x], one[column], line, color=colour, lw=0.5, alpha=0.45)
+            lines += ax.plot(one[x], one[column], color=colour, lw=0.5, alpha=0.45)
     mean = table.groupby(x)[column].mean()
-    return [*lines, *ax.plot(mean.index, mean, line, color=colour, lw=1.6, label=label)]
+    return [*lines, *ax.plot(mean.index, mean, color=colour, lw=1.6, label=label)]
 
 
 def minimal_model_figure(
@@ -114,8 +111,6 @@ def plot_histogram_map(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     shares : ndarray, shape (n_epochs, n_bins)
         Share of activations in each bin, in [0, 1].
     edges : ndarray, shape (n_bins + 1,)
@@ -147,8 +142,6 @@ def activity_figure(
     arrays: Mapping[str, np.ndarray],
     units: pd.DataFrame,
     curves: Mapping[str, str],
-    *,
-    title: str = "",
 ) -> Figure:
     """Histograms of activations over the epochs, by activation and layer, with a curve beside them.
 
@@ -159,10 +152,8 @@ def activity_figure(
         ``<activation>-epochs``.
     units : DataFrame
         Columns activation, seed, epoch, layer, and those that ``curves`` names.
-    curves : dict of str to {"saturated", "zero", "deviation"}
+    curves : dict of str to {"at_bounds", "zero", "deviation"}
         By activation (a row of panels), what the last column of panels shows.
-    title : str
-        Above all panels.
     """
     layers = values_of(units, "layer")
     styles = layer_styles(layers)
@@ -180,9 +171,8 @@ def activity_figure(
         bar = figure.colorbar(mesh, ax=axes, fraction=0.03, pad=0.01, aspect=40)
         bar.set_label("share of the layer's activations")
         seeds = seeds_text([n_seeds(units[units["activation"] == name]) for name in curves])
-        note = f"4096 patterns, {seeds}; on the right the mean and the range over seeds"
+        note = f"{seeds}; on the right the mean and the range over seeds"
         figure_legend(figure, layer_handles(styles, coloured=True), note)
-        figure.suptitle(title or None)
     return figure
 
 
@@ -219,21 +209,15 @@ def band_over_seeds(ax: Axes, rows: pd.DataFrame, column: str, look: LayerStyle)
     return [*artists, *ax.plot(mean.index, mean, color=look.colour, **mark)]
 
 
-def plot_falls(
-    ax: Axes, falls: pd.DataFrame, styles: Mapping[str, LayerStyle], column: str = "fall"
-) -> list[Artist]:
+def plot_falls(ax: Axes, falls: pd.DataFrame, styles: Mapping[str, LayerStyle]) -> list[Artist]:
     """Draw the fall [bits] of every seed as a dot above its layer, and the mean as a black bar.
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     falls : DataFrame
-        One setting and estimator: columns layer, seed and ``column``.
+        One setting and estimator: columns layer, seed and fall.
     styles : dict of str to LayerStyle
         The layers to show, from left to right.
-    column : str
-        What to draw.
 
     Returns
     -------
@@ -242,7 +226,7 @@ def plot_falls(
     """
     artists: list[Artist] = []
     for place, (layer, look) in enumerate(styles.items()):
-        values = falls.loc[falls["layer"] == layer, column].to_numpy(float)
+        values = falls.loc[falls["layer"] == layer, "fall"].to_numpy(float)
         if not len(values):
             continue
         at = place + (np.linspace(-0.26, 0.26, len(values)) if len(values) > 1 else np.zeros(1))
@@ -260,7 +244,6 @@ def falls_grid(
     *,
     rows: str = "convention",
     columns: str = "activation",
-    title: str = "",
 ) -> Figure:
     """Falls of I(X;T) [bits] of every seed, by hidden layer, in panels with one scale.
 
@@ -270,13 +253,14 @@ def falls_grid(
         From ``summaries.compression``, with the columns named below.
     rows, columns : str
         Columns that make the rows and columns of panels.
-    title : str
-        Above all panels.
     """
     grid = facets(falls, rows, columns)
     styles = layer_styles(values_of(falls, "layer"))
     last, options = grid[-1], {"sharex": True, "sharey": True}
-    with panels(last.row + 1, last.column + 1, panel=(1.9, 1.45), **options) as (figure, axes):
+    with panels(last.row + 1, last.column + 1, panel=(1.9, 1.45), **options) as (
+        figure,
+        axes,
+    ):
         for facet in grid:
             ax = axes[facet.row, facet.column]
             plot_falls(ax, facet.table, styles)
@@ -287,7 +271,6 @@ def falls_grid(
         dot = {"color": "0.35", "marker": "o", "ls": "", "ms": 3.5, "label": "one seed"}
         bar = Line2D([], [], color="black", lw=1.4, label=f"mean, {seeds_text(counts)}")
         figure_legend(figure, [Line2D([], [], **dot), bar])
-        figure.suptitle(title or None)
     return figure
 
 

@@ -1,8 +1,8 @@
 """Bands between KDE's two bounds over epochs, and sweeps of an estimator's parameter."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 from matplotlib import patheffects
 from matplotlib.artist import Artist
@@ -12,28 +12,27 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from iblib.plotting.planes import hollow_handles, padded
+from iblib.names import ESTIMATORS, estimator_named
+from iblib.plotting.over_epochs import equal_limits
+from iblib.plotting.planes import hollow_handles
 from iblib.plotting.style import (
     OKABE_ITO,
     LayerStyle,
     epoch_axis,
-    estimator_line,
     figure_legend,
+    filled_panels,
     layer_handles,
     layer_styles,
+    marks,
     panels,
     reference_line,
-    say_missing,
-    value_axis,
 )
 from iblib.plotting.tables import (
-    axis_label,
+    ceilings,
     data_note,
     estimator_rows,
     facets,
-    family,
     n_seeds,
-    quantity_name,
     require_one,
     seeds_text,
     values_of,
@@ -42,32 +41,20 @@ from iblib.plotting.tables import (
 QUANTITIES = {"I_XT": ("I(X;T)", OKABE_ITO[0]), "I_TY": ("I(T;Y)", OKABE_ITO[1])}
 
 
-def plot_bounds(
-    ax: Axes,
-    table: pd.DataFrame,
-    *,
-    quantities: Sequence[str] = ("I_XT", "I_TY"),
-    estimator: str = "kde",
-) -> list[Artist]:
-    """Draw KDE's lower and upper value of a layer [bits] against the epoch, as a band.
+def plot_bounds(ax: Axes, table: pd.DataFrame) -> list[Artist]:
+    """Draw KDE's lower and upper values of a layer [bits] against the epoch, as two bands.
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     table : DataFrame
         Plane table of one configuration and one layer.
-    quantities : sequence of {"I_XT", "I_TY"}
-        What to draw, each with its ceiling (log2 P, H(Y)).
-    estimator : {"kde", "kde_relative"}
-        Which of the table's.
 
     Returns
     -------
     list of Artist
-        Ceilings; by quantity the band between the means over seeds, the lower and the upper mean
-        line, thin lines of the seeds (several seeds), and the upper means' markers, hollow where
-        at least half of the seeds are saturated.
+        By quantity its ceiling (log2 P, H(Y)), the band between the means over seeds, the lower and
+        the upper mean line, thin lines of the seeds (several seeds), and the upper means' markers,
+        hollow where at least half of the seeds are saturated.
 
     Raises
     ------
@@ -75,25 +62,21 @@ def plot_bounds(
         If a setting, or the layer, has several values.
     """
     artists: list[Artist] = []
-    for quantity in quantities:
-        colour = QUANTITIES[quantity][1]
-        found = {
-            bound: estimator_rows(table, estimator, quantity_name(estimator, quantity, bound))
-            for bound in ("lower", "upper")
-        }
+    for quantity, (_, colour) in QUANTITIES.items():
+        found = {b: estimator_rows(table, "kde", quantity, b) for b in ("lower", "upper")}
         require_one(found["upper"])
         require_one_layer(found["upper"])
         artists += ceiling_line(ax, found["upper"], quantity)
         lower, upper = (found[b].groupby("epoch")["bits"].mean() for b in ("lower", "upper"))
         band = {"color": colour, "alpha": 0.25, "linewidth": 0}
         artists.append(ax.fill_between(upper.index, lower, upper, **band))
-        look = {"color": colour, "lw": 1.0, "ls": estimator_line(estimator)}
+        look = {"color": colour, "lw": 1.0, "ls": ESTIMATORS["kde"].line}
         artists += [*ax.plot(lower.index, lower, **look), *ax.plot(upper.index, upper, **look)]
         for rows in found.values():
             artists += thin_lines(ax, rows, "epoch", colour)
         artists += markers(ax, found["upper"], "epoch", LayerStyle(colour, "o"))
     epoch_axis(ax, int(table["epoch"].max()))
-    ax.set_ylabel("information [bits]" if len(quantities) > 1 else axis_label("", quantities[0]))
+    ax.set_ylabel("information [bits]")
     return artists
 
 
@@ -107,13 +90,8 @@ def require_one_layer(rows: pd.DataFrame) -> None:
 def ceiling_line(ax: Axes, rows: pd.DataFrame, quantity: str) -> list[Artist]:
     """What the quantity cannot pass [bits]; nothing for an entropy."""
     artists: list[Artist] = []
-    if quantity == "I_TY":
-        for height in sorted({round(float(h), 6) for h in values_of(rows, "label_entropy")}):
-            artists += reference_line(ax, height, f"H(Y) = {height:.3g}", "y", end=True)
-    elif family(values_of(rows, "estimator")[0]) == "information":
-        for p in values_of(rows, "n_samples"):
-            label = rf"$\log_2 P$ = {np.log2(p):.3g}"
-            artists += reference_line(ax, float(np.log2(p)), label, "y", end=True)
+    for height, text in ceilings(rows, quantity).items():
+        artists += reference_line(ax, height, text, "y", end=True)
     for label in artists[1::2]:  # readable on a band
         label.set(
             zorder=5, path_effects=[patheffects.withStroke(linewidth=1.6, foreground="white")]
@@ -131,13 +109,18 @@ def thin_lines(ax: Axes, rows: pd.DataFrame, x: str, colour: object) -> list[Art
     return [ax.add_collection(thin)]
 
 
+def curve(ax: Axes, rows: pd.DataFrame, x: str, look: LayerStyle, line: str) -> list[Artist]:
+    """Thin lines of the seeds or filters, the line through the middle, and its markers."""
+    middle, artists = middle_of(rows, x), thin_lines(ax, rows, x, look.colour)
+    artists += ax.plot(middle.index, middle, color=look.colour, ls=line, lw=1.1)
+    return [*artists, *markers(ax, rows, x, look)]
+
+
 def markers(ax: Axes, rows: pd.DataFrame, x: str, look: LayerStyle) -> list[Artist]:
     """Middle values as markers, hollow where at least half of the curves are saturated."""
     middle = middle_of(rows, x)
     empty = rows.groupby(x)["hollow"].mean().to_numpy() >= 0.5
-    faces = ["white" if hollow else look.colour for hollow in empty]
-    mark = {"marker": look.marker, "s": 9, "facecolors": faces, "edgecolors": look.colour}
-    return [ax.scatter(middle.index, middle, linewidths=0.8, zorder=3, **mark)]
+    return [marks(ax, middle.index, middle, look, empty, size=9, width=0.8)]
 
 
 def middle_of(rows: pd.DataFrame, x: str) -> pd.Series:
@@ -147,61 +130,40 @@ def middle_of(rows: pd.DataFrame, x: str) -> pd.Series:
 
 
 def bounds_grid(
-    table: pd.DataFrame,
-    *,
-    rows: str | None = "activation",
-    columns: str | None = "layer",
-    quantities: Sequence[str] = ("I_XT", "I_TY"),
-    estimator: str = "kde",
-    title: str = "",
-    panel: tuple[float, float] = (1.75, 1.7),
+    table: pd.DataFrame, *, title: str = "", panel: tuple[float, float] = (1.75, 1.7)
 ) -> Figure:
     """KDE's lower and upper values against the epoch, as bands: a panel a layer, equal limits.
 
     Parameters
     ----------
     table : DataFrame
-        Plane table; whatever is in neither ``rows`` nor ``columns`` must have one value.
-    rows, columns : str or None
-        Table columns that make the rows and columns of panels.
-    quantities, estimator
-        As in `plot_bounds`.
-    title : str
-        Above all panels.
-    panel : tuple of float
-        Width and height of a panel [inch].
+        Plane table; activations make the rows of panels, layers the columns.
     """
-    grid = facets(table[table["estimator"] == estimator], rows, columns)
-    last = grid[-1]
-    with panels(last.row + 1, last.column + 1, panel=panel) as (figure, axes):
-        for facet in grid:
-            ax = axes[facet.row, facet.column]
-            ax.set_title(facet.title)
-            if facet.table.empty:
-                say_missing(ax)
-                continue
-            plot_bounds(ax, facet.table, quantities=quantities, estimator=estimator)
-        equal_limits(list(axes.flat))
+    grid = facets(table[table["estimator"] == "kde"], "activation", "layer")
+    size = {"panel": panel, "title": title}
+    with panels(grid[-1].row + 1, grid[-1].column + 1, **size) as (figure, axes):
+        for ax, facet in filled_panels(axes, grid):
+            plot_bounds(ax, facet.table)
+        equal_limits(axes.flat, room=True)
         for ax in axes.flat:
             ax.label_outer()
-        names = [QUANTITIES[q] for q in quantities]
         handles: list[Artist] = [
             Patch(color=colour, alpha=0.25, lw=0, label=f"{name}, lower to upper")
-            for name, colour in names
+            for name, colour in QUANTITIES.values()
         ]
         counts = [n_seeds(facet.table) for facet in grid if not facet.table.empty]
-        handles += line_handles(counts, estimator_line(estimator))
-        drawn = [estimator_rows(table, estimator, f"{q}_upper") for q in quantities]
+        handles += line_handles(counts, ESTIMATORS["kde"].line)
+        drawn = [estimator_rows(table, "kde", quantity) for quantity in QUANTITIES]
         figure_legend(figure, [*handles, *hollow_handles(drawn)], data_note(table))
-        figure.suptitle(title or None)
     return figure
 
 
-def equal_limits(axes: Sequence[Axes]) -> None:
-    """Give axes the same y limits, with room above for the ceilings' labels."""
-    limits = padded([value for ax in axes for value in ax.get_ylim()], 0.14)
-    for ax in axes:
-        ax.set_ylim(limits)
+def value_axis(ax: Axes, values: Iterable[float]) -> None:
+    """Logarithmic x axis with one labelled tick at each distinct value, and no other."""
+    ticks = sorted(set(values))
+    ax.set_xscale("log")
+    ax.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
 
 
 def line_handles(counts: Sequence[int], line: str, what: str = "seed") -> list[Line2D]:
@@ -214,26 +176,18 @@ def line_handles(counts: Sequence[int], line: str, what: str = "seed") -> list[L
 
 
 def plot_sweep(
-    ax: Axes,
-    table: pd.DataFrame,
-    *,
-    quantity: str = "I_XT",
-    estimator: str = "kde",
-    bound: str = "upper",
-    styles: dict[str, LayerStyle] | None = None,
+    ax: Axes, table: pd.DataFrame, estimator: str, styles: dict[str, LayerStyle]
 ) -> list[Artist]:
-    """Draw a quantity [bits] of every layer against the estimator's parameter, on a log axis.
+    """Draw I(X;T) [bits] of every layer against the estimator's parameter, on a log axis.
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     table : DataFrame
         Plane table of one configuration and one epoch, with several ``value`` of one parameter.
-    quantity, estimator, bound : str
-        Which measurement.
-    styles : dict of str to LayerStyle, optional
-        Colours and markers, where panels must agree.
+    estimator : str
+        Whose I(X;T) (the KDE's upper value).
+    styles : dict of str to LayerStyle
+        Colours and markers of the layers.
 
     Returns
     -------
@@ -241,67 +195,38 @@ def plot_sweep(
         Ceiling; by layer thin lines of the seeds (several seeds), the line of their mean, its
         markers (hollow where at least half are saturated).
     """
-    rows = estimator_rows(table, estimator, quantity_name(estimator, quantity, bound))
+    rows, known = estimator_rows(table, estimator, "I_XT"), estimator_named(estimator)
     require_one(rows, but=["value"])
-    styles = styles or layer_styles(values_of(rows, "layer"))
-    artists = ceiling_line(ax, rows, quantity)
+    artists = ceiling_line(ax, rows, "I_XT")
     for name in [layer for layer in styles if (rows["layer"] == layer).any()]:
-        one, look = rows[rows["layer"] == name], styles[name]
-        middle = middle_of(one, "value")
-        artists += thin_lines(ax, one, "value", look.colour)
-        line = {"color": look.colour, "ls": estimator_line(estimator), "lw": 1.1}
-        artists += ax.plot(middle.index, middle, **line)
-        artists += markers(ax, one, "value", look)
+        artists += curve(ax, rows[rows["layer"] == name], "value", styles[name], known.line)
     value_axis(ax, rows["value"])
     ax.set(xlabel=str(values_of(rows, "parameter")[0]).replace("_", " "))
-    ax.set_ylabel(axis_label(estimator, quantity))
+    ax.set_ylabel(known.axis("I_XT"))
     return artists
 
 
-def sweep_grid(
-    table: pd.DataFrame,
-    *,
-    rows: str | None = "activation",
-    columns: str | None = "parameter",
-    quantity: str = "I_XT",
-    bound: str = "upper",
-    title: str = "",
-    panel: tuple[float, float] = (2.5, 2.0),
-) -> Figure:
-    """Bits of every layer against an estimator's parameter, in panels with equal limits.
+def sweep_grid(table: pd.DataFrame, *, title: str = "") -> Figure:
+    """I(X;T) [bits] of every layer against an estimator's parameter, in panels with equal limits.
 
     Parameters
     ----------
     table : DataFrame
-        Plane table of one epoch (of each run); whatever is in neither ``rows`` nor ``columns``
-        must have one value, but for ``value``.
-    rows, columns : str or None
-        Table columns that make the rows and columns of panels.
-    quantity, bound : str
-        Which measurement.
-    title : str
-        Above all panels.
-    panel : tuple of float
-        Width and height of a panel [inch].
+        Plane table of one epoch (of each run); activations make the rows of panels, parameters the
+        columns, and whatever else must have one value, but for ``value``.
     """
-    grid, styles = facets(table, rows, columns), layer_styles(values_of(table, "layer"))
-    drawn = []
-    with panels(grid[-1].row + 1, grid[-1].column + 1, panel=panel) as (figure, axes):
-        for facet in grid:
-            ax = axes[facet.row, facet.column]
-            ax.set_title(facet.title.replace("parameter ", "").replace("_", " "))
-            names = values_of(facet.table, "estimator")
-            if not names:
-                say_missing(ax)
-                continue
+    grid = facets(table, "activation", "parameter")
+    titles = [facet.title.replace("parameter ", "").replace("_", " ") for facet in grid]
+    grid = [replace(facet, title=words) for facet, words in zip(grid, titles, strict=True)]
+    styles, drawn = layer_styles(values_of(table, "layer")), []
+    size = {"panel": (2.5, 2.0), "title": title}
+    with panels(grid[-1].row + 1, grid[-1].column + 1, **size) as (figure, axes):
+        for ax, facet in filled_panels(axes, grid):
             require_one(facet.table[["estimator"]])
-            chosen = {"quantity": quantity, "estimator": names[0], "bound": bound}
-            plot_sweep(ax, facet.table, styles=styles, **chosen)
-            drawn.append(
-                estimator_rows(facet.table, names[0], quantity_name(names[0], quantity, bound))
-            )
-        equal_limits(list(axes.flat))
+            estimator = values_of(facet.table, "estimator")[0]
+            plot_sweep(ax, facet.table, estimator, styles)
+            drawn.append(estimator_rows(facet.table, estimator, "I_XT"))
+        equal_limits(axes.flat, room=True)
         handles = [*layer_handles(styles, coloured=True), *hollow_handles(drawn)]
         figure_legend(figure, handles, data_note(table))
-        figure.suptitle(title or None)
     return figure

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from iblib.plotting.over_epochs import plot_over_epochs, share_y
+from iblib.plotting.over_epochs import equal_limits, plot_over_epochs
 from iblib.plotting.style import (
     OKABE_ITO,
     LayerStyle,
@@ -23,9 +23,6 @@ from iblib.plotting.tables import data_note, n_seeds, seeds_text, shown_name, va
 from study.plots.activity import band_over_seeds, plot_seeds, sparse_epochs
 from study.plots.curves import SPLITS, plot_learning_curves
 
-MODES = {"SGD": OKABE_ITO[0], "BGD": OKABE_ITO[1]}
-MODE_LABELS = {"SGD": "SGD, batches of 256", "BGD": "full batch"}
-
 
 def plot_signal_to_noise(
     ax: Axes, gradients: pd.DataFrame, styles: Mapping[str, LayerStyle]
@@ -34,8 +31,6 @@ def plot_signal_to_noise(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     gradients : DataFrame
         One setting: columns seed, epoch, layer and ``snr``.
     styles : dict of str to LayerStyle
@@ -63,13 +58,11 @@ def gradients_figure(gradients: pd.DataFrame, planes: pd.DataFrame, *, title: st
         Columns activation, seed, epoch, layer (``layer1`` are the weights into ``hidden1``), snr.
     planes : DataFrame
         Plane table of the hidden layers; one binning convention for each activation.
-    title : str
-        Above all panels.
     """
     into, layers = values_of(gradients, "layer"), values_of(planes, "layer")
     looks = layer_styles(into)
     names = values_of(gradients, "activation")
-    with panels(2, len(names), panel=(3.0, 2.0), sharex="col") as (figure, axes):
+    with panels(2, len(names), panel=(3.0, 2.0), sharex="col", title=title) as (figure, axes):
         for column, name in enumerate(names):
             rows = gradients[gradients["activation"] == name]
             plot_signal_to_noise(axes[0, column], rows, looks)
@@ -78,48 +71,47 @@ def gradients_figure(gradients: pd.DataFrame, planes: pd.DataFrame, *, title: st
             plot_over_epochs(axes[1, column], rows, styles=layer_styles(layers))
             axes[1, column].set_title(f"{shown_name(name)}: layers")
         for row in axes:
-            share_y(row)
+            equal_limits(row)
         handles = [
             Line2D([], [], color=s.colour, marker=s.marker, ls="", label=f"{name} → {to}")
             for (name, s), to in zip(looks.items(), [*layers, "output"], strict=False)
         ]
-        handles.append(Line2D([], [], color="0.4", label=f"mean, {seeds_text([n_seeds(rows)])}"))
+        drawn = [rows for table in (gradients, planes) for _, rows in table.groupby("activation")]
+        seeds = seeds_text([n_seeds(rows) for rows in drawn])
+        handles.append(Line2D([], [], color="0.4", label=f"mean, {seeds}"))
         figure_legend(figure, handles, data_note(planes))
-        figure.suptitle(title or None)
     return figure
 
 
 def modes_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
-    """I(X;T) [bits] of one layer by SGD and by full batch, at equal epochs and at equal updates.
+    """I(X;T) [bits] of one layer by each batch mode, at equal epochs and at equal updates.
 
     Parameters
     ----------
     table : DataFrame
         Plane rows of one layer and quantity, with ``updates`` (``summaries.with_updates``); one
         binning convention for each activation.
-    title : str
-        Above all panels.
     """
     names = values_of(table, "activation")
     layer = values_of(table, "layer")[0]
-    with panels(len(names), 2, panel=(3.0, 1.9), sharey="row") as (figure, axes):
+    modes = dict(zip(values_of(table, "batch_mode"), OKABE_ITO, strict=False))
+    with panels(len(names), 2, panel=(3.0, 1.9), sharey="row", title=title) as (figure, axes):
         for row, name in zip(axes, names, strict=True):
             for ax, x in zip(row, ("epoch", "updates"), strict=True):
                 rows = table[table["activation"] == name]
-                for mode, colour in MODES.items():
+                for mode, colour in modes.items():
                     one = rows[rows["batch_mode"] == mode]
                     plot_seeds(ax, one, "bits", x=x, colour=colour)
                 epoch_axis(ax, int(rows[x].max()), x)
                 ax.set_title(f"{shown_name(name)}, by {'epoch' if x == 'epoch' else 'update'}")
                 ax.set_ylabel(f"I(X;T) of {layer} [bits]" if x == "epoch" else "")
         handles = []
-        for mode, colour in MODES.items():
+        for mode, colour in modes.items():
             seeds = table[table["batch_mode"] == mode].groupby("activation").apply(n_seeds)
-            label = f"{MODE_LABELS[mode]}: mean, {seeds_text(list(seeds))}"
+            label = f"{mode}: mean, {seeds_text(list(seeds))}"
             handles.append(Line2D([], [], color=colour, lw=1.6, label=label))
         handles.append(Line2D([], [], color="0.4", lw=0.5, label="one seed"))
         figure_legend(figure, handles, data_note(table))
-        figure.suptitle(title or None)
     return figure
 
 
@@ -137,12 +129,10 @@ def cases_figure(
         By heading, the plane rows (one binning convention) and the history of one setting.
     layers : sequence of str, optional
         All layers of the network, where figures must agree on colours; some may not be shown.
-    title : str
-        Above all panels.
     """
     drawn = list(dict.fromkeys(x for t, _ in cases.values() for x in values_of(t, "layer")))
     styles = {name: s for name, s in layer_styles(layers or drawn).items() if name in drawn}
-    with panels(3, len(cases), panel=(1.95, 1.6), sharey="row") as (figure, axes):
+    with panels(3, len(cases), panel=(1.95, 1.6), sharey="row", title=title) as (figure, axes):
         for column, (heading, (planes, history)) in enumerate(cases.items()):
             plot_over_epochs(axes[0, column], planes, styles=styles, ceiling=column == 0)
             axes[0, column].set_title(heading)
@@ -151,7 +141,7 @@ def cases_figure(
                 plot_learning_curves(ax, splits, metric=metric, log=True)
             for ax in axes[:, column]:
                 ax.set_ylabel("" if column else ax.get_ylabel())
-        share_y(axes[0])
+        equal_limits(axes[0])
         sparse_epochs(axes)
         handles = layer_handles(styles, coloured=True)
         for split in ("training", "test"):
@@ -160,7 +150,6 @@ def cases_figure(
         seeds = seeds_text([n_seeds(planes) for planes, _ in cases.values()])
         handles.append(Line2D([], [], color="0.4", label=f"mean, {seeds}; band: range"))
         figure_legend(figure, handles, data_note(pd.concat([p for p, _ in cases.values()])))
-        figure.suptitle(title or None)
     return figure
 
 
@@ -182,12 +171,8 @@ def exact_figure(
         For each row of panels: table column -> legend entry.
     ylabels : sequence of str
         For each row of panels.
-    title : str
-        Above all panels.
-    panel : tuple of float
-        Width and height of a panel [inch].
     """
-    with panels(len(rows), len(tables), panel=panel, sharey="row") as (figure, axes):
+    with panels(len(rows), len(tables), panel=panel, sharey="row", title=title) as (figure, axes):
         for j, (heading, table) in enumerate(tables.items()):
             for i, columns in enumerate(rows):
                 ax = axes[i, j]
@@ -202,5 +187,4 @@ def exact_figure(
         counts = [n_seeds(table) for table in tables.values()]
         mean = Line2D([], [], color="0.4", lw=1.6, label=f"mean, {seeds_text(counts)}")
         figure_legend(figure, [mean, Line2D([], [], color="0.4", lw=0.5, label="one seed")])
-        figure.suptitle(title or None)
     return figure

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib import patheffects
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -13,45 +12,41 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from iblib.names import estimator_named
+from iblib.plotting.over_epochs import equal_limits
 from iblib.plotting.planes import PlaneLimits, hollow_handles, plane_limits
 from iblib.plotting.style import (
     MARKERS,
-    OKABE_ITO,
     VALUE_CMAP,
     LayerStyle,
     epoch_axis,
     epoch_colour_bar,
     epoch_colours,
     epoch_norm,
-    estimator_line,
     figure_legend,
+    filled_panels,
     layer_handles,
+    layer_styles,
     panels,
     reference_line,
-    say_missing,
+    ringed_marks,
 )
 from iblib.plotting.tables import (
-    Facet,
-    axis_label,
+    ceilings,
     data_note,
     estimator_rows,
     facets,
-    family,
     n_seeds,
     plane_points,
-    quantity_name,
     require_one,
     shown_name,
     values_of,
 )
 from study.plots.bounds import (
     ceiling_line,
-    equal_limits,
+    curve,
     line_handles,
-    markers,
-    middle_of,
     require_one_layer,
-    thin_lines,
 )
 
 
@@ -63,7 +58,6 @@ def plot_compared(
     x: str = "epoch",
     quantity: str = "I_XT",
     estimator: str = "binning",
-    bound: str = "upper",
     styles: dict[object, LayerStyle] | None = None,
     until: float | None = None,
 ) -> list[Artist]:
@@ -71,16 +65,14 @@ def plot_compared(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     table : DataFrame
         Plane table of one layer; whatever is not ``by`` must have one value (but for filters).
     by : str
         Table column whose values are compared, such as ``batch_mode`` or ``value``.
     x : {"epoch", "updates"}
         Column against which to draw, on a log axis with 0.
-    quantity, estimator, bound : str
-        Which measurement.
+    quantity, estimator : str
+        Which measurement (of the KDE the upper value).
     styles : dict, optional
         Colour and marker of each value, from `compared_styles`.
     until : float, optional
@@ -92,21 +84,16 @@ def plot_compared(
         By value: thin lines of seeds or filters (where there are several), the line of their mean
         (filters: median), and its markers, hollow where at least half are saturated.
     """
-    rows = estimator_rows(table, estimator, quantity_name(estimator, quantity, bound))
+    rows, known = estimator_rows(table, estimator, quantity), estimator_named(estimator)
     require_one(rows, but=[by, "channel"])
     require_one_layer(rows)
     rows = rows if until is None else rows[rows[x] <= until]
     styles = styles or compared_styles(values_of(table, by))
     artists = ceiling_line(ax, rows, quantity) if not rows.empty else []
     for value in [value for value in styles if (rows[by] == value).any()]:
-        one, look = rows[rows[by] == value], styles[value]
-        middle = middle_of(one, x)
-        artists += thin_lines(ax, one, x, look.colour)
-        line = {"color": look.colour, "ls": estimator_line(estimator), "lw": 1.1}
-        artists += ax.plot(middle.index, middle, **line)
-        artists += markers(ax, one, x, look)
+        artists += curve(ax, rows[rows[by] == value], x, styles[value], known.line)
     epoch_axis(ax, int(rows[x].max()) if len(rows) else 1, x)
-    ax.set_ylabel(axis_label(estimator, quantity))
+    ax.set_ylabel(known.axis(quantity))
     return artists
 
 
@@ -116,8 +103,7 @@ def compared_styles(values: Sequence[object]) -> dict[object, LayerStyle]:
         shades = plt.get_cmap(VALUE_CMAP)(np.linspace(0.08, 0.78, max(len(values), 1)))
         looks = [LayerStyle(tuple(map(float, s)), MARKERS[i]) for i, s in enumerate(shades)]
         return dict(zip(sorted(values), looks, strict=True))
-    looks = [LayerStyle(OKABE_ITO[i % 7], MARKERS[i % len(MARKERS)]) for i in range(len(values))]
-    return dict(zip(values, looks, strict=True))
+    return layer_styles(values)
 
 
 def compared_grid(
@@ -129,7 +115,6 @@ def compared_grid(
     x: Sequence[str] = ("epoch",),
     quantities: Sequence[str] = ("I_XT",),
     estimator: str = "binning",
-    bound: str = "upper",
     title: str = "",
     label: str = "{}",
     panel: tuple[float, float] = (1.8, 1.6),
@@ -149,49 +134,37 @@ def compared_grid(
         Equal epochs, equal updates: each is drawn as far as all compared values reach.
     quantities : sequence of {"I_XT", "I_TY"}
         What to draw; limits are equal for equal quantities.
-    estimator, bound : str
-        Which measurement.
+    estimator : str
+        Whose bits (of the KDE the upper values).
     title, label : str
         Above all panels; how a compared value is named in the legend.
-    panel : tuple of float
-        Width and height of a panel [inch].
     """
     table = table[table["estimator"] == estimator]
     grid, styles = facets(table, rows, columns), compared_styles(values_of(table, by))
     until = {name: float(table.groupby(by)[name].max().min()) for name in x}
     blocks = [(name, quantity) for quantity in quantities for name in x]
     height, width = grid[-1].row + 1, grid[-1].column + 1
-    with panels(height * len(blocks), width, panel=panel) as (figure, axes):
+    with panels(height * len(blocks), width, panel=panel, title=title) as (figure, axes):
         for i, (name, quantity) in enumerate(blocks):
             block = axes[i * height : (i + 1) * height]
             look = {"by": by, "x": name, "styles": styles, "until": until[name]}
-            look |= {"quantity": quantity, "estimator": estimator, "bound": bound}
-            _fill_block(block, grid, look)
+            look |= {"quantity": quantity, "estimator": estimator}
+            for ax, facet in filled_panels(block, grid):
+                plot_compared(ax, facet.table, **look)
+            for ax in block[:, 1:].flat:
+                ax.set_ylabel("")
         for quantity in quantities:
             chosen = [i for i, block in enumerate(blocks) if block[1] == quantity]
-            equal_limits([ax for i in chosen for ax in axes[i * height : (i + 1) * height].flat])
-        shown = estimator_rows(table, estimator, quantity_name(estimator, quantities[0], bound))
+            same = [ax for i in chosen for ax in axes[i * height : (i + 1) * height].flat]
+            equal_limits(same, room=True)
+        shown = estimator_rows(table, estimator, quantities[0])
         handles = layer_handles({_named(label, v): s for v, s in styles.items()}, coloured=True)
         filters = len(values_of(shown, "channel")) > 1
         counts = [shown["channel"].nunique()] if filters else _seeds_of(shown, by)
-        line, what = estimator_line(estimator), "filter" if filters else "seed"
+        line, what = estimator_named(estimator).line, "filter" if filters else "seed"
         handles += [*line_handles(counts, line, what), *hollow_handles([shown])]
         figure_legend(figure, handles, data_note(table))
-        figure.suptitle(title or None)
     return figure
-
-
-def _fill_block(block: np.ndarray, grid: Sequence[Facet], look: dict) -> None:
-    """All panels of one quantity and one x, with their y labels at the left only."""
-    for facet in grid:
-        ax = block[facet.row, facet.column]
-        ax.set_title(facet.title)
-        if facet.table.empty:
-            say_missing(ax)
-            continue
-        plot_compared(ax, facet.table, **look)
-    for ax in block[:, 1:].flat:
-        ax.set_ylabel("")
 
 
 def _named(label: str, value: object) -> str:
@@ -212,8 +185,6 @@ def plot_filter_planes(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     points : DataFrame
         From `plane_points`: one layer, one view of single filters.
     limits : PlaneLimits
@@ -228,11 +199,10 @@ def plot_filter_planes(
     """
     require_one(points, but=["channel"])
     require_one_layer(points)
-    name = values_of(points, "estimator")[0]
+    known = estimator_named(values_of(points, "estimator")[0])
     artists = ceiling_line(ax, points, "I_TY")
-    if family(name) == "information":
-        for p in values_of(points, "n_samples"):
-            artists += reference_line(ax, float(np.log2(p)), rf"$\log_2 P$ = {np.log2(p):.3g}", "x")
+    for height, label in ceilings(points, "I_XT").items():
+        artists += reference_line(ax, height, label, "x")
     points = points.sort_values("epoch", kind="stable")
     curves = points.groupby(["run", "seed", "channel"], sort=False)
     ways = [one[["x", "y"]].to_numpy(float) for _, one in curves]
@@ -241,59 +211,37 @@ def plot_filter_planes(
     colours = epoch_colours(points["epoch"].to_numpy(), norm)
     size = np.where(points["epoch"] == points["epoch"].max(), 22.0, 8.0)
     hollow = points["hollow"].to_numpy(bool)
-    for chosen, empty in ((~hollow, False), (hollow, True)):
-        if chosen.any():
-            at = (points["x"][chosen], points["y"][chosen], size[chosen])
-            look = {"facecolors": colours[chosen], "edgecolors": "0.25", "linewidths": 0.35}
-            if empty:
-                look = {"facecolors": "white", "edgecolors": colours[chosen], "linewidths": 1.0}
-            artists.append(ax.scatter(*at, zorder=4, **look))
-            if empty:  # a dark ring, so that light colours stay visible on white
-                ring = [patheffects.withStroke(linewidth=1.8, foreground="0.3")]
-                artists[-1].set_path_effects(ring)
-    ax.set(xlim=limits.x, ylim=limits.y)
-    ax.set(xlabel=axis_label(name, "I_XT"), ylabel=axis_label(name, "I_TY"))
+    at = (points["x"], points["y"], size, colours, hollow)
+    artists += ringed_marks(ax, *at, ring=1.0, outline=1.8)
+    ax.set(xlim=limits.x, ylim=limits.y, xlabel=known.axis("I_XT"), ylabel=known.axis("I_TY"))
     return artists
 
 
 def filter_planes_grid(
     table: pd.DataFrame,
     *,
-    estimator: str = "binning",
-    bound: str = "upper",
-    rows: str | None = "activation",
-    columns: str | None = "layer",
     title: str = "",
+    columns: str = "layer",
     panel: tuple[float, float] = (1.9, 1.75),
 ) -> Figure:
-    """Information planes of single filters: a panel a layer, one grey way a filter, equal limits.
+    """Information planes by binning of single filters: one grey way a filter, equal limits.
 
     Filters have nothing in common but their number, so no mean is drawn.
 
     Parameters
     ----------
     table : DataFrame
-        Plane table of one view of single filters and one seed.
-    estimator, bound : str
-        Which measurement.
-    rows, columns : str or None
-        Table columns that make the rows and columns of panels.
-    title : str
-        Above all panels.
-    panel : tuple of float
-        Width and height of a panel [inch].
+        Plane table of one view of single filters and one seed; activations make the rows of panels.
+    columns : str
+        Table column that makes the columns of panels.
     """
-    table = table[table["estimator"] == estimator]
-    grid, norm = facets(table, rows, columns), epoch_norm(table["epoch"])
-    limits, drawn = plane_limits(table, estimator, bound), []
-    with panels(grid[-1].row + 1, grid[-1].column + 1, panel=panel) as (figure, axes):
-        for facet in grid:
-            ax = axes[facet.row, facet.column]
-            if facet.table.empty:
-                ax.set_title(facet.title)
-                say_missing(ax)
-                continue
-            drawn.append(plane_points(facet.table, estimator, bound))
+    table = table[table["estimator"] == "binning"]
+    grid, norm = facets(table, "activation", columns), epoch_norm(table["epoch"])
+    limits, drawn = plane_limits(table, "binning"), []
+    size = {"panel": panel, "title": title}
+    with panels(grid[-1].row + 1, grid[-1].column + 1, **size) as (figure, axes):
+        for ax, facet in filled_panels(axes, grid):
+            drawn.append(plane_points(facet.table, "binning"))
             ax.set_title(f"{facet.title}, {drawn[-1]['channel'].nunique()} filters")
             plot_filter_planes(ax, drawn[-1], limits=limits, norm=norm)
         for ax in axes.flat:
@@ -303,5 +251,4 @@ def filter_planes_grid(
         last = Line2D([], [], ms=5, label="large: last epoch", **look)
         way = Line2D([], [], color="0.6", lw=0.7, label="one filter")
         figure_legend(figure, [way, last, *hollow_handles(drawn)], data_note(table))
-        figure.suptitle(title or None)
     return figure

@@ -8,19 +8,19 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
+from iblib.names import estimator_named
+from iblib.plotting.over_epochs import seed_handles
 from iblib.plotting.style import (
     OKABE_ITO,
     REFERENCE_GREY,
     SMALLEST_PT,
     epoch_axis,
-    estimator_line,
     figure_legend,
     panels,
     reference_line,
 )
-from iblib.plotting.tables import data_note, facets, n_seeds, require_one, seeds_text
+from iblib.plotting.tables import data_note, facets, n_seeds, require_one, shortened
 
 # Splits differ in colour and in line style, so that they stay apart in greyscale.
 SPLITS = {
@@ -37,15 +37,12 @@ def plot_learning_curves(
     metric: str = "accuracy",
     x: str = "epoch",
     log: bool = False,
-    spread: str = "band",
     chance: float | None = None,
 ) -> list[Artist]:
     """Draw loss or accuracy of training, validation and test: mean over seeds with their spread.
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     history : DataFrame
         History table of one configuration.
     metric : {"loss", "accuracy"}
@@ -54,15 +51,13 @@ def plot_learning_curves(
         Equal epochs, or equal numbers of gradient steps.
     log : bool
         Logarithmic x axis on which 0 has its place.
-    spread : {"band", "lines"}
-        Lowest to highest seed, or a thin line a seed.
     chance : float, optional
         Value of guessing, drawn as a grey dotted line.
 
     Returns
     -------
     list of Artist
-        By split: band or thin lines (several seeds), then the mean line.
+        By split: the band from the lowest to the highest seed (several seeds), then the mean line.
 
     Raises
     ------
@@ -71,7 +66,6 @@ def plot_learning_curves(
     """
     _check_choice("metric", metric, ("loss", "accuracy"))
     _check_choice("x", x, ("epoch", "updates"))
-    _check_choice("spread", spread, ("band", "lines"))
     require_one(history)
     artists: list[Artist] = []
     if chance is not None:
@@ -80,9 +74,12 @@ def plot_learning_curves(
         rows = history[(history["split"] == split) & history[metric].notna()]
         if rows.empty:
             continue
+        groups = rows.groupby(x)[metric]
         if n_seeds(rows) > 1:
-            artists += _spread(ax, rows, x, metric, colour, spread)
-        mean = rows.groupby(x)[metric].mean()
+            low, high = groups.min(), groups.max()
+            band = {"color": colour, "alpha": 0.18, "linewidth": 0}
+            artists.append(ax.fill_between(low.index, low, high, **band))
+        mean = groups.mean()
         artists += ax.plot(mean.index, mean, color=colour, ls=line, label=split)
     if log:
         epoch_axis(ax, int(history[x].max()), x)
@@ -96,20 +93,6 @@ def _check_choice(name: str, value: str, legal: Sequence[str]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(legal)}; got {value!r}")
 
 
-def _spread(
-    ax: Axes, rows: pd.DataFrame, x: str, metric: str, colour: str, spread: str
-) -> list[Artist]:
-    """Seeds of one split: a band from the lowest to the highest, or a thin line each."""
-    if spread == "band":
-        groups = rows.groupby(x)[metric]
-        low, high = groups.min(), groups.max()
-        return [ax.fill_between(low.index, low, high, color=colour, alpha=0.18, linewidth=0)]
-    lines: list[Artist] = []
-    for _, one in rows.groupby([k for k in ("run", "seed") if k in rows], sort=False):
-        lines += ax.plot(one[x], one[metric], color=colour, lw=0.5, alpha=0.5)
-    return lines
-
-
 def learning_curves_grid(
     history: pd.DataFrame,
     *,
@@ -117,7 +100,6 @@ def learning_curves_grid(
     columns: str | Sequence[str] = ("activation", "batch_mode"),
     x: str = "epoch",
     log: bool = False,
-    spread: str = "band",
     n_classes: int | None = None,
     title: str = "",
 ) -> Figure:
@@ -131,47 +113,36 @@ def learning_curves_grid(
         Rows of panels.
     columns : str or sequence of str
         Table columns whose combinations make the columns of panels.
-    x, log, spread
+    x, log
         As in `plot_learning_curves`.
     n_classes : int, optional
         Draws chance, 1 / n_classes, into the accuracy panels.
-    title : str
-        Above all panels.
     """
     names = [columns] if isinstance(columns, str) else list(columns)
     tagged = history.assign(configuration=history[names].astype(str).agg(", ".join, axis=1))
     grid = facets(tagged, None, "configuration")
-    options = {"sharex": True, "sharey": "row"}
-    with panels(len(metrics), len(grid), panel=(2.2, 1.8), **options) as (figure, axes):
+    options = {"panel": (2.2, 1.8), "sharex": True, "sharey": "row", "title": title}
+    with panels(len(metrics), len(grid), **options) as (figure, axes):
         for facet in grid:
             for i, metric in enumerate(metrics):
                 chance = 1 / n_classes if n_classes and metric == "accuracy" else None
-                look = {"x": x, "log": log, "spread": spread, "chance": chance}
+                look = {"x": x, "log": log, "chance": chance}
                 plot_learning_curves(axes[i, facet.column], facet.table, metric=metric, **look)
             axes[0, facet.column].set_title(facet.title)
         for ax in axes.flat:
             if log:
                 epoch_axis(ax, int(history[x].max()), x)
             ax.label_outer()
-        counts = [n_seeds(facet.table) for facet in grid]
-        figure_legend(figure, _split_handles(history, counts, spread), data_note(history))
-        figure.suptitle(title or None)
+        handles = _split_handles(history, [facet.table for facet in grid])
+        figure_legend(figure, handles, data_note(history))
     return figure
 
 
-def _split_handles(history: pd.DataFrame, counts: Sequence[int], spread: str) -> list[Artist]:
+def _split_handles(history: pd.DataFrame, drawn: Sequence[pd.DataFrame]) -> list[Artist]:
     """Legend entries of the splits, and what line and band mean."""
     shown = [split for split in SPLITS if (history["split"] == split).any()]
-    handles: list[Artist] = [
-        Line2D([], [], color=SPLITS[s][0], ls=SPLITS[s][1], label=s) for s in shown
-    ]
-    if max(counts, default=0) > 1:
-        line = {"color": "0.4", "label": f"mean, {seeds_text(counts)}"}
-        handles.append(Line2D([], [], **line))
-        band = Patch(color="0.4", alpha=0.25, lw=0, label="lowest to highest seed")
-        thin = Line2D([], [], color="0.4", lw=0.5, label="one seed")
-        handles.append(band if spread == "band" else thin)
-    return handles
+    lines = [Line2D([], [], color=SPLITS[s][0], ls=SPLITS[s][1], label=s) for s in shown]
+    return [*lines, *seed_handles(drawn)]
 
 
 def plot_class_shares(ax: Axes, counts: pd.DataFrame) -> list[Artist]:
@@ -179,8 +150,6 @@ def plot_class_shares(ax: Axes, counts: pd.DataFrame) -> list[Artist]:
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     counts : DataFrame
         Number of clips; rows are classes, columns splits.
 
@@ -201,7 +170,7 @@ def plot_class_shares(ax: Axes, counts: pd.DataFrame) -> list[Artist]:
         look = {"edgecolor": colour, "linewidth": 0.8, "label": label, **fill}
         at = place + (i - (counts.shape[1] - 1) / 2) * height
         artists.append(ax.barh(at, shares[split], height=height * 0.85, **look))
-    ax.set_yticks(place, labels=[str(name) for name in counts.index])
+    ax.set_yticks(place, labels=[shortened(name) for name in counts.index])
     ax.set_ylim(len(counts) - 0.4, -0.6)
     equal = 100 / len(counts)
     ax.axvline(equal, color=REFERENCE_GREY, ls=":", lw=1.1)
@@ -281,7 +250,7 @@ def plot_against_truth(
         band = {"color": colour, "alpha": 0.2, "linewidth": 0}
         artists.append(ax.fill_between(at, mean - spread, mean + spread, **band))
         label = f"{label} (mean ± sd, n = {len(values)})"
-    look = {"color": colour, "marker": marker, "ls": estimator_line(estimator)}
+    look = {"color": colour, "marker": marker, "ls": estimator_named(estimator).line}
     artists += ax.plot(at, mean, label=label, **look)
     if log_x:
         ax.set_xscale("log")

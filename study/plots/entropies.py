@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from iblib.plotting.over_epochs import plot_over_epochs, share_y
+from iblib.plotting.over_epochs import equal_limits, plot_over_epochs, seed_handles
 from iblib.plotting.planes import hollow_handles
 from iblib.plotting.style import (
     OKABE_ITO,
@@ -31,7 +30,8 @@ from iblib.plotting.tables import (
     values_of,
 )
 
-PER_UNIT = "H(T) / d [bits per unit]"
+# Largest share of samples with r = 0; at 0.01 they move H(T) by about half a bit per unit.
+MOST_DUPLICATES = 0.01
 _LOOKS = [LayerStyle(c, m) for c, m in zip(OKABE_ITO[:4], "os^D", strict=True)]
 
 
@@ -41,12 +41,12 @@ def per_unit(table: pd.DataFrame) -> pd.DataFrame:
     H(T) is d times the mean logarithm of the neighbours' distance, up to a constant of d and P; a
     change of H(T)/d is the change of that logarithm, whatever d is.
     """
-    rows = estimator_rows(table, "kraskov", "H_T").drop(columns="hollow")
+    rows = estimator_rows(table, "kraskov", "I_XT").drop(columns="hollow")
     return rows.assign(bits=rows["bits"] / rows["dimension"])
 
 
 def few_duplicates(
-    table: pd.DataFrame, by: Sequence[str] = ("run", "seed", "layer"), most: float = 0.01
+    table: pd.DataFrame, by: Sequence[str] = ("run", "seed", "layer")
 ) -> pd.DataFrame:
     """Kraskov rows without the curves whose level the constant in the code decides.
 
@@ -56,36 +56,22 @@ def few_duplicates(
         Kraskov rows.
     by : sequence of str
         What is kept or left out as a whole: a layer's curve of one seed, or a network.
-    most : float
-        Largest share of samples with r = 0, at any epoch, that is kept. At 0.01 those samples move
-        H(T) by about half a bit per unit.
     """
     share = table["zero_radius"] / table["n_samples"]
-    return table[share.groupby([table[name] for name in by]).transform("max") <= most]
+    return table[share.groupby([table[name] for name in by]).transform("max") <= MOST_DUPLICATES]
 
 
 def networks_grid(
-    tables: Mapping[str, pd.DataFrame],
-    *,
-    estimator: str = "kraskov",
-    label: str | None = None,
-    title: str = "",
-    panel: tuple[float, float] = (3.1, 2.1),
+    tables: Mapping[str, pd.DataFrame], *, label: str | None = None, title: str = ""
 ) -> Figure:
-    """All layers against the epoch [bits], networks side by side, one activation a row.
+    """H(T) [bits] of all layers against the epoch, networks side by side, one activation a row.
 
     Parameters
     ----------
     tables : mapping of str to DataFrame
         Plane table by the heading of its column; layers of equal depth share a colour.
-    estimator : str
-        Whose I(X;T) (Kraskov: H(T)) is drawn.
     label : str, optional
         Label of the y axes where they show something else, such as `per_unit`.
-    title : str
-        Above all panels.
-    panel : tuple of float
-        Width and height of a panel [inch].
 
     Returns
     -------
@@ -96,7 +82,7 @@ def networks_grid(
         dict.fromkeys(a for t in tables.values() for a in values_of(t, "activation"))
     )
     drawn: list[pd.DataFrame] = []
-    with panels(len(activations), len(tables), panel=panel) as (figure, axes):
+    with panels(len(activations), len(tables), panel=(3.1, 2.1), title=title) as (figure, axes):
         for j, (name, table) in enumerate(tables.items()):
             styles = layer_styles(values_of(table, "layer"))
             for ax, activation in zip(axes[:, j], activations, strict=True):
@@ -105,24 +91,16 @@ def networks_grid(
                 if rows.empty:
                     say_missing(ax)
                     continue
-                plot_over_epochs(ax, rows, estimator=estimator, styles=styles)
-                drawn.append(estimator_rows(rows, estimator, _quantity(estimator)))
+                plot_over_epochs(ax, rows, estimator="kraskov", styles=styles)
+                drawn.append(estimator_rows(rows, "kraskov", "I_XT"))
                 if label:
                     ax.set_ylabel(label)
-            share_y([ax for ax in axes[:, j] if ax.lines])
+            equal_limits([ax for ax in axes[:, j] if ax.lines])
         handles = layer_handles(_by_depth(tables.values()), coloured=True)
         notes = dict.fromkeys(data_note(table) for table in tables.values())
-        handles += [*_seed_handles(drawn), *hollow_handles(drawn)]
+        handles += [*seed_handles(drawn), *hollow_handles(drawn)]
         figure_legend(figure, handles, "\n".join(notes))
-        figure.suptitle(title or None)
     return figure
-
-
-def _quantity(estimator: str) -> str:
-    """The stored name of what stands for I(X;T)."""
-    return {"kraskov": "H_T", "kde": "I_XT_upper", "kde_relative": "I_XT_upper"}.get(
-        estimator, "I_XT"
-    )
 
 
 def _by_depth(tables: Sequence[pd.DataFrame]) -> dict[str, LayerStyle]:
@@ -133,67 +111,42 @@ def _by_depth(tables: Sequence[pd.DataFrame]) -> dict[str, LayerStyle]:
     return layer_styles(joined)
 
 
-def _seed_handles(drawn: Sequence[pd.DataFrame]) -> list[Artist]:
-    """Legend entries of mean and band; none where every curve is one network's."""
-    counts = [n_seeds(rows) for rows in drawn]
-    if max(counts, default=0) < 2:
-        return []
-    mean = Line2D([], [], color="0.4", label=f"mean, {seeds_text(counts)}")
-    return [mean, Patch(color="0.4", alpha=0.25, lw=0, label="lowest to highest seed")]
-
-
-def layer_panels(
-    table: pd.DataFrame,
-    *,
-    estimator: str = "kraskov",
-    columns: int = 4,
-    title: str = "",
-    panel: tuple[float, float] = (2.2, 1.75),
-) -> Figure:
-    """Each layer alone against the epoch [bits], its activations together, on its own scale.
+def layer_panels(table: pd.DataFrame, *, title: str = "") -> Figure:
+    """H(T) [bits] of each layer alone, its activations together, on its own scale.
 
     Parameters
     ----------
     table : DataFrame
         Plane table of one model and view.
-    estimator : str
-        Whose I(X;T) (Kraskov: H(T)) is drawn.
-    columns : int
-        Panels in a row.
-    title : str
-        Above all panels.
-    panel : tuple of float
-        Width and height of a panel [inch].
     """
-    rows = estimator_rows(table, estimator, _quantity(estimator))
+    rows = estimator_rows(table, "kraskov", "I_XT")
     layers, activations = values_of(rows, "layer"), values_of(rows, "activation")
     looks = dict(zip(map(shown_name, activations), _LOOKS, strict=False))
-    columns = min(columns, len(layers))
-    with panels(-(-len(layers) // columns), columns, panel=panel) as (figure, axes):
+    columns = min(4, len(layers))
+    size = {"panel": (2.2, 1.75), "title": title}
+    with panels(-(-len(layers) // columns), columns, **size) as (figure, axes):
         for number, (ax, layer) in enumerate(zip(axes.flat, layers, strict=False)):
             parts = [
                 rows[(rows["layer"] == layer) & (rows["activation"] == a)] for a in activations
             ]
-            styles = [{layer: look} for look in looks.values()]
-            _overlay(ax, parts, styles, estimator)
+            _overlay(ax, parts, [{layer: look} for look in looks.values()])
             ax.set_title(f"{layer}, d = {_one(parts, 'dimension')}")
             if number % columns:
                 ax.set_ylabel("")
         for ax in list(axes.flat)[len(layers) :]:
             ax.set_visible(False)
         drawn = [rows[rows["activation"] == activation] for activation in activations]
-        handles = [*layer_handles(looks, coloured=True), *_seed_handles(drawn)]
+        handles = [*layer_handles(looks, coloured=True), *seed_handles(drawn)]
         figure_legend(figure, [*handles, *hollow_handles(drawn)], data_note(rows))
-        figure.suptitle(title or None)
     return figure
 
 
-def _overlay(ax: Axes, parts: Sequence[pd.DataFrame], styles: Sequence, estimator: str) -> None:
+def _overlay(ax: Axes, parts: Sequence[pd.DataFrame], styles: Sequence) -> None:
     """Several tables' curves on one pair of axes, with limits that hold them all."""
     limits = []
     for part, look in zip(parts, styles, strict=True):
         if not part.empty:
-            plot_over_epochs(ax, part, estimator=estimator, styles=look)
+            plot_over_epochs(ax, part, estimator="kraskov", styles=look)
             limits.append(ax.get_ylim())
     ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
 
@@ -212,14 +165,12 @@ def map_panels(table: pd.DataFrame, layer: str, *, title: str = "") -> Figure:
         Plane table of one model and seed with the views of single filters.
     layer : str
         Which layer; of at most seven filters, so that colours tell them apart.
-    title : str
-        Above all panels.
     """
-    rows = estimator_rows(table[table["layer"] == layer], "kraskov", "H_T")
+    rows = estimator_rows(table[table["layer"] == layer], "kraskov", "I_XT")
     views, activations = values_of(rows, "view"), values_of(rows, "activation")
     rows = rows.assign(layer=[f"filter {c}" for c in rows["channel"]], channel=-1)
     looks = layer_styles(sorted(values_of(rows, "layer"), key=lambda name: int(name.split()[1])))
-    with panels(len(activations), len(views), panel=(3.1, 1.9)) as (figure, axes):
+    with panels(len(activations), len(views), panel=(3.1, 1.9), title=title) as (figure, axes):
         for i, activation in enumerate(activations):
             for j, view in enumerate(views):
                 part = rows[(rows["activation"] == activation) & (rows["view"] == view)]
@@ -229,10 +180,9 @@ def map_panels(table: pd.DataFrame, layer: str, *, title: str = "") -> Figure:
                     f"{shown_name(activation)}, {name}, d = {_one([part], 'dimension')}"
                 )
         for column in axes.T:
-            share_y(list(column))
+            equal_limits(column)
         handles = [*layer_handles(looks, coloured=True), *hollow_handles([rows])]
-        figure_legend(figure, handles, f"{data_note(rows)}   {_seeds(rows)}")
-        figure.suptitle(title or None)
+        figure_legend(figure, handles, f"{data_note(rows)}   {seeds_by_activation(rows)}")
     return figure
 
 
@@ -243,8 +193,6 @@ def zero_radius_bars(tables: Mapping[str, pd.DataFrame], *, title: str = "") -> 
     ----------
     tables : mapping of str to DataFrame
         Plane table by the heading of its column; where it holds single filters, their mean.
-    title : str
-        Above all panels.
 
     Returns
     -------
@@ -252,9 +200,9 @@ def zero_radius_bars(tables: Mapping[str, pd.DataFrame], *, title: str = "") -> 
         A row of panels for the first and one for the last epoch; bars are means over seeds (and
         filters), lines reach from the lowest to the highest.
     """
-    parts = {name: estimator_rows(table, "kraskov", "H_T") for name, table in tables.items()}
+    parts = {name: estimator_rows(table, "kraskov", "I_XT") for name, table in tables.items()}
     looks = dict(zip(values_of(pd.concat(parts.values()), "activation"), _LOOKS, strict=False))
-    with panels(2, len(parts), panel=(2.9, 1.9)) as (figure, axes):
+    with panels(2, len(parts), panel=(2.9, 1.9), title=title) as (figure, axes):
         for j, (name, rows) in enumerate(parts.items()):
             first, last = rows["epoch"].min(), rows["epoch"].max()
             for ax, epoch in zip(axes[:, j], (first, last), strict=True):
@@ -264,13 +212,12 @@ def zero_radius_bars(tables: Mapping[str, pd.DataFrame], *, title: str = "") -> 
         shown = {shown_name(activation): look for activation, look in looks.items()}
         handles = [Patch(color=look.colour, label=name) for name, look in shown.items()]
         range_ = Line2D([], [], color="0.2", lw=0.9, label="lowest to highest seed or filter")
-        notes = dict.fromkeys(f"{data_note(rows)}   {_seeds(rows)}" for rows in parts.values())
-        figure_legend(figure, [*handles, range_], "\n".join(notes))
-        figure.suptitle(title or None)
+        notes = [f"{data_note(rows)}   {seeds_by_activation(rows)}" for rows in parts.values()]
+        figure_legend(figure, [*handles, range_], "\n".join(dict.fromkeys(notes)))
     return figure
 
 
-def _seeds(rows: pd.DataFrame) -> str:
+def seeds_by_activation(rows: pd.DataFrame) -> str:
     """Number of seeds of each activation."""
     return seeds_text([n_seeds(part) for _, part in rows.groupby("activation")])
 

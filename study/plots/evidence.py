@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from iblib.names import estimator_named
 from iblib.plotting.style import (
     MARKERS,
     OKABE_ITO,
@@ -20,9 +21,9 @@ from iblib.plotting.style import (
     layer_styles,
     panels,
     reference_line,
-    value_axis,
 )
-from iblib.plotting.tables import estimator_label, shown_name, values_of
+from iblib.plotting.tables import shown_name, values_of
+from study.plots.bounds import value_axis
 
 ACTIVATION_COLOURS = {
     "tanh": OKABE_ITO[0],
@@ -37,8 +38,6 @@ def plot_shares(ax: Axes, table: pd.DataFrame, *, title: str = "") -> list[Artis
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     table : DataFrame
         Shares; NaN where nothing was measured. Index and columns become labels.
     title : str
@@ -65,15 +64,13 @@ def _words(label: object) -> str:
     return "\n".join(shown_name(part).replace("kde", "KDE") for part in parts)
 
 
-def shares_figure(tables: dict[str, pd.DataFrame], *, title: str = "") -> Figure:
+def shares_figure(tables: dict[str, pd.DataFrame]) -> Figure:
     """Tables of shares side by side, as wide as their columns.
 
     Parameters
     ----------
     tables : dict
         By title.
-    title : str
-        Above all.
     """
     widths = [max(table.shape[1], 2) for table in tables.values()]
     rows = max(len(table) for table in tables.values())
@@ -81,7 +78,6 @@ def shares_figure(tables: dict[str, pd.DataFrame], *, title: str = "") -> Figure
     with panels(1, len(tables), figsize=size, width_ratios=widths) as (figure, axes):
         for ax, (name, table) in zip(axes[0], tables.items(), strict=True):
             plot_shares(ax, table, title=name)
-        figure.suptitle(title or None)
     return figure
 
 
@@ -92,8 +88,6 @@ def plot_sweep_of_falls(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     falls : DataFrame
         Rows of ``summaries.compression`` (columns activation, estimator, parameter, value, seed,
         fall) of one layer.
@@ -114,7 +108,7 @@ def plot_sweep_of_falls(
             if groups.size().max() > 1:
                 artists.append(ax.fill_between(mean.index, groups.min(), groups.max(), **band))
             look = {"color": colour, "ls": line, "marker": "o", "ms": 3.5}
-            label = f"{shown_name(activation)}, {estimator_label(estimator)}"
+            label = f"{shown_name(activation)}, {estimator_named(estimator).shown()}"
             artists += ax.plot(mean.index, mean, label=label, **look)
     ax.set(xlabel=parameter.replace("_", " "), ylabel="fall of I(X;T) [bits]")
     value_axis(ax, rows.loc[rows["estimator"].isin(list(estimators)), "value"])
@@ -134,13 +128,11 @@ def geometry_figure(
         Columns activation, layer, epoch, ratio; the same layers.
     bits_label : str
         Label of the upper axes.
-    title : str
-        Above all panels.
     """
     activations = values_of(planes, "activation")
     styles = layer_styles(values_of(geometry, "layer"))
     size = {"panel": (2.9, 1.9), "sharex": "col", "sharey": "row"}
-    with panels(2, len(activations), **size) as (figure, axes):
+    with panels(2, len(activations), **size, title=title) as (figure, axes):
         for j, activation in enumerate(activations):
             for ax, table, column in zip(
                 axes[:, j], (planes, geometry), ("bits", "ratio"), strict=True
@@ -153,7 +145,6 @@ def geometry_figure(
         for ax in axes[1]:
             reference_line(ax, 1.0, "classes not told apart", "y", end=True)
         figure_legend(figure, layer_handles(styles, coloured=True), "mean over seeds")
-        figure.suptitle(title or None)
     return figure
 
 
@@ -170,8 +161,6 @@ def plot_compression_and_gap(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     table : DataFrame
         Columns activation (colour), fall, gap, and the one that gives the marker.
     marker : str

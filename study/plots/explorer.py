@@ -3,23 +3,15 @@
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import reduce
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from iblib.names import ESTIMATORS, estimator_named
 from iblib.plotting.interactive import is_live, png_bytes, widget_view
 from iblib.plotting.planes import PlaneLimits, plane_limits
 from iblib.plotting.scenes import Panel, Scene, plane_scene
-from iblib.plotting.tables import (
-    KDE,
-    KEYS,
-    data_note,
-    estimator_label,
-    family,
-    shown_name,
-    values_of,
-)
+from iblib.plotting.tables import KEYS, data_note, shown_name, values_of
 
 ALL = "all"
 
@@ -63,10 +55,11 @@ class PlaneExplorer:
         keys = [key for key in (*KEYS, "quantity") if key in table]
         table = table.drop_duplicates(keys)
         upper = table.assign(bound="upper")
-        lower = table[table["estimator"].isin(KDE)].assign(bound="lower")
+        two = [name for name, record in ESTIMATORS.items() if "I_XT_lower" in record.quantities]
+        lower = table[table["estimator"].isin(two)].assign(bound="lower")
         rows = pd.concat([upper, lower], ignore_index=True)
         pairs = rows[["estimator", "bound"]].drop_duplicates().itertuples(index=False)
-        names = {pair: estimator_label(*pair) for pair in map(tuple, pairs)}
+        names = {pair: estimator_named(pair[0]).shown(pair[1]) for pair in map(tuple, pairs)}
         found = pd.MultiIndex.from_frame(rows[["estimator", "bound"]]).map(names)
         self.table = rows.assign(menu_estimator=found.astype(str))
         self.history = history
@@ -120,8 +113,13 @@ class PlaneExplorer:
         ways = {"channel" if one["filters of"] != ALL else "layer" for one in choices}
         if len(ways) > 1:
             raise ValueError("filters cannot stand beside layers: choose the same view twice")
-        if len({family(panel.estimator) for panel in shown}) == 1:
-            limits = reduce(PlaneLimits.union, [panel.limits for panel in shown])
+        if len({estimator_named(panel.estimator).family for panel in shown}) == 1:
+            limits = PlaneLimits(
+                *(
+                    (min(low for low, _ in ends), max(high for _, high in ends))
+                    for ends in zip(*((p.limits.x, p.limits.y) for p in shown), strict=True)
+                )
+            )
             shown = [replace(panel, limits=limits) for panel in shown]
         return plane_scene(shown, self.history, ways=ways.pop(), dpi=96)
 

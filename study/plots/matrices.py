@@ -16,6 +16,7 @@ from iblib.plotting.style import (
     panels,
     reference_line,
 )
+from iblib.plotting.tables import seeds_text, shortened
 
 CONFUSION_CMAP = "Blues"
 _DARK = 0.55  # share from which numbers are written in white
@@ -40,8 +41,6 @@ def plot_confusion(ax: Axes, counts: pd.DataFrame) -> list[Artist]:
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     counts : DataFrame
         Rows are true classes, columns predicted ones, in the same order.
 
@@ -70,8 +69,9 @@ def plot_confusion(ax: Axes, counts: pd.DataFrame) -> list[Artist]:
             look |= {"fontweight": "bold" if row == column else "normal"}
             artists.append(ax.text(column, row, f"{n}", **look))
     place = np.arange(len(counts))
-    ax.set_xticks(place, labels=counts.columns, rotation=45, ha="right", rotation_mode="anchor")
-    ax.set_yticks(place, labels=[f"{name} ({n})" for name, n in totals.items()])
+    turned = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    ax.set_xticks(place, labels=[shortened(name) for name in counts.columns], **turned)
+    ax.set_yticks(place, labels=[f"{shortened(name)} ({n})" for name, n in totals.items()])
     ax.set(xlabel="predicted", ylabel="true (clips x seeds)")
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
@@ -90,34 +90,24 @@ def confusion_grid(
     columns : str
         Table column that makes the panels, in order of first appearance.
     classes : sequence of str
-    title : str
-        Above all panels.
     """
     groups = list(table.groupby(columns, sort=False))
-    with panels(1, len(groups), panel=(3.0, 2.9), sharey=True) as (figure, axes):
+    with panels(1, len(groups), panel=(3.0, 2.9), sharey=True, title=title) as (figure, axes):
         for ax, (name, rows) in zip(axes[0], groups, strict=True):
             image = plot_confusion(ax, confusion_counts(rows, classes))[0]
-            n = rows["seed"].nunique()
-            ax.set_title(f"{name}, n = {n} seed{'' if n == 1 else 's'}")
+            ax.set_title(f"{name}, {seeds_text([rows['seed'].nunique()])}")
             ax.label_outer()
         figure.colorbar(image, ax=axes, label="share of the true class", fraction=0.04, pad=0.02)
-        figure.suptitle(title or None)
     return figure
 
 
-def plot_accuracies(
-    ax: Axes, table: pd.DataFrame, *, value: str = "test", n_clips: int | None = None
-) -> list[Artist]:
+def plot_accuracies(ax: Axes, table: pd.DataFrame, *, n_clips: int | None = None) -> list[Artist]:
     """Draw one row a setting: a hollow dot a seed, the mean, and how uncertain it is.
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     table : DataFrame
-        One row a trained network; columns ``setting`` (a label), and ``value`` in [0, 1].
-    value : str
-        Column drawn.
+        One row a trained network; columns ``setting`` (a label), and ``test`` in [0, 1].
     n_clips : int, optional
         Clips behind each accuracy; draws sqrt(a (1 - a) / n_clips) as a thin grey bar.
 
@@ -129,7 +119,7 @@ def plot_accuracies(
     names = list(dict.fromkeys(table["setting"]))
     artists: list[Artist] = []
     for place, name in enumerate(names):
-        values = table.loc[table["setting"] == name, value].to_numpy(float)
+        values = table.loc[table["setting"] == name, "test"].to_numpy(float)
         mean = values.mean()
         if n_clips:
             error = np.sqrt(mean * (1 - mean) / n_clips)
@@ -140,7 +130,7 @@ def plot_accuracies(
         artists.append(ax.errorbar(mean, place, xerr=spread, **_MEAN))
     labels = [f"{name} (n = {n})" for name, n in table["setting"].value_counts()[names].items()]
     ax.set_yticks(range(len(names)), labels=labels)
-    ax.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, 1), xlabel=f"{value} accuracy")
+    ax.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, 1), xlabel="test accuracy")
     return artists
 
 
@@ -152,7 +142,6 @@ _MEAN = {"color": "black", "fmt": "D", "ms": 4.5, "capsize": 3, "elinewidth": 1.
 def accuracies_figure(
     table: pd.DataFrame,
     *,
-    value: str = "test",
     n_clips: int | None = None,
     n_classes: int | None = None,
     title: str = "",
@@ -161,20 +150,17 @@ def accuracies_figure(
 
     Parameters
     ----------
-    table, value, n_clips
+    table, n_clips
         As in `plot_accuracies`.
     n_classes : int, optional
         Draws chance, 1 / n_classes.
-    title : str
-        Above the panel.
     """
     height = 0.34 * table["setting"].nunique() + 0.5
-    with panels(1, 1, panel=(5.2, height)) as (figure, axes):
+    with panels(1, 1, panel=(5.2, height), title=title) as (figure, axes):
         ax = axes[0, 0]
-        plot_accuracies(ax, table, value=value, n_clips=n_clips)
+        plot_accuracies(ax, table, n_clips=n_clips)
         if n_classes:
             reference_line(ax, 1 / n_classes, f"chance {100 / n_classes:.3g} %", "x", end=True)
-        figure.suptitle(title or None)
         handles = [
             Line2D([], [], **_SEED, label="one seed"),
             Line2D([], [], color="black", marker="D", label="mean, standard error over seeds"),

@@ -8,14 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from iblib.names import estimator_named
 from iblib.plotting.planes import hollow_handles
 from iblib.plotting.style import (
     OKABE_ITO,
     SMALLEST_PT,
     LayerStyle,
-    estimator_line,
     figure_legend,
     layer_handles,
+    marks,
     panels,
     say_missing,
 )
@@ -55,7 +56,7 @@ def layer_points(
         The H(T) rows with ``network``, ``widths`` ("normal" or "reversed": a model whose name
         holds sizes), ``depth`` (1 is the first layer), ``width`` and ``per_unit`` = bits / d.
     """
-    rows = estimator_rows(table[table["layer"].isin(layers)], "kraskov", "H_T")
+    rows = estimator_rows(table[table["layer"].isin(layers)], "kraskov", "I_XT")
     epochs = [set(part["epoch"]) for _, part in rows.groupby("model")]
     rows = rows[rows["epoch"] == max(set.intersection(*epochs))]
     keys = pd.MultiIndex.from_frame(rows[["model", "layer"]])
@@ -126,13 +127,11 @@ def order_grid(
         What is drawn.
     label : str
         Of the y axes.
-    title : str
-        Above all panels.
     """
     cases = points[["network", "view"]].drop_duplicates().to_numpy().tolist()
     activations = values_of(points, "activation")
     drawn = []
-    with panels(len(activations), len(cases), panel=(2.0, 2.0)) as (figure, axes):
+    with panels(len(activations), len(cases), panel=(2.0, 2.0), title=title) as (figure, axes):
         for i, activation in enumerate(activations):
             for j, (network, view) in enumerate(cases):
                 here = (points["network"] == network) & (points["view"] == view)
@@ -148,7 +147,6 @@ def order_grid(
         bar = Line2D([], [], color="0.4", lw=0.9, label="lowest to highest seed")
         number = Line2D([], [], ls="", label="number: units or filters of the layer")
         figure_legend(figure, [*handles, bar, number, *hollow_handles(drawn)], _counts(drawn))
-        figure.suptitle(title or None)
     return figure
 
 
@@ -166,11 +164,9 @@ def _order_panel(ax: Axes, part: pd.DataFrame, value: str) -> None:
     for name, one in part.groupby("widths", sort=False):
         look, groups = _WIDTHS[name], one.groupby("depth")
         mean, empty = groups[value].mean(), groups["hollow"].mean() >= 0.5
-        ax.plot(mean.index, mean, color=look.colour, ls=estimator_line("kraskov"), lw=0.9)
+        ax.plot(mean.index, mean, color=look.colour, ls=estimator_named("kraskov").line, lw=0.9)
         ax.vlines(mean.index, groups[value].min(), groups[value].max(), color=look.colour, lw=0.9)
-        faces = ["white" if hollow else look.colour for hollow in empty]
-        mark = {"marker": look.marker, "s": 22, "facecolors": faces, "edgecolors": look.colour}
-        ax.scatter(mean.index, mean, zorder=3, **mark)
+        marks(ax, mean.index, mean, look, empty, size=22, width=1.0)
         for depth, width in groups["width"].first().items():
             above = mean[depth] > middle[depth] or (
                 mean[depth] == middle[depth] and name == "normal"

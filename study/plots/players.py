@@ -25,7 +25,6 @@ def histogram_player(
     layers: Sequence[str],
     *,
     title: str = "Activations",
-    dpi: int = 80,
     **options,
 ) -> EpochPlayer:
     """Histograms of activations with a slider: one row an activation, one column a layer.
@@ -37,18 +36,12 @@ def histogram_player(
         ``<activation>-epochs``, which all activations share.
     activations, layers : sequences of str
         What is shown.
-    title : str
-        Above the panels.
-    dpi : int
-        Resolution.
-    **options
-        Passed to `EpochPlayer.from_scene`.
     """
     epochs = [int(epoch) for epoch in arrays[f"{activations[0]}-epochs"]]
     styles = layer_styles(layers)
     moves = []
     size = {"figsize": (1.6 * len(layers) + 0.5, 1.55 * len(activations) + 0.6)}
-    with panels(len(activations), len(layers), sharey=True, **size) as (figure, axes):
+    with panels(len(activations), len(layers), sharey=True, **size, title=title) as (figure, axes):
         for row, activation in zip(axes, activations, strict=True):
             for ax, layer in zip(row, layers, strict=True):
                 name, look = f"{activation}-{layer}", styles[layer]
@@ -58,9 +51,8 @@ def histogram_player(
         for ax in axes[-1]:
             ax.set_xlabel("activation T")
         figure_legend(figure, [], "share of the layer's activations in each bin; grey: untrained")
-        figure.suptitle(title)
     at = {epoch: i for i, epoch in enumerate(epochs)}
-    scene = Scene(figure, lambda epoch: [move(at[epoch]) for move in moves], epochs, dpi=dpi)
+    scene = Scene(figure, lambda epoch: [move(at[epoch]) for move in moves], epochs, dpi=80)
     return EpochPlayer.from_scene(scene, title, **options)
 
 
@@ -81,7 +73,6 @@ def feature_map_player(
     epochs: Sequence[int],
     *,
     title: str = "Feature maps",
-    dpi: int = 80,
     **options,
 ) -> EpochPlayer:
     """One clip's mel-spectrogram, and what each filter makes of it through training.
@@ -93,16 +84,10 @@ def feature_map_player(
     maps : mapping of str to ndarray (n_epochs, C, H, W)
         By layer.
     epochs : sequence of int, shape (n_epochs,)
-    title : str
-        Above the panels.
-    dpi : int
-        Resolution.
-    **options
-        Passed to `EpochPlayer.from_scene`.
     """
     moves = []
     size = {"figsize": (2.7 * (len(maps) + 1), 2.7)}
-    with panels(1, len(maps) + 1, **size) as (figure, axes):
+    with panels(1, len(maps) + 1, **size, title=title) as (figure, axes):
         plot_spectrogram(axes[0, 0], mel.astype(float))
         axes[0, 0].set_title("input: mel-spectrogram")
         for ax, (layer, one) in zip(axes[0, 1:], maps.items(), strict=True):
@@ -112,9 +97,8 @@ def feature_map_player(
             moves.append(_pictures(image, one))
             for artist in (image, *ax.texts):
                 artist.set_animated(True)
-        figure.suptitle(title)
     at = {int(epoch): i for i, epoch in enumerate(epochs)}
-    scene = Scene(figure, lambda epoch: [move(at[epoch]) for move in moves], list(at), dpi=dpi)
+    scene = Scene(figure, lambda epoch: [move(at[epoch]) for move in moves], list(at), dpi=80)
     return EpochPlayer.from_scene(scene, title, **{"interval": 500} | options)
 
 

@@ -1,4 +1,6 @@
-"""Before and after a pooling layer: over noise and bins, and filter by filter."""
+"""Before and after a pooling layer: over epochs, over noise and bins, and filter by filter."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -6,40 +8,89 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from iblib.plotting.over_epochs import share_y
+from iblib.names import PARAMETERS, estimator_named
+from iblib.plotting.over_epochs import equal_limits, plot_over_epochs, seeds_legend
 from iblib.plotting.planes import hollow_handles, padded
 from iblib.plotting.style import (
     OKABE_ITO,
     LayerStyle,
-    estimator_line,
     figure_legend,
     layer_handles,
+    marks,
     panels,
     reference_line,
 )
 from iblib.plotting.tables import (
+    ceilings,
     data_note,
-    estimator_label,
     estimator_rows,
+    facets,
     n_seeds,
     plane_points,
-    quantity_name,
     seeds_text,
     shown_name,
     values_of,
 )
+from iblib.summaries import select
+from study.plots.bounds import value_axis
+from study.plots.entropies import seeds_by_activation
 
 _SIDES = {"before": LayerStyle(OKABE_ITO[0], "o"), "after": LayerStyle(OKABE_ITO[1], "s")}
-_SWEEPS = {
-    "kde": "KDE: noise variance",
-    "kde_relative": "KDE: noise deviation / deviation of T",
-    "binning": "binning: number of bins",
-}
 
 
-def before_after_sweep(
-    table: pd.DataFrame, pair: tuple[str, str], *, view: str = "layer", title: str = ""
+def pooling_figure(
+    table: pd.DataFrame,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    estimator: str = "kde",
+    view: str = "layer",
+    title: str = "",
 ) -> Figure:
+    """What pooling does to I(X;T) and I(T;Y) [bits]: the tensors just before and just after it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Plane table with the layers of ``pairs``.
+    pairs : sequence of (str, str)
+        Layer names before and after each pooling layer.
+    estimator, view : str
+        Which measurement (of the KDE the upper value).
+    title : str
+        Above all panels; by default the estimator.
+
+    Returns
+    -------
+    Figure
+        Two columns of panels a pair; equal limits for equal quantities.
+    """
+    chosen = select(table, estimator=estimator, view=view)
+    for name in dict.fromkeys(layer for pair in pairs for layer in pair):
+        select(chosen, layer=name)
+    grid = facets(chosen, "activation", None)
+    columns = [(pair, quantity) for quantity in ("I_XT", "I_TY") for pair in pairs]
+    drawn, by_quantity = [], {}
+    title = title or estimator_named(estimator).shown()
+    with panels(len(grid), len(columns), panel=(2.4, 2.0), title=title) as (figure, axes):
+        for facet in grid:
+            for ax, (pair, quantity) in zip(axes[facet.row], columns, strict=True):
+                what = {"quantity": quantity, "estimator": estimator}
+                styles = dict(zip(pair, _SIDES.values(), strict=True))
+                plot_over_epochs(ax, facet.table, layers=pair, styles=styles, **what)
+                ax.set_title(", ".join(filter(None, [facet.title, f"{pair[0]} → {pair[1]}"])))
+                by_quantity.setdefault(quantity, []).append(ax)
+                drawn.append(estimator_rows(facet.table, **what))
+        for same in by_quantity.values():
+            equal_limits(same)
+        names = {f"{side} pooling": look for side, look in _SIDES.items()}
+        seeds_legend(figure, layer_handles(names, coloured=True), drawn)
+    return figure
+
+
+_SWEEPS = ("kde", "kde_relative", "binning")  # columns of panels, from the left
+
+
+def before_after_sweep(table: pd.DataFrame, pair: tuple[str, str], *, title: str = "") -> Figure:
     """Share of saturated epochs, and I(X;T) untrained and at the end [bits], by noise and bins.
 
     Parameters
@@ -48,75 +99,66 @@ def before_after_sweep(
         Plane table of one model, with several noise variances, relative noises, numbers of bins.
     pair : (str, str)
         Layers before and after the pooling.
-    view : str
-        Which T of them.
-    title : str
-        Above all panels.
 
     Returns
     -------
     Figure
         One column of panels per sweep; for each activation a row for the share and one for I(X;T).
     """
-    rows = table[table["layer"].isin(pair) & (table["view"] == view)]
+    rows = table[table["layer"].isin(pair) & (table["view"] == "layer")]
     sweeps = [name for name in _SWEEPS if (rows["estimator"] == name).any()]
     activations = values_of(rows, "activation")
-    with panels(2 * len(activations), len(sweeps), panel=(2.5, 1.45)) as (figure, axes):
+    with panels(2 * len(activations), len(sweeps), panel=(2.5, 1.45), title=title) as (
+        figure,
+        axes,
+    ):
         for j, estimator in enumerate(sweeps):
-            found = estimator_rows(rows, estimator, quantity_name(estimator, "I_XT"))
+            found = estimator_rows(rows, estimator, "I_XT")
             for i, activation in enumerate(activations):
                 part = found[found["activation"] == activation]
                 column = axes[2 * i : 2 * i + 2, j]
                 _sweep_panels(column, part, pair)
-                column[0].set_title("" if i else _SWEEPS[estimator])
+                words = PARAMETERS[values_of(found, "parameter")[0]]
+                label = estimator_named(estimator).label.split(",")[0]
+                column[0].set_title("" if i else f"{label}: {words}")
                 shown = shown_name(activation)
                 column[0].set_ylabel("" if j else f"{shown}: saturated")
                 column[1].set_ylabel("" if j else f"{shown}: I(X;T) [bits]")
-        share_y(list(axes[1::2].flat))
+        equal_limits(axes[1::2].flat)
         handles = layer_handles(dict(zip(pair, _SIDES.values(), strict=True)), coloured=True)
         for width, name in ((1.4, "last epoch"), (0.6, "untrained")):
             handles.append(Line2D([], [], color="0.4", lw=width, label=f"I(X;T), {name}"))
-        note = f"{data_note(rows)}   {seeds_text([n_seeds(rows) // len(activations)])}"
+        note = f"{data_note(rows)}   {seeds_by_activation(rows)}"
         figure_legend(figure, [*handles, *hollow_handles([rows.assign(hollow=True)])[:1]], note)
-        figure.suptitle(title or None)
     return figure
 
 
 def _sweep_panels(axes: np.ndarray, rows: pd.DataFrame, pair: tuple[str, str]) -> None:
     """Share of saturated epochs above; bits of the first (thin) and the last epoch below."""
     share_axes, bits_axes = axes
-    estimator = rows["estimator"].iloc[0]
+    known = estimator_named(rows["estimator"].iloc[0])
     ends = [rows[rows["epoch"] == epoch] for epoch in (rows["epoch"].min(), rows["epoch"].max())]
     for layer, look in zip(pair, _SIDES.values(), strict=True):
         share = rows[rows["layer"] == layer].groupby("value")["hollow"].mean()
-        line = {"color": look.colour, "ls": estimator_line(estimator)}
+        line = {"color": look.colour, "ls": known.line}
         share_axes.plot(share.index, share, marker=look.marker, **line)
         for end, width, size in zip(ends, (0.6, 1.4), (8, 20), strict=True):
             found = end[end["layer"] == layer].groupby("value")[["bits", "hollow"]].mean()
             bits_axes.plot(found.index, found["bits"], lw=width, **line)
-            faces = ["white" if empty >= 0.5 else look.colour for empty in found["hollow"]]
-            mark = {"marker": look.marker, "s": size, "facecolors": faces}
-            mark |= {"edgecolors": look.colour, "linewidths": 0.9, "zorder": 3}
-            bits_axes.scatter(found.index, found["bits"], **mark)
-    ceiling = float(np.log2(rows["n_samples"].iloc[0]))
-    reference_line(bits_axes, ceiling, rf"$\log_2 P$ = {ceiling:.3g}", "y")
+            marks(bits_axes, found.index, found["bits"], look, found["hollow"] >= 0.5, size=size)
+    heights = ceilings(rows, "I_XT")
+    for height, label in heights.items():
+        reference_line(bits_axes, height, label, "y")
     share_axes.set(ylim=(-0.08, 1.08), yticks=[0, 0.5, 1])
-    bits_axes.set_ylim(padded([*pd.concat(ends)["bits"], ceiling], 0.25))
+    bits_axes.set_ylim(padded([*pd.concat(ends)["bits"], *heights], 0.25))
     for ax in axes:
-        ax.set_xscale("log")
-        values = sorted(rows["value"].unique())
-        ax.set_xticks(values, labels=[f"{v:g}" for v in values])
-        ax.minorticks_off()
+        value_axis(ax, rows["value"])
 
 
 def before_after_filters(
-    table: pd.DataFrame,
-    pairs: dict[str, tuple[str, str]],
-    *,
-    estimator: str = "kde",
-    title: str = "",
+    table: pd.DataFrame, pairs: dict[str, tuple[str, str]], *, title: str = ""
 ) -> Figure:
-    """I(X;T) and I(T;Y) of each filter at the last epoch [bits]: its map before, one value after.
+    """KDE's bits of each filter at the last epoch: its map before, one value after.
 
     Parameters
     ----------
@@ -124,18 +166,14 @@ def before_after_filters(
         Plane table with the view "filter" of the layers of ``pairs``.
     pairs : dict
         Model -> layers before and after the pooling; a column of panels per activation of each.
-    estimator : str
-        Which estimator.
-    title : str
-        Above all panels; by default the estimator.
     """
     rows = table[(table["view"] == "filter") & table["model"].isin(pairs)]
     cases = [(m, a) for m in pairs for a in values_of(rows[rows["model"] == m], "activation")]
     drawn = []
-    with panels(2, len(cases), panel=(2.4, 1.8), sharey="row") as (figure, axes):
+    with panels(2, len(cases), panel=(2.4, 1.8), sharey="row", title=title) as (figure, axes):
         for j, (model, activation) in enumerate(cases):
             here = rows[(rows["model"] == model) & (rows["activation"] == activation)]
-            points = filters_before_after(here, pairs[model], estimator)
+            points = filters_before_after(here, pairs[model], "kde")
             for ax, names, quantity in zip(axes[:, j], _COLUMNS, ("I(X;T)", "I(T;Y)"), strict=True):
                 _filter_panel(ax, points, names)
                 ax.set_ylabel("" if j else f"{quantity} [bits]")
@@ -148,7 +186,6 @@ def before_after_filters(
         )
         note = f"{data_note(rows)}   {seeds_text([n_seeds(d) for d in drawn])}"
         figure_legend(figure, [*handles, *hollow_handles(drawn)], note)
-        figure.suptitle(title or estimator_label(estimator))
     return figure
 
 
@@ -158,15 +195,12 @@ _MODELS = {"simple_cnn": "SimpleCNN", "mini_resnet": "MiniResNet"}
 
 def _filter_limits(axes: np.ndarray, points: pd.DataFrame) -> None:
     """Ceilings, and one scale for each quantity."""
-    ceiling = float(np.log2(points["n_samples"].iloc[0]))
-    label_entropy = float(points["label_entropy"].iloc[0])
-    tops = (rf"$\log_2 P$ = {ceiling:.3g}", f"H(Y) = {label_entropy:.3g}")
-    for row, names, height, text in zip(
-        axes, _COLUMNS, (ceiling, label_entropy), tops, strict=True
-    ):
-        for ax in row:
-            reference_line(ax, height, text, "y")
-        row[0].set_ylim(padded([0.0, height, *points[[*names]].to_numpy().ravel()], 0.2))
+    for row, names, quantity in zip(axes, _COLUMNS, ("I_XT", "I_TY"), strict=True):
+        heights = ceilings(points, quantity)
+        for height, text in heights.items():
+            for ax in row:
+                reference_line(ax, height, text, "y")
+        row[0].set_ylim(padded([0.0, *heights, *points[[*names]].to_numpy().ravel()], 0.2))
 
 
 def filters_before_after(
@@ -199,7 +233,5 @@ def _filter_panel(ax: Axes, points: pd.DataFrame, names: tuple[str, str]) -> Non
     """A pair of dots a filter; filters ordered by the value after pooling."""
     points = points.sort_values(names[1])
     for name, look, side in zip(names, _SIDES.values(), ("hollow", "hollow_after"), strict=True):
-        faces = ["white" if hollow else look.colour for hollow in points[side]]
-        mark = {"marker": look.marker, "s": 13, "facecolors": faces, "edgecolors": look.colour}
-        ax.scatter(range(1, len(points) + 1), points[name], zorder=3, linewidths=0.9, **mark)
+        marks(ax, range(1, len(points) + 1), points[name], look, points[side], size=13)
     ax.set_xlabel("filters, in order of the value after")

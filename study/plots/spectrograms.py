@@ -8,22 +8,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from iblib.datasets.melspectrogram import MelSettings
 from iblib.plotting.style import OKABE_ITO, SMALLEST_PT, VALUE_CMAP, panels
+from iblib.plotting.tables import shortened
 
-SAMPLE_RATE = 22050
-HOP_LENGTH = 512
 _HZ_TICKS = (250, 500, 1000, 2000, 4000, 8000)
 _STRETCHES = 800
 _MOST_ROWS = 8
 
 
-def plot_waveform(ax: Axes, waveform: np.ndarray, sample_rate: int = SAMPLE_RATE) -> list[Artist]:
+def plot_waveform(
+    ax: Axes, waveform: np.ndarray, sample_rate: int = MelSettings.sample_rate
+) -> list[Artist]:
     """Draw a waveform against seconds; long ones as the range of each of 800 stretches.
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     waveform : ndarray, shape (n,)
         Mono samples in [-1, 1].
     sample_rate : int
@@ -41,39 +41,6 @@ def plot_waveform(ax: Axes, waveform: np.ndarray, sample_rate: int = SAMPLE_RATE
     return [body]
 
 
-def waveform_grid(
-    waveforms: Mapping[str, np.ndarray],
-    *,
-    sample_rate: int = SAMPLE_RATE,
-    columns: int = 2,
-    title: str = "",
-) -> Figure:
-    """Waveforms by name, with the same axes.
-
-    Parameters
-    ----------
-    waveforms : mapping of str to ndarray (n,)
-        One panel each, in this order.
-    sample_rate : int
-        Samples per second.
-    columns : int
-        Panels in a row.
-    title : str
-        Above all panels.
-    """
-    rows = -(-len(waveforms) // columns)
-    options = {"panel": (3.4, 1.0), "sharex": True, "sharey": True}
-    with panels(rows, columns, **options) as (figure, axes):
-        for ax, (name, waveform) in zip(axes.flat, waveforms.items(), strict=False):
-            plot_waveform(ax, waveform, sample_rate)
-            ax.set_title(name)
-        longest = max(len(waveform) for waveform in waveforms.values()) / sample_rate
-        axes.flat[0].set_xlim(0, longest)
-        _tidy(axes, len(waveforms))
-        figure.suptitle(title or None)
-    return figure
-
-
 def _tidy(axes: np.ndarray, used: int) -> None:
     """Hide panels without data; keep tick labels at the outer edges only."""
     for i, ax in enumerate(axes.flat):
@@ -81,23 +48,17 @@ def _tidy(axes: np.ndarray, used: int) -> None:
         ax.set_visible(i < used)
 
 
-def mel_frequencies(n_mels: int, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
-    """Centre frequencies [Hz] of Slaney's mel bands from 0 to half the sample rate, ``(n_mels,)``.
+def mel_frequencies(n_mels: int, sample_rate: int = MelSettings.sample_rate) -> np.ndarray:
+    """Centre frequencies [Hz] of Slaney's mel bands up to half the sample rate, ``(n_mels,)``."""
+    import librosa  # in the report's environment; the library does without it
 
-    Linear below 1000 Hz (200/3 Hz per mel), logarithmic above (6.4 times in 27 mels).
-    """
-    step, knee, growth = 200 / 3, 1000.0, np.log(6.4) / 27
-    top = knee / step + np.log(sample_rate / 2 / knee) / growth
-    mels = np.linspace(0, top, n_mels + 2)[1:-1]
-    return np.where(mels < knee / step, mels * step, knee * np.exp(growth * (mels - knee / step)))
+    return librosa.mel_frequencies(n_mels + 2, fmin=0.0, fmax=sample_rate / 2)[1:-1]
 
 
 def plot_spectrogram(
     ax: Axes,
     log_mel: np.ndarray,
     *,
-    sample_rate: int = SAMPLE_RATE,
-    hop_length: int = HOP_LENGTH,
     limits: tuple[float, float] | None = None,
     colour_bar: bool = True,
 ) -> AxesImage:
@@ -105,12 +66,8 @@ def plot_spectrogram(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     log_mel : ndarray, shape (mels, frames)
         Level [dB].
-    sample_rate, hop_length : int
-        Samples per second, and per frame.
     limits : (float, float), optional
         Colour limits [dB]; by default those of the picture.
     colour_bar : bool
@@ -126,56 +83,42 @@ def plot_spectrogram(
         raise ValueError(f"log_mel must have shape (mels, frames); got {picture.shape}")
     n_mels, frames = picture.shape
     low, high = limits or (picture.min(), picture.max())
-    extent = (0, frames * hop_length / sample_rate, -0.5, n_mels - 0.5)
+    seconds = frames * MelSettings.hop_length / MelSettings.sample_rate
+    extent = (0, seconds, -0.5, n_mels - 0.5)
     look = {"cmap": VALUE_CMAP, "vmin": low, "vmax": high, "interpolation": "nearest"}
     image = ax.imshow(picture, origin="lower", aspect="auto", extent=extent, **look)
-    _frequency_ticks(ax, n_mels, sample_rate)
+    _frequency_ticks(ax, n_mels)
     ax.set(xlabel="time [s]", ylabel=f"{n_mels} mel bands [Hz]")
     if colour_bar:
         ax.figure.colorbar(image, ax=ax, label="level [dB]", pad=0.02)
     return image
 
 
-def _frequency_ticks(ax: Axes, n_mels: int, sample_rate: int) -> None:
+def _frequency_ticks(ax: Axes, n_mels: int) -> None:
     """Label mel bands by frequency."""
-    centres = mel_frequencies(n_mels, sample_rate)
+    centres = mel_frequencies(n_mels)
     shown = [hz for hz in _HZ_TICKS if hz < centres[-1]]
     ax.set_yticks(np.interp(shown, centres, np.arange(n_mels)), labels=[str(hz) for hz in shown])
 
 
-def spectrogram_grid(
-    mels: Mapping[str, np.ndarray],
-    *,
-    sample_rate: int = SAMPLE_RATE,
-    hop_length: int = HOP_LENGTH,
-    columns: int = 4,
-    title: str = "",
-) -> Figure:
+def spectrogram_grid(mels: Mapping[str, np.ndarray], *, title: str = "") -> Figure:
     """Log-mel spectrograms by genre, with the same axes and the same dB limits.
 
     Parameters
     ----------
     mels : mapping of str to ndarray (mels, frames)
         One panel each, in this order [dB].
-    sample_rate, hop_length : int
-        Samples per second, and per frame.
-    columns : int
-        Panels in a row.
-    title : str
-        Above all panels.
     """
-    columns = min(columns, len(mels))
+    columns = min(4, len(mels))
     rows = -(-len(mels) // columns)
     limits = common_limits(mels.values())
     options = {"panel": (1.9, 1.6), "sharex": True, "sharey": True}
-    with panels(rows, columns, **options) as (figure, axes):
-        axes_rate = {"sample_rate": sample_rate, "hop_length": hop_length}
+    with panels(rows, columns, **options, title=title) as (figure, axes):
         for ax, (name, log_mel) in zip(axes.flat, mels.items(), strict=False):
-            image = plot_spectrogram(ax, log_mel, limits=limits, colour_bar=False, **axes_rate)
-            ax.set_title(name)
+            image = plot_spectrogram(ax, log_mel, limits=limits, colour_bar=False)
+            ax.set_title(shortened(name))
         _tidy(axes, len(mels))
         figure.colorbar(image, ax=axes, label="level [dB]", pad=0.02, fraction=0.05, aspect=30)
-        figure.suptitle(title or None)
     return figure
 
 
@@ -193,23 +136,15 @@ def plot_feature_maps(
     maps: np.ndarray,
     *,
     limits: tuple[float, float] | None = None,
-    columns: int | None = None,
-    numbers: bool = True,
 ) -> AxesImage:
     """Draw all maps of one layer for one clip, as tiles of one picture in reading order.
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     maps : ndarray, shape (C, H, W)
         Activations of C filters; low frequencies are drawn below.
     limits : (float, float), optional
         Colour limits; by default those of the maps.
-    columns : int, optional
-        Tiles in a row; by default about as wide as high.
-    numbers : bool
-        Write the filter's number on its tile.
 
     Returns
     -------
@@ -220,14 +155,14 @@ def plot_feature_maps(
     if maps.ndim != 3 or not maps.size:
         raise ValueError(f"maps must have shape (filters, height, width); got {maps.shape}")
     n, height, width = maps.shape
-    columns = columns or _tile_columns(n, height, width)
+    columns = _tile_columns(n, height, width)
     gap = _gap(height)
     low, high = limits or common_limits([maps])
     look = {"cmap": VALUE_CMAP, "vmin": low, "vmax": high, "interpolation": "nearest"}
-    image = ax.imshow(feature_tiles(maps, columns), aspect="auto", **look)
+    image = ax.imshow(feature_tiles(maps), aspect="auto", **look)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
-    if numbers and -(-n // columns) <= _MOST_ROWS:
+    if -(-n // columns) <= _MOST_ROWS:
         for i in range(n):
             at = ((i % columns) * (width + gap) - 0.5, (i // columns) * (height + gap) - 0.5)
             _number(ax, i, at)
@@ -245,10 +180,10 @@ def _gap(height: int) -> int:
     return 1 if height < 12 else 2
 
 
-def feature_tiles(maps: np.ndarray, columns: int | None = None) -> np.ndarray:
+def feature_tiles(maps: np.ndarray) -> np.ndarray:
     """Maps (C, H, W) side by side with white (NaN) gaps; a map's first row, the lowest, below."""
     n, height, width = maps.shape
-    columns, gap = columns or _tile_columns(n, height, width), _gap(height)
+    columns, gap = _tile_columns(n, height, width), _gap(height)
     rows = -(-n // columns)
     shape = (rows * (height + gap) - gap, columns * (width + gap) - gap)
     picture = np.full(shape, np.nan)
@@ -265,31 +200,22 @@ def _number(ax: Axes, number: int, at: tuple[float, float]) -> None:
     ax.annotate(str(number), at, fontsize=SMALLEST_PT, bbox=box, **write)
 
 
-def feature_map_grid(
-    maps: Mapping[object, np.ndarray], *, columns: int = 3, title: str = "", label: str = "epoch"
-) -> Figure:
+def feature_map_grid(maps: Mapping[int, np.ndarray], *, title: str = "") -> Figure:
     """Feature maps of one layer and one clip by epoch, with common colour limits.
 
     Parameters
     ----------
     maps : mapping of int to ndarray (C, H, W)
-        By epoch; any other key is shown as it is.
-    columns : int
-        Panels in a row.
-    title : str
-        Above all panels.
-    label : str
-        What the keys are.
+        By epoch.
     """
-    columns = min(columns, len(maps))
+    columns = min(3, len(maps))
     rows = -(-len(maps) // columns)
     limits = common_limits(maps.values())
-    with panels(rows, columns, panel=(2.3, 1.9)) as (figure, axes):
+    with panels(rows, columns, panel=(2.3, 1.9), title=title) as (figure, axes):
         for ax, (key, one) in zip(axes.flat, maps.items(), strict=False):
             image = plot_feature_maps(ax, one, limits=limits)
-            ax.set_title(f"{label} {key}".strip())
+            ax.set_title(f"epoch {key}")
         for ax in axes.flat[len(maps) :]:
             ax.set_visible(False)
         figure.colorbar(image, ax=axes, label="activation", pad=0.02, fraction=0.05, aspect=30)
-        figure.suptitle(title or None)
     return figure
