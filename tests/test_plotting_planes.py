@@ -170,10 +170,12 @@ def test_plane_grid_refuses_unknown_columns_and_mixed_panels(table):
         plane_grid(table, columns=None)
 
 
-def test_rows_without_a_value_to_be_sorted_by_do_not_vanish(table):
+def test_rows_without_a_value_to_be_sorted_by_do_not_vanish(table, tanh):
     table = table.assign(activation=table["activation"].where(table["seed"] > 0))
     with pytest.raises(ValueError, match=r"activation must have a value in every row; \d+ rows"):
         over_epochs_grid(table)
+    titles = [ax.get_title() for ax in plane_grid(tanh.assign(activation=np.nan)).axes[:3]]
+    assert titles == ["binning", "KDE (upper)", "Kraskov"]
 
 
 def test_legends_are_never_wider_than_the_figure(tanh):
