@@ -99,18 +99,21 @@ def final_accuracy(history: pd.DataFrame) -> pd.DataFrame:
         Columns of the setting, ``epochs``, ``updates``, ``n_seeds``, the three splits (shares in
         [0, 1]), ``gap`` = training - test, and ``test_spread`` = largest - smallest test value.
     """
-    last = history[history["epoch"] == history.groupby("run")["epoch"].transform("max")]
-    rows = []
-    for setting, group in last.groupby(SETTING, sort=False):
-        splits = group.groupby("split")["accuracy"]
-        row = dict(zip(SETTING, setting, strict=True))
-        row |= {"epochs": group["epoch"].max(), "updates": group["updates"].max()}
-        row["n_seeds"] = group["seed"].nunique()
-        row |= {split: splits.mean()[split] for split in ("training", "validation", "test")}
-        row["gap"] = row["training"] - row["test"]
-        row["test_spread"] = np.ptp(splits.get_group("test"))
-        rows.append(row)
-    return pd.DataFrame(rows)
+    last = _last_epochs(history)
+    groups = last.groupby(SETTING, sort=False)
+    counts = {"epochs": ("epoch", "max"), "updates": ("updates", "max")}
+    found = groups.agg(**counts, n_seeds=("seed", "nunique"))
+    for split in ("training", "validation", "test"):
+        found[split] = last[last["split"] == split].groupby(SETTING)["accuracy"].mean()
+    found["gap"] = found["training"] - found["test"]
+    test = last[last["split"] == "test"].groupby(SETTING)["accuracy"]
+    found["test_spread"] = test.max() - test.min()
+    return found.reset_index()
+
+
+def _last_epochs(history: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each run's last epoch."""
+    return history[history["epoch"] == history.groupby("run")["epoch"].transform("max")]
 
 
 def accuracy_by_seed(history: pd.DataFrame) -> pd.DataFrame:
@@ -122,7 +125,7 @@ def accuracy_by_seed(history: pd.DataFrame) -> pd.DataFrame:
         Columns run, seed, those of the setting, ``dataset``, the splits (shares in [0, 1]), and
         ``gap`` = training - test.
     """
-    last = history[history["epoch"] == history.groupby("run")["epoch"].transform("max")]
+    last = _last_epochs(history)
     keys = ["run", "seed", "dataset", *SETTING]
     found = last.pivot_table(index=keys, columns="split", values="accuracy", sort=False)
     found["gap"] = found["training"] - found["test"]

@@ -150,3 +150,13 @@ def waveform(seed=0, seconds=5, rate=22050):
     """A tone with beats in [-1, 1]."""
     time = np.arange(seconds * rate) / rate
     return 0.8 * np.sin(2 * np.pi * 220 * time) * np.abs(np.sin(np.pi * (seed + 1) * time)) ** 3
+
+
+def texts(owner):
+    """All that is written on axes, or on a figure outside of its axes."""
+    return [text.get_text() for text in owner.texts]
+
+
+def legend_texts(figure):
+    """The entries of the figure's legend."""
+    return [text.get_text() for text in figure.legends[0].get_texts()]

@@ -29,6 +29,14 @@ def test_collapsed_classes_have_ratio_zero():
     assert found.between == pytest.approx(25.0)
 
 
+def test_tight_clusters_far_from_the_middle_do_not_cancel():
+    y = np.repeat([0, 1], 200)
+    tight = 1e-9 * np.random.default_rng(0).normal(size=(400, 3))
+    found = class_distances(np.where(y == 0, -1.0, 1.0)[:, None] + tight, y)
+    assert found.within == pytest.approx(6e-18, rel=0.1)
+    assert found.between == pytest.approx(12)
+
+
 def test_labels_that_say_nothing_have_ratio_one():
     random = np.random.default_rng(1)
     found = class_distances(random.normal(size=(4000, 3)), random.integers(2, size=4000))

@@ -1,11 +1,11 @@
-"""Histograms, falls, gradients and settings side by side: structure, not pixels."""
+"""Histograms, falls, gradients and settings side by side: numbers, scales and counts of seeds."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from plotting_tables import EPOCHS, history_table, plane_table
+from plotting_tables import EPOCHS, history_table, legend_texts, plane_table
 
-from iblib.plotting import layer_styles, panels
+from iblib.plotting import layer_styles
 from study.plots import (
     activity_figure,
     cases_figure,
@@ -14,188 +14,118 @@ from study.plots import (
     gradients_figure,
     minimal_model_figure,
     modes_figure,
-    plot_falls,
-    plot_histogram_map,
-    plot_seeds,
-    plot_signal_to_noise,
 )
+from study.plots.activity import plot_falls, plot_histogram_map, plot_seeds
+from study.plots.causes import plot_signal_to_noise
 
 LAYERS = ["hidden1", "hidden2"]
+EDGES, SHARES = np.linspace(-1, 1, 5), np.full((3, 4), 0.25)
 
 
-def labels_of(figure):
-    return [text.get_text() for text in figure.legends[0].get_texts()]
-
-
-@pytest.fixture
-def units():
-    rows = [
+def rows_of(layers=LAYERS, epochs=(0, 3, 30), seeds=(0, 1), **columns):
+    keys = [
         {"activation": name, "seed": seed, "epoch": epoch, "layer": layer}
         for name in ("tanh", "relu")
-        for seed in (0, 1)
-        for epoch in (0, 3, 30)
-        for layer in LAYERS
+        for seed in seeds
+        for epoch in epochs
+        for layer in layers
     ]
-    return pd.DataFrame(rows).assign(saturated=0.25, zero=0.5, deviation=1.5)
+    return pd.DataFrame(keys).assign(**columns)
 
 
-@pytest.fixture
-def arrays():
-    out = {}
-    for name in ("tanh", "relu"):
-        out[f"{name}-epochs"] = np.array([0, 3, 30])
-        for layer in LAYERS:
-            out[f"{name}-{layer}"] = np.full((3, 4), 0.25)
-            out[f"{name}-{layer}-edges"] = np.linspace(-1, 1, 5)
-    return out
-
-
-@pytest.fixture
-def falls():
-    rows = [
-        ("KDE", name, layer, seed, 0.1 * seed + depth)
-        for name in ("tanh", "relu")
-        for depth, layer in enumerate(LAYERS)
-        for seed in (0, 1, 2)
-    ]
-    return pd.DataFrame(rows, columns=["convention", "activation", "layer", "seed", "fall"])
-
-
-@pytest.fixture
-def gradients():
-    rows = [
-        {"activation": name, "seed": seed, "epoch": epoch, "layer": layer, "snr": 10 / (1 + epoch)}
-        for name in ("tanh", "relu")
-        for seed in (0, 1)
-        for epoch in (0, 5, 50)
-        for layer in ("layer1", "layer2", "layer3")
-    ]
-    return pd.DataFrame(rows)
-
-
-def test_seeds_are_thin_lines_and_their_mean_a_thick_one():
+def test_seeds_are_thin_lines_and_their_mean_a_thick_one(ax):
     table = pd.DataFrame({"seed": [0, 0, 1, 1], "epoch": [0, 1, 0, 1], "v": [1.0, 2.0, 3.0, 4.0]})
-    with panels() as (_, axes):
-        *thin, mean = plot_seeds(axes[0, 0], table, "v", label="mean")
-        assert len(plot_seeds(axes[0, 0], table[table["seed"] == 0], "v")) == 1
+    *thin, mean = plot_seeds(ax, table, "v")
     assert len(thin) == 2
     assert max(line.get_linewidth() for line in thin) < mean.get_linewidth()
     assert mean.get_ydata().tolist() == [2.0, 3.0]
-    assert mean.get_label() == "mean"
+    assert len(plot_seeds(ax, table[table["seed"] == 0], "v")) == 1
 
 
-def test_histogram_map_covers_every_epoch_and_bin(arrays):
-    key = "tanh-hidden1"
-    with panels() as (_, axes):
-        mesh = plot_histogram_map(axes[0, 0], arrays[key], arrays[f"{key}-edges"], [0, 3, 30])
-        assert mesh.get_array().shape == (4, 3)
-        assert axes[0, 0].get_xlabel() == "epoch"
-        borders = mesh.get_coordinates()[0, :, 0]
-        assert np.all(np.diff(borders) > 0)
-        assert borders[1] < 3 < borders[2] < 30 < borders[3]
-        with pytest.raises(ValueError, match=r"shares must have shape .* \(2, 4\)"):
-            plot_histogram_map(axes[0, 0], arrays[key], arrays[f"{key}-edges"], [0, 3])
+def test_histogram_map_covers_every_epoch_and_bin(ax):
+    mesh = plot_histogram_map(ax, SHARES, EDGES, [0, 3, 30])
+    borders = mesh.get_coordinates()[0, :, 0]
+    assert borders[0] < 0 < borders[1] < 3 < borders[2] < 30 < borders[3]
+    assert plot_histogram_map(ax, SHARES[:1], EDGES, [0]).get_array().shape == (4, 1)
+    with pytest.raises(ValueError, match=r"shares must have shape .* \(2, 4\)"):
+        plot_histogram_map(ax, SHARES, EDGES, [0, 3])
 
 
-def test_histogram_map_of_the_untrained_network_alone(arrays):
-    key = "tanh-hidden1"
-    with panels() as (_, axes):
-        mesh = plot_histogram_map(axes[0, 0], arrays[key][:1], arrays[f"{key}-edges"], [0])
-    assert mesh.get_array().shape == (4, 1)
+def test_activity_figure_counts_its_seeds_and_no_patterns():
+    names = [f"{name}-{layer}" for name in ("tanh", "relu") for layer in LAYERS]
+    arrays = dict.fromkeys(names, SHARES) | {f"{name}-edges": EDGES for name in names}
+    arrays |= {f"{name}-epochs": np.array([0, 3, 30]) for name in ("tanh", "relu")}
+    units = rows_of(at_bounds=0.25, zero=0.5)
+    more = units[units["activation"] == "relu"].assign(seed=2)
+    curves = {"tanh": "at_bounds", "relu": "zero"}
+    figure = activity_figure(arrays, pd.concat([units, more]), curves)
+    assert figure.legends[0].get_title().get_text().startswith("n = 2 to 3 seeds;")
+    assert legend_texts(figure) == LAYERS
 
 
-def test_activity_figure_has_a_row_an_activation_and_a_column_for_the_curves(arrays, units):
-    figure = activity_figure(arrays, units, {"tanh": "saturated", "relu": "zero"})
-    titles = [ax.get_title() for ax in figure.axes[:-1]]
-    assert titles == [
-        *("tanh, hidden1", "tanh, hidden2", "share of |T| > 0.95"),
-        *("ReLU, hidden1", "ReLU, hidden2", "share of T = 0"),
-    ]
-    assert labels_of(figure) == LAYERS
-    assert "n = 2 seeds" in figure.legends[0].get_title().get_text()
-
-
-def test_minimal_model_has_a_panel_a_weight_and_the_curves():
+def test_minimal_models_panels_have_one_scale():
     shares = {0.5: np.full(30, 1 / 30), 10.0: np.eye(30)[0]}
     figure = minimal_model_figure(shares, {"tanh": [1, 2], "relu": [1, 3]}, [0.1, 1.0])
-    assert [ax.get_title() for ax in figure.axes] == [
-        *("tanh, w = 0.5", "tanh, w = 10", "one neuron, exact")
-    ]
     assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
     assert figure.axes[-1].get_ylabel() == "I(X;T) [bits]"
-    assert [t.get_text() for t in figure.axes[-1].get_legend().get_texts()] == ["tanh", "ReLU"]
 
 
-def test_falls_are_a_dot_a_seed_and_a_bar_at_the_mean(falls):
-    one = falls[falls["activation"] == "tanh"]
-    with panels() as (_, axes):
-        dots, bar, *_ = plot_falls(axes[0, 0], one, layer_styles(LAYERS))
-        assert [t.get_text() for t in axes[0, 0].get_xticklabels()] == ["1", "2"]
+def test_falls_are_a_dot_a_seed_and_a_bar_at_the_mean(ax):
+    falls = rows_of(epochs=(30,), seeds=(0, 1, 2), convention="KDE")
+    falls["fall"] = 0.1 * falls["seed"]
+    dots, bar, *_ = plot_falls(ax, falls[falls["activation"] == "tanh"], layer_styles(LAYERS))
     np.testing.assert_allclose(dots.get_offsets()[:, 1], [0.0, 0.1, 0.2])
     np.testing.assert_allclose(bar.get_ydata(), 0.1)
-
-
-def test_falls_grid_shares_its_scale_and_says_n(falls):
     figure = falls_grid(falls)
-    assert [ax.get_title() for ax in figure.axes] == ["KDE, tanh", "KDE, ReLU"]
-    assert len({ax.get_ylim() for ax in figure.axes}) == 1
-    assert figure.axes[0].get_ylabel() == "fall of I(X;T) [bits]"
-    assert labels_of(figure) == ["one seed", "mean, n = 3 seeds"]
+    assert len({one.get_ylim() for one in figure.axes}) == 1
+    assert legend_texts(figure) == ["one seed", "mean, n = 3 seeds"]
 
 
-def test_signal_to_noise_is_logarithmic_with_a_line_at_1(gradients):
-    one = gradients[gradients["activation"] == "tanh"]
-    with panels() as (_, axes):
-        line, *_ = plot_signal_to_noise(axes[0, 0], one, layer_styles(one["layer"]))
-        assert axes[0, 0].get_yscale() == "log"
+def test_signal_to_noise_is_logarithmic_with_a_line_at_1(ax):
+    one = rows_of(snr=2.0).query("activation == 'tanh'")
+    line, *_ = plot_signal_to_noise(ax, one, layer_styles(LAYERS))
+    assert ax.get_yscale() == "log"
     assert line.get_ydata() == [1.0, 1.0]
 
 
-def test_gradients_stand_above_the_layers_they_lead_to(gradients):
+def test_gradients_stand_above_the_layers_they_lead_to_and_count_all_seeds():
+    gradients = rows_of(("layer1", "layer2", "layer3"), seeds=(0, 1, 2), snr=2.0)
     planes = plane_table(estimators=("binning",), layers=LAYERS)
-    figure = gradients_figure(gradients, planes)
-    assert [ax.get_title() for ax in figure.axes] == [
-        *("tanh: gradient", "ReLU: gradient", "tanh: layers", "ReLU: layers")
+    few = planes[(planes["activation"] == "tanh") | (planes["seed"] == 0)]
+    figure = gradients_figure(gradients, few)
+    assert legend_texts(figure) == [
+        *("layer1 → hidden1", "layer2 → hidden2", "layer3 → output", "mean, n = 1 to 3 seeds")
     ]
-    assert labels_of(figure)[:3] == ["layer1 → hidden1", "layer2 → hidden2", "layer3 → output"]
     assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
 
 
 def test_modes_are_compared_by_epoch_and_by_update():
     table = plane_table(estimators=("binning",), layers=["hidden5"])
-    table = table[table["quantity"] == "I_XT"]
-    full = table[table["seed"] == 0].assign(batch_mode="BGD", run="full")
-    both = pd.concat(
-        [table.assign(updates=13 * table["epoch"]), full.assign(updates=full["epoch"])]
-    )
-    figure = modes_figure(both)
+    table = table[table["quantity"] == "I_XT"].assign(batch_mode="mini-batch")
+    full = table[table["seed"] == 0].assign(batch_mode="full batch", run="full")
+    updates = [table.assign(updates=13 * table["epoch"]), full.assign(updates=full["epoch"])]
+    figure = modes_figure(pd.concat(updates))
     assert [ax.get_xlabel() for ax in figure.axes] == ["epoch", "updates"] * 2
-    assert [ax.get_title() for ax in figure.axes][::2] == ["tanh, by epoch", "ReLU, by epoch"]
-    assert labels_of(figure)[:2] == [
-        *("SGD, batches of 256: mean, n = 3 seeds", "full batch: mean, n = 1 seed")
-    ]
+    seeds = ["mini-batch: mean, n = 3 seeds", "full batch: mean, n = 1 seed"]
+    assert legend_texts(figure)[:2] == seeds
 
 
 def test_cases_stand_side_by_side_on_equal_scales():
-    planes = plane_table(estimators=("binning",), layers=LAYERS)
-    history = history_table()
+    planes, history = plane_table(estimators=("binning",), layers=LAYERS), history_table()
     history = history[history["batch_mode"] == "SGD"]
     cases = {
         name: tuple(t[t["activation"] == name] for t in (planes, history))
         for name in ("tanh", "relu")
     }
     figure = cases_figure(cases)
-    assert [ax.get_title() for ax in figure.axes] == ["tanh", "relu", *[""] * 4]
     assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
     assert [ax.get_ylabel() for ax in figure.axes[2::2]] == ["accuracy", "loss"]
-    assert {"training", "test"} < set(labels_of(figure))
+    assert "mean, n = 3 seeds; band: range" in legend_texts(figure)
 
 
 def test_exact_figure_has_a_column_a_case():
     table = pd.DataFrame({"seed": 0, "epoch": EPOCHS, "I": 1.0, "a": 2.0, "b": 3.0})
     rows = [{"I": "I(X;T)"}, {"a": "training", "b": "test"}]
     figure = exact_figure({"few": table, "many": table}, rows, ["bits", "error"])
-    assert len(figure.axes) == 4
-    assert [ax.get_title() for ax in figure.axes[:2]] == ["few", "many"]
-    legend = figure.axes[3].get_legend()
-    assert [text.get_text() for text in legend.get_texts()] == ["training", "test"]
+    assert [len(ax.lines) for ax in figure.axes] == [1, 1, 2, 2]
+    assert [ax.get_ylabel() for ax in figure.axes] == ["bits", "", "error", ""]

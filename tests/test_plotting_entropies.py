@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from plotting_tables import plane_table
+from plotting_tables import legend_texts, plane_table, texts
 
 from study.plots import (
     before_after_filters,
@@ -23,15 +23,6 @@ from study.plots import (
 BLOCKS = ("block1", "block2", "block3")
 EPOCHS = (0, 1, 3, 10)
 POOLS = ("before_pool", "after_pool")
-
-
-def shown(figure):
-    """Axes that are drawn on."""
-    return [ax for ax in figure.axes if ax.get_visible()]
-
-
-def legend_texts(figure):
-    return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 def cnn_table(layers=BLOCKS, **settings):
@@ -70,30 +61,24 @@ def test_curves_with_many_duplicates_are_left_out_as_a_whole(cnn):
 
 def test_networks_stand_side_by_side_on_scales_of_their_own(small, cnn):
     figure = networks_grid({"small": small, "large": cnn}, label="H(T) / d")
-    titles = [ax.get_title() for ax in figure.axes]
-    assert titles == ["small, tanh", "large, tanh", "small, ReLU", "large, ReLU"]
     limits = [ax.get_ylim() for ax in figure.axes]
     assert limits[0] == limits[2] != limits[1] == limits[3]
     assert {ax.get_ylabel() for ax in figure.axes} == {"H(T) / d"}
-    texts = legend_texts(figure)
-    assert texts[:3] == ["hidden1 · block1", "hidden2 · block2", "block3"]
-    assert "mean, n = 3 seeds" in texts
+    assert legend_texts(figure)[:3] == ["hidden1 · block1", "hidden2 · block2", "block3"]
+    assert "mean, n = 3 seeds" in legend_texts(figure)
 
 
 def test_a_network_without_an_activation_says_so(small, cnn):
     figure = networks_grid({"small": small[small["activation"] == "tanh"], "large": cnn})
-    assert [text.get_text() for text in figure.axes[2].texts] == ["not measured"]
+    assert texts(figure.axes[2]) == ["not measured"]
 
 
 def test_a_panel_per_layer_holds_both_activations(cnn):
-    figure = layer_panels(cnn, columns=2, title="alone")
-    axes = shown(figure)
-    assert [ax.get_title() for ax in axes] == [f"{layer}, d = 10" for layer in BLOCKS]
-    assert [len(ax.lines) for ax in axes] == [2, 2, 2]
-    assert [ax.get_ylabel() for ax in axes] == ["H(T) + const [bits]", "", "H(T) + const [bits]"]
-    assert legend_texts(figure)[:2] == ["tanh", "ReLU"]
+    figure = layer_panels(cnn)
+    assert [ax.get_title() for ax in figure.axes] == [f"{layer}, d = 10" for layer in BLOCKS]
+    assert [len(ax.lines) for ax in figure.axes] == [2, 2, 2]
     values = entropies(cnn).query("layer == 'block1' and zero_radius == 0")["bits"]
-    low, high = axes[0].get_ylim()
+    low, high = figure.axes[0].get_ylim()
     assert low < values.min()
     assert values.max() < high
 
@@ -104,8 +89,6 @@ def test_a_line_per_map_and_a_column_per_view():
         for v in ("filter", "filter_mean")
     ]
     figure = map_panels(pd.concat(views), "block1")
-    titles = [ax.get_title() for ax in figure.axes]
-    assert titles[:2] == ["tanh, whole maps, d = 10", "tanh, means of maps, d = 10"]
     assert [len(ax.lines) for ax in figure.axes] == [2] * 4
     assert legend_texts(figure)[:2] == ["filter 0", "filter 1"]
 
@@ -160,12 +143,9 @@ def test_reversed_widths_tell_depth_from_width(reverse, depth, width):
 
 
 def test_the_order_is_drawn_with_the_widths_beside_the_dots():
-    figure = order_grid(points_of((3, 2, 1), (1, 2, 3)))
-    (ax,) = figure.axes
-    assert ax.get_title() == "CNN, tanh\nwhole layers"
-    assert [text.get_text() for text in ax.texts] == ["4", "8", "16", "16", "8", "4"]
+    (ax,) = order_grid(points_of((3, 2, 1), (1, 2, 3))).axes
+    assert texts(ax) == ["4", "8", "16", "16", "8", "4"]
     assert [line.get_ydata().tolist() for line in ax.lines] == [[3, 2, 1], [1, 2, 3]]
-    assert {"widths normal", "widths reversed"} <= set(legend_texts(figure))
 
 
 def test_bars_are_shares_of_samples_at_the_first_and_last_epoch():
@@ -174,10 +154,9 @@ def test_bars_are_shares_of_samples_at_the_first_and_last_epoch():
     table["zero_radius"] = np.where(late_relu, 512, 0)
     figure = zero_radius_bars({"CNN": table})
     first, last = figure.axes
-    assert [first.get_title(), last.get_title()] == ["CNN, epoch 0", "CNN, epoch 10"]
     assert [bar.get_height() for bar in first.patches] == [0] * 6
     assert [bar.get_height() for bar in last.patches] == [0, 0, 0, 0.5, 0.5, 0.5]
-    assert [text.get_text() for text in last.texts] == ["0"] * 3
+    assert texts(last) == ["0"] * 3
 
 
 def sweep_table():
@@ -188,14 +167,20 @@ def sweep_table():
     return table.assign(saturated=table["layer"] == "before_pool")
 
 
-def test_a_sweep_has_a_column_per_estimator_and_two_rows_per_activation():
+def test_a_sweep_has_the_shares_and_the_bits_of_each_estimator():
     figure = before_after_sweep(sweep_table(), POOLS)
     axes = np.array(figure.axes).reshape(4, 2)
-    assert [ax.get_title() for ax in axes[0]] == ["KDE: noise variance", "binning: number of bins"]
+    assert [ax.get_title() for ax in axes[0]] == ["KDE: noise variance", "binning: bin width"]
     share = [line.get_ydata().tolist() for line in axes[0, 0].lines]
     assert share == [[1, 1], [0, 0]]
-    assert axes[3, 0].get_ylabel() == "ReLU: I(X;T) [bits]"
     assert len({ax.get_ylim()[0] for ax in axes[1::2].flat}) == 1
+
+
+def test_a_sweeps_seeds_are_counted_by_activation():
+    table = sweep_table()
+    more = [table[table["activation"] == "tanh"].assign(seed=s, run=f"t{s}") for s in (1, 2)]
+    figure = before_after_sweep(pd.concat([table, *more]), POOLS)
+    assert figure.legends[0].get_title().get_text().endswith("n = 1 to 3 seeds")
 
 
 def filter_table():
@@ -214,12 +199,8 @@ def test_filters_are_paired_by_their_number():
     assert set(found["epoch"]) == {10}
 
 
-def test_filters_before_and_after_have_a_column_per_network():
+def test_filters_are_ordered_by_the_value_after():
     figure = before_after_filters(filter_table(), {"simple_cnn": POOLS})
-    assert [ax.get_title() for ax in figure.axes[:2]] == ["SimpleCNN, tanh", "SimpleCNN, ReLU"]
-    assert [figure.axes[0].get_ylabel(), figure.axes[2].get_ylabel()] == [
-        "I(X;T) [bits]",
-        "I(T;Y) [bits]",
-    ]
     after = figure.axes[0].collections[1].get_offsets()[:, 1]
     assert (np.diff(after) >= 0).all()
+    assert [figure.axes[i].get_ylabel() for i in (0, 2)] == ["I(X;T) [bits]", "I(T;Y) [bits]"]

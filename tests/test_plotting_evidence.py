@@ -4,15 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from study.plots import (
-    compression_gap_figure,
-    geometry_figure,
-    plot_compression_and_gap,
-    plot_shares,
-    plot_sweep_of_falls,
-    shares_figure,
-)
-from study.plots.evidence import ACTIVATION_COLOURS
+from study.plots import compression_gap_figure, geometry_figure, plot_sweep_of_falls
+from study.plots.evidence import ACTIVATION_COLOURS, plot_compression_and_gap, plot_shares
 
 SHARES = pd.DataFrame({"binning": [0.0, 1.0], "kde": [np.nan, 0.25]}, index=["block1", "block2"])
 
@@ -20,13 +13,7 @@ SHARES = pd.DataFrame({"binning": [0.0, 1.0], "kde": [np.nan, 0.25]}, index=["bl
 def test_every_share_is_written_and_what_was_not_measured_is_marked(ax):
     plot_shares(ax, SHARES, title="layers")
     assert [text.get_text() for text in ax.texts] == ["0.00", "-", "1.00", "0.25"]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["block1", "block2"]
     assert ax.texts[2].get_color() == "white"  # on a dark cell
-
-
-def test_tables_of_shares_stand_side_by_side():
-    figure = shares_figure({"one": SHARES, "two": SHARES})
-    assert [ax.get_title() for ax in figure.axes] == ["one", "two"]
 
 
 @pytest.fixture
@@ -56,7 +43,6 @@ def test_a_sweep_has_one_line_an_activation_in_its_colour(ax, falls):
 def test_compression_against_gap_shows_every_row(ax, falls):
     scatters = plot_compression_and_gap(ax, falls, marker="layer")
     assert sum(len(one.get_offsets()) for one in scatters) == len(falls)
-    assert len(scatters) == 4  # two activations, two layers
     assert "bits" in ax.get_xlabel()
 
 
@@ -80,5 +66,3 @@ def test_geometry_stands_below_the_bits_of_the_same_epochs():
     upper, lower = figure.axes[0], figure.axes[2]
     assert upper.get_xlim() == lower.get_xlim()
     assert len(upper.lines) == 2
-    assert upper.get_ylabel() == "I(X;T) [bits]"
-    assert [figure.axes[i].get_title() for i in (0, 1)] == ["tanh", "ReLU"]

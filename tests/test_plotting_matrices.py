@@ -3,15 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from plotting_tables import texts
 
-from iblib.plotting import panels
-from study.plots import (
-    accuracies_figure,
-    confusion_counts,
-    confusion_grid,
-    plot_accuracies,
-    plot_confusion,
-)
+from study.plots import accuracies_figure, confusion_grid
+from study.plots.matrices import confusion_counts, plot_accuracies, plot_confusion
 
 CLASSES = ["Folk", "Pop", "Rock"]
 
@@ -44,31 +39,26 @@ def test_counts_are_summed_over_seeds_and_hold_all_classes(table):
     assert list(counts.index) == list(counts.columns) == CLASSES
 
 
-def test_confusion_is_coloured_by_row_shares_and_written_in_counts(table):
+def test_confusion_is_coloured_by_row_shares_and_written_in_counts(table, ax):
     counts = confusion_counts(table[table["activation"] == "relu"], CLASSES)
-    with panels() as (_, axes):
-        image, *numbers = plot_confusion(axes[0, 0], counts)
+    image, *numbers = plot_confusion(ax, counts)
     np.testing.assert_allclose(image.get_array(), [[5 / 6, 1 / 6, 0], [1 / 6, 5 / 6, 0], [0] * 3])
     assert image.get_clim() == (0, 1)
     assert [text.get_text() for text in numbers] == ["5", "1", "1", "5"]
-    labels = [label.get_text() for label in axes[0, 0].get_yticklabels()]
+    labels = [label.get_text() for label in ax.get_yticklabels()]
     assert labels == ["Folk (6)", "Pop (6)", "Rock (0)"]
-    with panels() as (_, axes), pytest.raises(ValueError, match="same classes in rows and columns"):
-        plot_confusion(axes[0, 0], counts[["Pop", "Folk", "Rock"]])
+    with pytest.raises(ValueError, match="same classes in rows and columns"):
+        plot_confusion(ax, counts[["Pop", "Folk", "Rock"]])
 
 
-def test_confusion_grid_has_a_panel_each_and_says_n(table):
-    figure = confusion_grid(table, columns="activation", classes=CLASSES, title="data")
+def test_confusion_grid_counts_the_seeds_of_each_panel(table):
+    figure = confusion_grid(table, columns="activation", classes=CLASSES)
     titles = [ax.get_title() for ax in figure.axes[:2]]
     assert titles == ["relu, n = 2 seeds", "tanh, n = 1 seed"]
-    assert figure.axes[-1].get_ylabel() == "share of the true class"
-    assert figure.get_suptitle() == "data"
 
 
-def test_accuracies_have_dots_mean_and_error(accuracies):
-    with panels() as (_, axes):
-        found = plot_accuracies(axes[0, 0], accuracies, n_clips=64)
-    ax = axes[0, 0]
+def test_accuracies_have_dots_mean_and_error(accuracies, ax):
+    found = plot_accuracies(ax, accuracies, n_clips=64)
     clips, dots, mean = found[:3]
     np.testing.assert_allclose(clips.get_xdata(), 0.6 + np.sqrt(0.24 / 64) * np.array([-1, 1]))
     np.testing.assert_allclose(dots.get_xdata(), [0.5, 0.6, 0.7])
@@ -77,22 +67,15 @@ def test_accuracies_have_dots_mean_and_error(accuracies):
     assert not found[5].has_xerr  # one seed has no spread
     labels = [label.get_text() for label in ax.get_yticklabels()]
     assert labels == ["CNN, tanh (n = 3)", "CNN, ReLU (n = 1)"]
-    assert ax.get_xlim() == (0, 1)
 
 
-def test_equal_accuracies_do_not_hide_each_other():
-    with panels() as (_, axes):
-        table = pd.DataFrame({"setting": ["CNN"] * 3, "test": [0.5, 0.6, 0.5]})
-        dots = plot_accuracies(axes[0, 0], table)[0]
+def test_equal_accuracies_do_not_hide_each_other(ax):
+    table = pd.DataFrame({"setting": ["CNN"] * 3, "test": [0.5, 0.6, 0.5]})
+    dots = plot_accuracies(ax, table)[0]
     assert len(set(zip(dots.get_xdata(), dots.get_ydata(), strict=True))) == 3
 
 
-def test_accuracies_figure_draws_chance_and_explains_marks(accuracies):
+def test_accuracies_figure_draws_chance(accuracies):
     figure = accuracies_figure(accuracies, n_clips=64, n_classes=8)
-    assert [text.get_text() for text in figure.axes[0].texts] == ["chance 12.5 %"]
-    legend = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert legend == ["one seed", "mean, standard error over seeds", "standard error of 64 clips"]
-    bare = accuracies_figure(accuracies)
-    assert len(bare.legends[0].get_texts()) == 2
-    assert len(bare.axes[0].texts) == 0
-    assert bare.axes[0].get_xlabel() == "test accuracy"
+    assert texts(figure.axes[0]) == ["chance 12.5 %"]
+    assert texts(accuracies_figure(accuracies).axes[0]) == []

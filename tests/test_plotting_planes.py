@@ -7,10 +7,9 @@ import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba
-from plotting_tables import HIDDEN, plane_table
+from plotting_tables import HIDDEN, legend_texts, plane_table, texts
 
 from iblib.plotting import (
-    filters_figure,
     over_epochs_grid,
     plane_grid,
     plane_limits,
@@ -19,6 +18,7 @@ from iblib.plotting import (
     plot_plane,
 )
 from iblib.plotting.style import OKABE_ITO
+from iblib.summaries import select
 from study.plots import pooling_figure
 
 EPOCHS = (0, 1, 3, 10, 30, 100)
@@ -34,35 +34,13 @@ def tanh(table):
     return table[table["activation"] == "tanh"]
 
 
-def texts(owner):
-    return [text.get_text() for text in owner.texts]
-
-
-def legend_texts(figure):
-    return [text.get_text() for text in figure.legends[0].get_texts()]
-
-
-def test_points_pair_the_two_quantities(tanh):
-    points = plane_points(tanh, "binning")
+def test_points_pair_the_two_quantities_whatever_the_order_of_rows(tanh):
+    points = plane_points(tanh.sample(frac=1, random_state=0), "binning")
     assert len(points) == 3 * len(EPOCHS) * len(HIDDEN)
     one = points.iloc[17]
-    same = tanh[
-        (tanh["estimator"] == "binning")
-        & (tanh["seed"] == one["seed"])
-        & (tanh["epoch"] == one["epoch"])
-        & (tanh["layer"] == one["layer"])
-    ].set_index("quantity")["bits"]
-    assert one["x"] == same["I_XT"]
-    assert one["y"] == same["I_TY"]
-    assert list(points["layer"].unique()) == list(HIDDEN)
-
-
-def test_points_do_not_depend_on_the_order_of_rows(tanh):
-    shuffled = tanh.sample(frac=1, random_state=0)
-    keys = ["seed", "epoch", "layer"]
-    a = plane_points(tanh, "kde").set_index(keys).sort_index()
-    b = plane_points(shuffled, "kde").set_index(keys).sort_index()
-    pd.testing.assert_frame_equal(a, b[a.columns])
+    rows = select(tanh, estimator="binning", **{k: one[k] for k in ("seed", "epoch", "layer")})
+    same = rows.set_index("quantity")["bits"]
+    assert (one["x"], one["y"]) == (same["I_XT"], same["I_TY"])
 
 
 def test_points_follow_the_bound_and_the_entropy(tanh):
@@ -101,7 +79,7 @@ def test_zero_radius_points_do_not_stretch_the_limits(tanh, ax):
     broken.loc[duplicate, "zero_radius"] = 9
     broken.loc[duplicate & (broken["quantity"] == "H_T"), "bits"] = -900.0
     assert plane_limits(broken, "kraskov").x[0] > -100
-    plot_plane(ax, broken, estimator="kraskov")
+    plot_plane(ax, plane_points(broken, "kraskov"))
     assert f"{3 * len(EPOCHS)} of {18 * len(HIDDEN)} points outside" in texts(ax)
 
 
@@ -115,8 +93,6 @@ def test_plane_by_epoch(tanh, ax):
     filled = [a for a in artists if isinstance(a, PathCollection) and not is_hollow(a)]
     first, last = filled[-1].get_facecolor()[[0, -1]]
     np.testing.assert_allclose([first, last], plt.get_cmap("cividis")([0.0, 1.0]))
-    markers = {len(a.get_paths()[0].vertices) for a in filled}
-    assert len(markers) > 1
 
 
 def is_hollow(scatter):
@@ -143,55 +119,42 @@ def test_plane_by_layer_draws_the_mean_over_seeds(tanh, ax):
     points = plane_points(tanh, "kde")
     plot_plane(ax, points, colour="layer")
     means = [line for line in ax.lines if line.get_linestyle() == "--"]
-    assert [line.get_color() for line in means] == list(OKABE_ITO[: len(HIDDEN)])
     expected = points[points["layer"] == "hidden3"].groupby("epoch")["x"].mean()
     np.testing.assert_allclose(means[2].get_xdata(), expected)
 
 
-def test_kraskov_has_its_own_axis_and_no_ceiling_in_x(tanh, ax):
-    plot_plane(ax, tanh, estimator="kraskov")
-    assert ax.get_xlabel() == "H(T) + const [bits]"
-    assert texts(ax) == ["H(Y) = 1"]
-
-
-def test_the_pooled_histogram_is_not_called_mutual_information(ax):
-    table = plane_table(activations=["relu"], estimators=["pooled"], epochs=EPOCHS)
-    plot_plane(ax, table)
-    assert ax.get_xlabel() == "H(one activation) [bits]"
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("kraskov", "H(T) + const [bits]"), ("pooled", "H(one activation) [bits]")],
+)
+def test_an_entropy_is_not_called_information_and_has_no_ceiling(name, label, ax):
+    table = plane_table(activations=["relu"], estimators=[name], epochs=EPOCHS)
+    plot_plane(ax, plane_points(table, name))
+    assert ax.get_xlabel() == label
     assert texts(ax) == ["H(Y) = 1"]
 
 
 def test_a_panel_averages_over_seeds_only(table, tanh, ax):
     with pytest.raises(ValueError, match=r"activation must have one value .*'tanh', 'relu'"):
-        plot_plane(ax, table, estimator="kde")
-    with pytest.raises(ValueError, match="estimator must have one value"):
-        plot_plane(ax, tanh)
+        plot_plane(ax, plane_points(table, "kde"))
+    points = plane_points(tanh, "kde")
+    with pytest.raises(ValueError, match="got none"):
+        plot_plane(ax, points[:0])
     with pytest.raises(ValueError, match='colour must be "epoch" or "layer"'):
-        plot_plane(ax, tanh, estimator="kde", colour="seed")
+        plot_plane(ax, points, colour="seed")
 
 
 def test_plane_grid_shares_limits_legend_and_colour_bar(table):
     figure = plane_grid(table, title="Planes")
     axes = figure.axes[:6]
-    assert [ax.get_title() for ax in axes] == [
-        f"{name}, {estimator}"
-        for name in ("tanh", "ReLU")
-        for estimator in ("binning", "KDE (upper)", "Kraskov")
-    ]
+    assert axes[1].get_title() == "tanh, KDE (upper)"
     information = [axes[i] for i in (0, 1, 3, 4)]
     assert len({(ax.get_xlim(), ax.get_ylim()) for ax in information}) == 1
     assert axes[2].get_xlim() == axes[5].get_xlim()
     assert len(figure.axes) == 7
-    legend = legend_texts(figure)
-    assert legend[: len(HIDDEN)] == list(HIDDEN)
-    assert "mean, n = 3 seeds" in legend
+    assert {*HIDDEN, "mean, n = 3 seeds"} <= set(legend_texts(figure))
     assert figure.legends[0].get_title().get_text().startswith("data: synthetic")
     assert figure.get_suptitle() == "Planes"
-
-
-def test_plane_grid_by_layer_has_no_colour_bar(tanh):
-    figure = plane_grid(tanh[tanh["estimator"] == "kde"], colour="layer")
-    assert len(figure.axes) == 1
 
 
 def test_plane_grid_says_what_was_not_measured(table):
@@ -205,6 +168,14 @@ def test_plane_grid_refuses_unknown_columns_and_mixed_panels(table):
         plane_grid(table, rows="optimiser")
     with pytest.raises(ValueError, match="estimator must have one value"):
         plane_grid(table, columns=None)
+
+
+def test_rows_without_a_value_to_be_sorted_by_do_not_vanish(table, tanh):
+    table = table.assign(activation=table["activation"].where(table["seed"] > 0))
+    with pytest.raises(ValueError, match=r"activation must have a value in every row; \d+ rows"):
+        over_epochs_grid(table)
+    titles = [ax.get_title() for ax in plane_grid(tanh.assign(activation=np.nan)).axes[:3]]
+    assert titles == ["binning", "KDE (upper)", "Kraskov"]
 
 
 def test_legends_are_never_wider_than_the_figure(tanh):
@@ -230,7 +201,6 @@ def test_over_epochs_draws_a_line_and_a_band_per_layer(tanh, ax):
     assert list(lines[0].get_xdata()) == list(EPOCHS)
     bands = [a for a in ax.collections if not isinstance(a, PathCollection)]
     assert len(bands) == len(HIDDEN)
-    assert ax.get_xscale() == "symlog"
     assert ax.get_xlim()[0] < 0
 
 
@@ -259,24 +229,11 @@ def test_pooling_figure_compares_before_and_after():
     table = plane_table(layers=layers, epochs=EPOCHS, estimators=("kde",), n_classes=8)
     pairs = [("conv", "after_max_pool"), ("res2_block1", "after_pool")]
     figure = pooling_figure(table, pairs)
-    assert len(figure.axes) == 8
     assert figure.axes[0].get_title() == "tanh, conv → after_max_pool"
-    solid = [line for line in figure.axes[0].lines if line.get_linestyle() == "--"]
-    assert len(solid) == 2
+    dashed = [line for line in figure.axes[0].lines if line.get_linestyle() == "--"]
+    assert len(dashed) == 2
     assert {ax.get_ylim() for ax in figure.axes if ax.get_ylabel() == "I(T;Y) [bits]"} == {
         figure.axes[2].get_ylim()
     }
     with pytest.raises(ValueError, match=r"layer must be one of .*got 'pool9'"):
         pooling_figure(table, [("conv", "pool9")])
-
-
-def test_filters_figure_never_averages_filters_over_seeds():
-    shape = {"layers": ("block4",), "view": "filter", "channels": range(4)}
-    table = plane_table(**shape, epochs=EPOCHS, estimators=("kde",), n_classes=8)
-    figure = filters_figure(table, "block4")
-    assert len(figure.axes) == 6
-    assert len(figure.axes[0].lines) == 4 * 3 + 1
-    assert len(figure.axes[2].collections[0].get_offsets()) == 12
-    assert figure.axes[2].get_ylim() == figure.axes[1].get_ylim()
-    one = filters_figure(table[table["seed"] == 0], "block4", rows="activation")
-    assert texts(one.axes[2]) == ["0", "1", "2", "3"]

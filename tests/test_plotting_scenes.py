@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
-from plotting_tables import plane_table
+from plotting_tables import legend_texts, plane_table
 
 from iblib.plotting import plane_player
 from iblib.plotting.scenes import Panel, Scene, plane_scene
@@ -96,8 +96,7 @@ def test_filters_of_one_layer_have_ways_of_their_own():
     maps = plane_table(epochs=EPOCHS, seeds=(0,), layers=("block1",), channels=(0, 1, 2))
     maps = maps[(maps["estimator"] == "kde") & (maps["activation"] == "tanh")]
     scene = plane_scene([Panel("a", maps, "kde")], ways="channel")
-    labels = [text.get_text() for text in scene.figure.legends[0].get_texts()]
-    assert labels[:3] == ["filter 0", "filter 1", "filter 2"]
+    assert legend_texts(scene.figure)[:3] == ["filter 0", "filter 1", "filter 2"]
     two = pd.concat([maps, maps.assign(layer="block2")])
     with pytest.raises(ValueError, match="layer must have one value in a panel"):
         plane_scene([Panel("a", two, "kde")], ways="channel")

@@ -266,10 +266,8 @@ def plane_player(
         Table column that makes panels side by side.
     ways : {"layer", "channel"}
         Every layer, or every filter of one layer.
-    title : str
-        Above the panels; by default the estimator.
-    dpi : int
-        Resolution.
+    title, dpi
+        Text above the panels, by default the estimator; resolution.
     **options
         Passed to `EpochPlayer`.
 

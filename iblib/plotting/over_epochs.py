@@ -137,10 +137,8 @@ def over_epochs_grid(
         What to draw.
     bound : {"upper", "lower"}
         Which KDE value.
-    title : str
-        Above all panels.
-    panel : tuple of float
-        Width and height of a panel [inch].
+    title, panel
+        Text above all panels; width and height of a panel [inch].
     """
     grid = facets(table, rows, columns, bound)
     styles = layer_styles(values_of(table, "layer"))

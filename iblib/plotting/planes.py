@@ -224,10 +224,8 @@ def plane_grid(
         What colour means.
     bound : {"upper", "lower"}
         Which KDE value.
-    title : str
-        Above all panels.
-    panel : tuple of float
-        Width and height of a panel [inch].
+    title, panel
+        Text above all panels; width and height of a panel [inch].
     whole : DataFrame, optional
         Larger plane table that sets the limits, where several figures must agree.
 

@@ -56,9 +56,7 @@ class Scene:
         Resolution of the frames.
     """
 
-    def __init__(
-        self, figure: Figure, move: Callable[[object], None], steps: Sequence, *, dpi: int = 88
-    ):
+    def __init__(self, figure: Figure, move: Callable[[object], None], steps: Sequence, *, dpi=88):
         self.figure, self.move, self.steps = figure, move, list(steps)
         figure.set_layout_engine("none")
         figure.set_dpi(dpi)
@@ -152,10 +150,8 @@ def plane_scene(
         Learning curves; those of a panel's runs are drawn below it.
     ways : {"layer", "channel"}
         Whose ways are drawn: every layer's, or every filter's of one layer.
-    title : str
-        Above the panels.
-    dpi : int
-        Resolution.
+    title, dpi
+        Text above the panels; resolution.
 
     Returns
     -------

@@ -153,13 +153,15 @@ def facets(
     Raises
     ------
     ValueError
-        If rows or columns is no column of the table, or has no value in some row.
+        If rows or columns is no column of the table, or has values in some rows only.
     """
     for name in filter(None, (rows, columns)):
         if name not in table:
             raise ValueError(f"rows and columns must be columns of the table; got {name!r}")
-        if lost := int(table[name].isna().sum()):
+        lost = int(table[name].isna().sum())
+        if 0 < lost < len(table):
             raise ValueError(f"{name} must have a value in every row; {lost} rows have none")
+        table = table.assign(**{name: ""}) if lost else table  # a file keeps no empty text
     row_values = [None] if rows is None else values_of(table, rows)
     column_values = [None] if columns is None else values_of(table, columns)
     out = []
@@ -172,10 +174,11 @@ def facets(
     return out
 
 
-def shortened(label: object, most: int = 28) -> str:
-    """A label cut to ``most`` letters, with an ellipsis for what is lost."""
+def shortened(label: object, most: int = 20) -> str:
+    """A class's or file's name as a label: cut with an ellipsis, and never read as mathematics."""
     text = str(label)
-    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+    text = text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+    return text.replace("$", r"\$")
 
 
 def shown_name(value: object) -> str:

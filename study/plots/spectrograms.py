@@ -116,7 +116,7 @@ def spectrogram_grid(mels: Mapping[str, np.ndarray], *, title: str = "") -> Figu
     with panels(rows, columns, **options, title=title) as (figure, axes):
         for ax, (name, log_mel) in zip(axes.flat, mels.items(), strict=False):
             image = plot_spectrogram(ax, log_mel, limits=limits, colour_bar=False)
-            ax.set_title(shortened(name, 22))
+            ax.set_title(shortened(name))
         _tidy(axes, len(mels))
         figure.colorbar(image, ax=axes, label="level [dB]", pad=0.02, fraction=0.05, aspect=30)
     return figure
