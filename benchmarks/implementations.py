@@ -59,17 +59,10 @@ IMPLEMENTATIONS = {
         "iblib binning": _ours("binning"),
         "iblib kraskov": _ours("kraskov"),
     },
-    "filters": {
-        "iblib": _ours("parts_together"),
-        "iblib separately": _ours("parts_separately"),
-    },
 }
 _REFERENCE = Implementation("reference", "values", ("torch",), "main")
-_REFERENCE_OF_PARTS = Implementation("reference", "values_of_parts", ("torch",), "main")
 
 
 def implementation(task: str, row: str) -> Implementation:
     """Who does this task for this row; "reference" stands beside every task's rows."""
-    if row == "reference":
-        return _REFERENCE_OF_PARTS if task == "filters" else _REFERENCE
-    return IMPLEMENTATIONS[task][row]
+    return _REFERENCE if row == "reference" else IMPLEMENTATIONS[task][row]

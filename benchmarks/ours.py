@@ -38,34 +38,8 @@ def kraskov(t: np.ndarray, y: np.ndarray, settings: dict) -> dict:
 
 def measure(t: np.ndarray, y: np.ndarray, settings: dict) -> dict:
     """`iblib.estimators.measure`: all three at once."""
-    return _of_measurement(estimators.measure(t, y, **_options(settings)))
-
-
-def parts_together(parts: list[np.ndarray], y: np.ndarray, settings: dict) -> dict:
-    """`iblib.estimators.measure_parts`: every part and the whole."""
-    measured, whole = estimators.measure_parts(parts[:-1], y, **_options(settings))
-    return _of_parts([*measured, whole])
-
-
-def parts_separately(parts: list[np.ndarray], y: np.ndarray, settings: dict) -> dict:
-    """`iblib.estimators.measure` of every part and of the whole."""
-    return _of_parts([estimators.measure(part, y, **_options(settings)) for part in parts])
-
-
-def _options(settings: dict) -> dict:
-    return {name: settings[name] for name in ("width", "noise_variance", "k")}
-
-
-def _of_measurement(result) -> dict:
-    values = {}
+    options = {name: settings[name] for name in ("width", "noise_variance", "k")}
+    result, values = estimators.measure(t, y, **options), {}
     for name in ("kde", "binning", "kraskov"):
         values |= _named(name, getattr(result, name))
     return values
-
-
-def _of_parts(results: list) -> dict:
-    return {
-        f"{part}.{name}": value
-        for part, result in enumerate(results)
-        for name, value in _of_measurement(result).items()
-    }

@@ -27,12 +27,11 @@ _NAMES = {
     "numpy": "NumPy, naive",
     "torch": "torch, naive",
     "slowest of the three alone": "slowest estimator alone",
-    "iblib separately": "filters separately",
     "scipy": "scipy cKDTree",
 }
 _PEERS = ("saxe", "numpy", "torch", "pandas", "scikit-learn", "scikit-learn, unique")
 _PEERS += ("infomeasure", "scipy", "faiss")
-_SELVES = ("slowest of the three alone", "iblib separately")
+_SELVES = ("slowest of the three alone",)
 _PANEL = (3.9, 5.2)
 
 

@@ -17,7 +17,6 @@ _PEERS = {
     "scipy": "cKDTree",
     "faiss": "faiss",
     "slowest of the three alone": "slowest alone",
-    "iblib separately": "one by one",
 }
 
 

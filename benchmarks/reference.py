@@ -18,15 +18,6 @@ def values(t: np.ndarray, y: np.ndarray, settings: dict) -> dict:
     return _distance_values(t, y, settings) | _binning_values(t, y, settings)
 
 
-def values_of_parts(parts: list[np.ndarray], y: np.ndarray, settings: dict) -> dict:
-    """The same for every part and the whole."""
-    return {
-        f"{number}.{name}": value
-        for number, part in enumerate(parts)
-        for name, value in values(part, y, settings).items()
-    }
-
-
 def _distance_values(t: np.ndarray, y: np.ndarray, settings: dict) -> dict:
     x = torch.from_numpy(t).to(torch.float64)
     labels = torch.from_numpy(y)

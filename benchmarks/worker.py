@@ -32,27 +32,19 @@ class Worker:
             module.prepare(threads)
         self.ready = {"version": found.version(), "import_s": time.perf_counter() - start}
 
-    def load(self, t: str, y: str, settings: dict, n_parts: int) -> dict:
+    def load(self, t: str, y: str, settings: dict) -> dict:
         """Read the arrays into memory."""
-        self._y, self._settings, self._n_parts = np.load(y), settings, n_parts
-        self._t = self._divided(np.load(t))
+        self._t, self._y, self._settings = np.load(t), np.load(y), settings
         gc.collect()
         gc.freeze()
         return {}
-
-    def _divided(self, t: np.ndarray):
-        if self._n_parts == 1:
-            return t
-        parts = np.split(t, self._n_parts, axis=1)
-        return [*(np.ascontiguousarray(part) for part in parts), t]
 
     def settle(self) -> dict:
         """Call once on a few rows: libraries load their code and make their threads."""
         order = np.argsort(self._y, kind="stable")
         starts = np.flatnonzero(np.diff(self._y[order], prepend=-1))
         few = np.concatenate([order[start : start + _FEW] for start in starts])
-        t = [part[few] for part in self._t] if self._n_parts > 1 else self._t[few]
-        self._function(t, self._y[few], self._settings)
+        self._function(self._t[few], self._y[few], self._settings)
         return {}
 
     def memory(self) -> dict:

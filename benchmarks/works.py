@@ -62,7 +62,6 @@ class Work:
     rows: tuple[str, ...]
     goals: tuple[Goal, ...] = ()
     picks: tuple[Pick, ...] = ()
-    n_parts: int = 1  # filters that the columns are divided into
     first_call: bool = False
 
     @property
@@ -163,18 +162,6 @@ def _measure() -> list[Work]:
     ]
 
 
-def _filters() -> Work:
-    return Work(
-        name="filters 800x4x8192",
-        task="filters",
-        shape=(800, 4 * 8192),
-        make=lambda: arrays.conv_layer(800, 4, 64, 128),
-        rows=("iblib", "iblib separately"),
-        goals=(_EXACT, Goal("iblib separately", "ratio", 1.6, 1.9)),
-        n_parts=4,
-    )
-
-
 def _memory() -> Work:
     goals = (Goal("iblib", "peak_mb", 64.0),)
     make = lambda: arrays.tanh_layer(8000, 10)  # noqa: E731
@@ -196,4 +183,4 @@ def _scaling() -> list[Work]:
 def all_works() -> list[Work]:
     """Every work, in the order of the table."""
     works = [*_kde(), *_binning(), *_kraskov(), *_measure()]
-    return [*works, _filters(), _memory(), *_scaling()]
+    return [*works, _memory(), *_scaling()]

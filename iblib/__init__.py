@@ -10,11 +10,10 @@ __version__ = "0.1.0"
 _ROOM_OF = {
     "Checkpoints": "iblib.training",
     "measure": "iblib.estimators",
-    "measure_parts": "iblib.estimators",
     "measure_model": "iblib.information_plane",
 }
 
-__all__ = ["Checkpoints", "__version__", "measure", "measure_model", "measure_parts"]
+__all__ = ["Checkpoints", "__version__", "measure", "measure_model"]
 
 
 def __getattr__(name: str):

@@ -34,7 +34,7 @@ def layers_to_measure(network: nn.Module, config: MeasureConfig) -> dict[str, st
         Where a name or pattern matches no layer.
     """
     if hasattr(network, "measured_layers"):
-        known = network.measured_layers(batch_norm=config.batch_norm)
+        known = network.measured_layers()
     elif config.layers:
         known = {path: path for path, _ in network.named_modules() if path}
     else:

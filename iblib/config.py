@@ -1,4 +1,4 @@
-"""Frozen settings that travel or are stored, the profiles, and the keys made from them."""
+"""Frozen settings that travel or are stored, and the keys made from them."""
 
 import hashlib
 import json
@@ -8,14 +8,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 # Raised by one whenever the code changes what equal settings compute.
-RUN_FORMAT = 4
-TABLE_FORMAT = 3
+RUN_FORMAT = 5
+TABLE_FORMAT = 4
 
 ESTIMATORS = ("binning", "kde", "kraskov")
 OPTIMIZERS = ("sgd", "adam")
-
-# Data sets a report can be made of.
-AUDIO_SETS = ("synthetic", "fma_small", "folder")
 
 
 class ConfigError(ValueError):
@@ -57,7 +54,7 @@ class RunConfig:
     options : dict
         Further arguments of the model (``filters``, ``blocks``, ``sizes`` ...).
     optimizer : {"sgd", "adam"}
-    learning_rate, momentum, weight_decay : float
+    learning_rate, momentum : float
         ``momentum`` is for SGD only.
     batch_size : int
         Samples per update; 0 is full batch (gradient descent).
@@ -77,7 +74,6 @@ class RunConfig:
     optimizer: str = "sgd"
     learning_rate: float = 0.05
     momentum: float = 0.9
-    weight_decay: float = 0.0
     batch_size: int = 32
     epochs: int = 30
     n_points: int = 16
@@ -87,9 +83,8 @@ class RunConfig:
     def __post_init__(self):
         checks = {
             f"optimizer must be one of {OPTIMIZERS}": self.optimizer in OPTIMIZERS,
-            "learning_rate must be positive": self.learning_rate > 0,
+            "learning_rate must be positive and finite": 0 < self.learning_rate < math.inf,
             "momentum must be in [0, 1)": 0 <= self.momentum < 1,
-            "weight_decay must not be negative": self.weight_decay >= 0,
             "batch_size must not be negative (0 is full batch)": self.batch_size >= 0,
             "epochs must not be negative": self.epochs >= 0,
             "n_points must be at least 1": self.n_points >= 1,
@@ -102,8 +97,8 @@ class RunConfig:
 
     @property
     def batch_mode(self) -> str:
-        """``SGD`` for mini-batches, ``BGD`` for the full batch."""
-        return "SGD" if self.batch_size else "BGD"
+        """``mini-batch`` or ``full batch``."""
+        return "mini-batch" if self.batch_size else "full batch"
 
     @property
     def name(self) -> str:
@@ -128,7 +123,7 @@ class RunConfig:
 
 
 @dataclass(frozen=True)
-class Bins:
+class Binning:
     """One binning convention, by name (fixed width, fixed bounds, fitted bounds; notebook 03).
 
     ``kind`` is one of
@@ -140,7 +135,6 @@ class Bins:
     - ``epoch``: the same, refitted at every epoch (an artefact, kept to be shown);
     - ``net_input``: ``value`` bins that are equal in a tanh unit's net input, from -50 to 50 (edges
       ``tanh(linspace(-50, 50, value + 1))``, those that float64 can tell apart);
-    - ``equal_mass``: ``value`` bins of equal mass over the layer's values of each epoch;
     - ``pooled``: all values of the view in one histogram of width ``value``; not I(X;T).
     """
 
@@ -149,19 +143,21 @@ class Bins:
     low: float = -1.0
     high: float = 1.0
 
-    KINDS = ("width", "bounds", "run", "epoch", "net_input", "equal_mass", "pooled")
+    KINDS = ("width", "bounds", "run", "epoch", "net_input", "pooled")
 
     def __post_init__(self):
         if self.kind not in self.KINDS:
             raise ConfigError(f"kind must be one of {self.KINDS}; got {self.kind!r}")
-        if not self.value > 0 or (self.parameter == "n_bins" and self.value != int(self.value)):
+        is_whole = self.parameter == "width" or self.value % 1 == 0
+        if not (0 < self.value < math.inf and is_whole):
             raise ConfigError(f"value must be positive (and whole for n_bins); got {self.value!r}")
+        if not -math.inf < self.low < self.high < math.inf:
+            raise ConfigError(f"low must be below high; got {self.low!r} and {self.high!r}")
 
     @property
     def estimator(self) -> str:
         """Name in a table's ``estimator`` column."""
-        special = {"epoch": "binning_refit", "equal_mass": "binning_mass", "pooled": "pooled"}
-        special["net_input"] = "binning_net_input"
+        special = {"epoch": "binning_refit", "net_input": "binning_net_input", "pooled": "pooled"}
         return special.get(self.kind, "binning")
 
     @property
@@ -183,11 +179,9 @@ class MeasureConfig:
         Names of ``iblib.views.VIEWS``.
     layers : tuple of str
         Names of the model's layers; empty measures all of them.
-    batch_norm : bool
-        Measure also the tensors before and after each batch norm.
     n_points : int
         Stored epochs measured, evenly thinned, first and last kept; 0 measures all.
-    bins : tuple of Bins
+    bins : tuple of Binning
         The first is ``measure``'s own; the others follow.
     noise_variance : float
         KDE's noise variance (squared units of the activation).
@@ -208,9 +202,8 @@ class MeasureConfig:
     n_samples: int = 400
     views: tuple[str, ...] = ("layer",)
     layers: tuple[str, ...] = ()
-    batch_norm: bool = False
     n_points: int = 0
-    bins: tuple[Bins, ...] = (Bins("width", 0.07),)
+    bins: tuple[Binning, ...] = (Binning("width", 0.07),)
     noise_variance: float = 0.01
     more_noise: tuple[float, ...] = ()
     relative_noise: tuple[float, ...] = ()
@@ -229,8 +222,9 @@ class MeasureConfig:
             raise ConfigError(f"k must be at least 1; got {self.k!r}")
         if self.n_samples < 0 or self.n_points < 0:
             raise ConfigError("n_samples and n_points must not be negative (0 is all)")
-        if not all(v > 0 for v in (self.noise_variance, *self.more_noise, *self.relative_noise)):
-            raise ConfigError("noise_variance, more_noise and relative_noise must be positive")
+        noises = (self.noise_variance, *self.more_noise, *self.relative_noise)
+        if not all(0 < v < math.inf for v in noises):
+            raise ConfigError(f"noise must be positive and finite; got {noises}")
 
     @property
     def needs_ranges(self) -> bool:
@@ -238,11 +232,8 @@ class MeasureConfig:
         return any(bins.kind == "run" for bins in self.bins)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain settings, for keys and files; all estimators, the default, go without saying."""
-        plain = asdict(self)
-        if self.estimators == ESTIMATORS:
-            del plain["estimators"]
-        return plain
+        """Plain settings, for keys and files."""
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> "MeasureConfig":
@@ -250,128 +241,5 @@ class MeasureConfig:
         _check_names(cls, settings)
         plain = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
         if "bins" in plain:
-            plain["bins"] = tuple(Bins(**bins) for bins in plain["bins"])
+            plain["bins"] = tuple(Binning(**bins) for bins in plain["bins"])
         return cls(**plain)
-
-
-@dataclass(frozen=True)
-class Profile:
-    """How much a report computes. ``smoke``: CI; ``report``: the committed one; ``full``: FMA.
-
-    ``cnn_``, ``resnet_``, ``mlp_`` and ``linear_`` settings are of SimpleCNN, MiniResNet, Saxe's
-    network and the linear network: epochs, seeds, and stored epochs (``points``). ``_bgd_`` is full
-    batch: an epoch is one update there (13 of them are as many as one of Saxe's mini-batch epochs).
-    ``cnn_widths_epochs`` is of SimpleCNN with its widths reversed; ``mlp_other_seeds`` of softsign,
-    softplus, the reversed widths and of training on 30 % of the patterns, which lasts
-    ``mlp_few_epochs`` (of 5 updates instead of 13). ``n_samples``: measured clips;
-    ``clips_per_genre``: size of the synthetic set.
-    """
-
-    name: str
-    clips_per_genre: int
-    batch_size: int
-    n_samples: int
-    cnn_epochs: int
-    cnn_seeds: int
-    cnn_points: int
-    cnn_bgd_epochs: int
-    cnn_bgd_seeds: int
-    cnn_widths_epochs: int
-    resnet_epochs: int
-    resnet_seeds: int
-    resnet_points: int
-    mlp_epochs: int
-    mlp_seeds: int
-    mlp_other_seeds: int
-    mlp_points: int
-    mlp_bgd_epochs: int
-    mlp_bgd_seeds: int
-    mlp_few_epochs: int
-    linear_epochs: int
-    linear_seeds: int
-
-
-PROFILES = {
-    profile.name: profile
-    for profile in (
-        Profile(
-            name="smoke",
-            clips_per_genre=20,
-            batch_size=32,
-            n_samples=64,
-            cnn_epochs=6,
-            cnn_seeds=2,
-            cnn_points=5,
-            cnn_bgd_epochs=12,
-            cnn_bgd_seeds=1,
-            cnn_widths_epochs=2,
-            resnet_epochs=2,
-            resnet_seeds=1,
-            resnet_points=2,
-            mlp_epochs=40,
-            mlp_seeds=2,
-            mlp_other_seeds=1,
-            mlp_points=5,
-            mlp_bgd_epochs=100,
-            mlp_bgd_seeds=2,
-            mlp_few_epochs=60,
-            linear_epochs=100,
-            linear_seeds=1,
-        ),
-        Profile(
-            name="report",
-            clips_per_genre=80,
-            batch_size=32,
-            n_samples=512,
-            cnn_epochs=40,
-            cnn_seeds=3,
-            cnn_points=12,
-            cnn_bgd_epochs=50,
-            cnn_bgd_seeds=2,
-            cnn_widths_epochs=10,
-            resnet_epochs=4,
-            resnet_seeds=2,
-            resnet_points=3,
-            mlp_epochs=1500,
-            mlp_seeds=10,
-            mlp_other_seeds=3,
-            mlp_points=43,
-            mlp_bgd_epochs=3900,
-            mlp_bgd_seeds=3,
-            mlp_few_epochs=1950,
-            linear_epochs=600,
-            linear_seeds=5,
-        ),
-        Profile(
-            name="full",
-            clips_per_genre=200,
-            batch_size=64,
-            n_samples=1000,
-            cnn_epochs=100,
-            cnn_seeds=5,
-            cnn_points=30,
-            cnn_bgd_epochs=2000,
-            cnn_bgd_seeds=3,
-            cnn_widths_epochs=100,
-            resnet_epochs=100,
-            resnet_seeds=3,
-            resnet_points=24,
-            mlp_epochs=8000,
-            mlp_seeds=50,
-            mlp_other_seeds=50,
-            mlp_points=60,
-            mlp_bgd_epochs=104000,
-            mlp_bgd_seeds=4,
-            mlp_few_epochs=10400,
-            linear_epochs=4000,
-            linear_seeds=20,
-        ),
-    )
-}
-
-
-def profile_named(name: str) -> Profile:
-    """The profile of this name."""
-    if name not in PROFILES:
-        raise ConfigError(f"profile must be one of {sorted(PROFILES)}; got {name!r}")
-    return PROFILES[name]

@@ -64,10 +64,10 @@ class Outcome:
         return self.run.key + (f"-{key_of(measure, length=8)}" if measure else "")
 
     @property
-    def planes(self) -> bytes | None:
+    def planes(self) -> str | None:
         """CSV of the measured table, empty where none is asked for; None where it is not whole."""
         measure = self.spec["measure"]
-        return stored_table(self.run, MeasureConfig.from_dict(measure)) if measure else b""
+        return stored_table(self.run, MeasureConfig.from_dict(measure)) if measure else ""
 
     @property
     def is_done(self) -> bool:
@@ -309,7 +309,7 @@ def write_tables(result: SweepResult, out: str | Path) -> str:
     runs = {outcome.run.key: outcome.run for outcome in done}  # one may be measured twice
     tables = {
         "history": _stacked([_history(run) for run in runs.values()]),
-        "planes": _stacked([(outcome.planes or b"").decode() for outcome in done]),
+        "planes": _stacked([outcome.planes or "" for outcome in done]),
     }
     for name, text in tables.items():
         files.write_atomic(Path(out) / f"{name}.csv", text)

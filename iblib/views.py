@@ -77,7 +77,8 @@ def _one_kind(t: np.ndarray, name: str, n_components: int) -> Iterator[View]:
         if name == "filter":
             yield from (View(name, c, maps[:, c]) for c in range(maps.shape[1]))
             return
-        means = maps.mean(axis=2, dtype=np.float64)  # (P, C)
+        with np.errstate(invalid="ignore"):  # infinities of a network that diverged
+            means = maps.mean(axis=2, dtype=np.float64)  # (P, C)
         if name == "spatial_mean":
             yield View(name, -1, means)
         else:
@@ -95,6 +96,8 @@ def principal_components(t: np.ndarray, n_components: int) -> np.ndarray:
     ``O(P^2 d)``. A component's sign is arbitrary; no estimator here depends on it except binning
     anchored at 0, so the largest loading sample is made positive.
     """
+    if not np.isfinite(t).all():  # a network that diverged: it has no directions
+        return np.full((len(t), min(n_components, *t.shape)), np.nan)
     dtype = np.float64 if t.shape[1] <= _FLOAT64_DIMENSION else np.float32
     t = (t - t.mean(axis=0, dtype=np.float64).astype(dtype)).astype(dtype, copy=False)
     n = min(n_components, *t.shape)

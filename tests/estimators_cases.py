@@ -156,6 +156,8 @@ PATTERNS = {
         outlier,
     )
 }
+# Above 128 dimensions nothing branches: these stand for the others there.
+ONE_OF_EACH_KIND = (relu, duplicates, near_duplicates_far, clusters_on_a_pattern, column_scales)
 PATTERNS["float32"] = (*PATTERNS["float64"], relu_far, dead_units, softmax, tiny_rows)
 
 

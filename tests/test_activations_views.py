@@ -55,7 +55,7 @@ def test_row_i_of_every_layer_belongs_to_label_i():
 def test_batches_and_memory_groups_do_not_change_the_result():
     network = models.build("simple_cnn", "tanh")
     x = picture_data(n=20).inputs
-    layers = network.measured_layers(batch_norm=True)
+    layers = network.measured_layers()
     whole = dict(record(network, x, layers, batch_size=20))
     parts = dict(record(network, x, layers, batch_size=3, memory_limit=1))
     assert list(whole) == list(parts) == list(layers)

@@ -40,9 +40,9 @@ def a_process_of_its_own(tmp_path, monkeypatch):
     """What a reader's Python would be: nothing registered, files written to a scratch folder."""
     monkeypatch.setenv("IBLIB_ROOT", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    known, loaders = dict(models.MODELS), dict(datasets.LOADERS)
+    known, loaders = dict(models.MODELS), dict(datasets.DATASETS)
     yield
-    for registry, before in ((models.MODELS, known), (datasets.LOADERS, loaders)):
+    for registry, before in ((models.MODELS, known), (datasets.DATASETS, loaders)):
         registry.clear()
         registry.update(before)
 

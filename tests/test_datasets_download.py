@@ -60,10 +60,12 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture(autouse=True)
 def _abandoned_responses():
     """remotezip abandons its response where a first read fails; collect it here, not elsewhere."""
+    gc.freeze()  # what was there before need not be looked through after each test
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
+    gc.unfreeze()
 
 
 @pytest.fixture
@@ -74,7 +76,7 @@ def site(tmp_path):
     handler = partial(Handler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.state = {"requests": [], "html": False, "ranges": True}
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield folder, f"http://127.0.0.1:{server.server_port}", server.state
         server.shutdown()
@@ -165,7 +167,8 @@ def test_server_faults_are_one_line_with_a_cure(site, archives, tmp_path, tracks
         fetch(site, tmp_path / "b", archives=archives, tracks=tracks)
 
 
-def test_nobody_listens(tmp_path):
+def test_nobody_listens(tmp_path, monkeypatch):
+    monkeypatch.setattr("urllib3.util.retry.Retry.sleep", lambda *_: None)
     with pytest.raises(DataError, match="cannot fetch"):
         download.fma_small(tmp_path, tracks=1, base_url="http://127.0.0.1:9", progress=False)
 

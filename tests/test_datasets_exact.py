@@ -140,23 +140,11 @@ def test_stratified_split_is_80_10_10_in_every_class_and_deterministic():
     assert (split != splits.stratified(labels, seed=2)).any()
 
 
-def test_split_by_group_keeps_groups_together():
-    groups = np.repeat(np.arange(60), 5)
-    labels = np.repeat(["a", "b", "c"], 100)
-    split = splits.stratified(labels, groups=groups)
-    for group in range(60):
-        assert len(set(split[groups == group])) == 1
-    for s in SPLITS:
-        assert set(labels[split == s]) == {"a", "b", "c"}
-
-
 def test_small_classes_are_in_every_set_or_an_error():
     split = splits.stratified(np.array(["a"] * 3 + ["b"] * 4))
     assert set(split[:3]) == set(split[3:]) == set(SPLITS)
     with pytest.raises(DataError, match=r"3 clips in each class.*'b' \(2\)"):
         splits.stratified(np.array(["a"] * 9 + ["b"] * 2))
-    with pytest.raises(DataError, match="3 artists"):
-        splits.stratified(np.array(["a"] * 9), groups=np.repeat([0, 1, 1], 3))
 
 
 def test_few_training_patterns_are_some_of_the_usual_ones():
@@ -177,19 +165,35 @@ def test_impossible_training_shares_are_refused(share):
         datasets.load("binary_patterns", training_share=share)
 
 
-def test_a_data_set_of_ones_own_is_loaded_by_name_and_hides_no_other(monkeypatch):
-    calls = []
+def test_a_data_set_of_ones_own_has_its_own_options(monkeypatch):
     usual = datasets.load("binary_patterns")
+    calls = []
 
-    def own(data_dir, seed):
-        calls.append((data_dir, seed))
+    def own(path, *, n=3, seed=0):
+        calls.append((path, n, seed))
         return usual
 
-    monkeypatch.setitem(datasets.LOADERS, "own", own)
-    assert datasets.load("own", data_dir="folder", seed=3) is usual
-    assert calls == [("folder", 3)]
-    monkeypatch.setitem(datasets.LOADERS, "binary_patterns", own)
-    assert datasets.load("binary_patterns") is not usual
-    assert len(calls) == 1
+    monkeypatch.setitem(datasets.DATASETS, "own", own)
+    assert datasets.load("own", path="here", n=5) is usual
+    assert calls == [("here", 5, 0)]
+    assert datasets.options("own")["n"] == 3
+    assert datasets.fingerprint("own", path="here") == usual.fingerprint
+    with pytest.raises(DataError, match="own: missing a required argument: 'path'; its options"):
+        datasets.load("own")
     with pytest.raises(DataError, match=r"unknown data set 'other'; choose one of .*, own"):
         datasets.load("other")
+
+
+@pytest.mark.parametrize("name", datasets.DATASETS)
+def test_an_option_that_a_data_set_does_not_have_is_refused(name):
+    words = rf"{name}: .*'colour'; its options are .*\bseed\b"
+    for ask in (datasets.load, datasets.fingerprint):
+        with pytest.raises(DataError, match=words):
+            ask(name, colour="red")
+    assert "seed" in datasets.options(name)
+
+
+def test_fingerprints_of_what_is_no_audio_are_those_of_the_data():
+    few = {"training_share": 0.3, "seed": 2}
+    found = datasets.fingerprint("binary_patterns", **few)
+    assert found == datasets.load("binary_patterns", **few).fingerprint

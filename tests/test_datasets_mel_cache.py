@@ -8,10 +8,12 @@ import subprocess
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 from datasets_audio import write_tone
 
 from iblib.datasets import mel_cache
+from iblib.datasets.audio import load_clips
 from iblib.datasets.base import DataError
 from iblib.datasets.mel_cache import build_cache
 from iblib.datasets.melspectrogram import MelSettings, load_clip, log_mel
@@ -61,7 +63,7 @@ def test_cache_is_reused_without_decoding(tones, tmp_path, monkeypatch):
 
 def test_settings_and_sources_are_in_the_key(tones, tmp_path):
     def key(settings=SHORT):
-        return build_cache(tones, settings, tmp_path / "cache", progress=False).key
+        return build_cache(tones, settings, tmp_path / "cache", progress=False).path
 
     first = key()
     assert key(MelSettings(clip_seconds=0.5, n_mels=32, top_db=60)) != first
@@ -230,9 +232,10 @@ def test_a_wrong_checksum_is_a_reason(tones, tmp_path):
 
 
 def test_no_usable_clip_is_an_error_that_gives_a_reason(tones, tmp_path):
-    made = build_cache(tones, MelSettings(clip_seconds=9), tmp_path / "cache", progress=False)
+    clips = pd.DataFrame({"path": pd.Series(tones), "label": list("ababab"), "split": "training"})
+    options = {"source": "", "cache_dir": tmp_path / "cache", "progress": False}
     with pytest.raises(DataError, match=r"none of 6 clips .*too short.*clip_seconds"):
-        mel_cache.require_clips(made)
+        load_clips("x", clips, MelSettings(clip_seconds=9), **options)
 
 
 def test_names_with_spaces_and_other_alphabets(tmp_path):

@@ -10,6 +10,7 @@ import soundfile
 from iblib import datasets
 from iblib.datasets import fma, instruments, synthetic
 from iblib.datasets.base import SPLITS, DataError
+from iblib.datasets.melspectrogram import SAMPLE_RATE
 from iblib.datasets.synthetic import SyntheticSettings
 
 FEW = SyntheticSettings(clips_per_genre=3, seed=7, seconds=1.0)
@@ -42,7 +43,7 @@ def test_every_file_is_a_real_mp3_of_the_stated_length(made):
     assert files == sorted(fma.clip_path(made, track) for track in table.index)
     for path in files:
         info = soundfile.info(path)
-        assert (info.format, info.channels, info.samplerate) == ("MP3", 1, instruments.SAMPLE_RATE)
+        assert (info.format, info.channels, info.samplerate) == ("MP3", 1, SAMPLE_RATE)
         assert info.duration == pytest.approx(1.0)
 
 

@@ -6,17 +6,7 @@ import torch
 from estimators_layers import N, assert_same, layer, sorted_rows, spy
 from scipy.spatial import cKDTree
 
-from iblib.estimators import (
-    blocks,
-    certified,
-    float32,
-    kde,
-    kraskov,
-    measure,
-    pairwise,
-    products,
-    projected,
-)
+from iblib.estimators import blocks, kde, kraskov, measure, pairwise, products, projected
 from iblib.estimators._parallel import torch_engine
 
 # --- rows -----------------------------------------------------------------------------------------
@@ -52,7 +42,7 @@ def test_small_distances_are_taken_in_the_dtype_of_the_policy():
 def test_radii_are_those_of_a_tree(d, dtype):
     t = (np.random.default_rng(d).normal(size=(200, d)) * 10 + 100).astype(dtype)
     rows = sorted_rows(t)
-    radii = np.sqrt(pairwise.statistics(rows, k=3).nearest_all) * rows.scale
+    radii = np.sqrt(pairwise.row_statistics(rows, k=3).nearest_all) * rows.scale
     relative = 1e-6 if dtype == np.float32 and d <= 16 else 1e-9
     np.testing.assert_allclose(radii, cKDTree(t).query(t, k=[4])[0][:, 0], rtol=relative)
 
@@ -88,9 +78,9 @@ def test_block_borders(n, d):
     y = np.minimum(np.arange(n) // 3, 60)
     rows = sorted_rows(t, y)
     unit = rows.scale**2
-    found = pairwise.statistics(rows, 0.125 * unit, 2)
+    found = pairwise.row_statistics(rows, 0.125 * unit, 2)
     with torch_engine():
-        expected = pairwise.statistics(rows, 0.125 * unit, 2)
+        expected = pairwise.row_statistics(rows, 0.125 * unit, 2)
     assert_same(found, expected, rtol=3e-6)
 
 
@@ -100,8 +90,8 @@ def test_blocked_is_whole(d, block):
     t, y = np.random.default_rng(0).normal(size=(150, d)), np.arange(150) % 4
     rows = sorted_rows(t, y)
     rate = rows.scale**2
-    expected = blocks.statistics(rows, np.float64, rate, 2, is_direct=d <= 16)
-    found = blocks.statistics(rows, np.float64, rate, 2, is_direct=d <= 16, block=block)
+    expected = blocks.block_statistics(rows, np.float64, rate, 2, is_direct=d <= 16)
+    found = blocks.block_statistics(rows, np.float64, rate, 2, is_direct=d <= 16, block=block)
     assert_same(found, expected, rtol=1e-12)
 
 
@@ -133,7 +123,7 @@ def test_both_ways_of_recomputing_cancelled_pairs(monkeypatch, pairs, scale):
     t = np.concatenate([t.reshape(60, 30), t.reshape(60, 30)[:10]]) * scale
     rows = sorted_rows(t)
     everything = slice(0, len(t))
-    got = products.ExactTiles([rows]).tile(everything, everything).numpy() * rows.scale**2
+    got = products.ExactTiles(rows).tile(everything, everything).numpy() * rows.scale**2
     truth = ((t[:, None] - t[None]) ** 2).sum(2)
     assert (got >= 0).all()
     np.testing.assert_array_equal(got == 0, truth == 0)
@@ -151,9 +141,9 @@ def test_projection_leaves_out_only_the_negligible(monkeypatch, kind, exact):
     t, y = layer(kind)
     rows = sorted_rows(t, y)
     rate = kde.rate(rows, 0.01)
-    expected = products.statistics([rows], rate, 0)
+    expected = products.product_statistics(rows, rate, 0)
     tiles = spy(monkeypatch, products, "add_tiles")
-    assert_same(projected.statistics(rows, rate), expected, rtol=3e-10)
+    assert_same(projected.projected_statistics(rows, rate), expected, rtol=3e-10)
     assert len(tiles) == exact
 
 
@@ -176,90 +166,6 @@ def test_projection_never_lengthens_a_distance(offset):
     shorter = ((projection[:, None] - projection[None]) ** 2).sum(2)
     slack = np.sqrt(limit) - np.sqrt(reach)
     assert (np.sqrt(shorter) <= np.sqrt(truth) + slack).all()
-
-
-@pytest.mark.parametrize("kind", ["far", "pairs", "collapsed"])
-@pytest.mark.parametrize("offset", [0.0, 1e4])
-def test_float32_products_keep_their_bound(kind, offset):
-    t, _ = layer(kind, d=3000, n=256)
-    rows = sorted_rows(t + np.float32(offset))
-    factor = float32.Float32Products(rows)
-    everything = slice(0, 256)
-    exact = products.ExactTiles([rows]).tile(everything, everything).numpy()
-    error = np.abs(factor.tile(everything, everything).numpy() - exact)
-    assert (error <= factor.errors[:, None]).all()
-
-
-@pytest.mark.parametrize(("kind", "falls_back"), [("far", 0), ("pairs", 0), ("collapsed", 1)])
-@pytest.mark.parametrize("rate", [None, 12.5])
-def test_candidates_are_certified_or_dropped(monkeypatch, kind, falls_back, rate):
-    t, y = layer(kind)
-    rows = sorted_rows(t + np.float32(100), y)
-    rate = rate and rate * rows.scale**2
-    expected = products.statistics([rows], rate, 3)
-    exact = spy(monkeypatch, products, "statistics")
-    found = certified.statistics([rows], rate, 3)[0]
-    assert_same(found, expected, rtol=1e-7)
-    assert len(exact) == falls_back
-
-
-def test_uncertain_rows_are_searched_again(monkeypatch):
-    t, y = layer("far")
-    rows = sorted_rows(t, y)
-    expected = products.statistics([rows], None, 2)
-    searched = spy(monkeypatch, certified._Screen, "_search")
-    original = float32.Float32Products.__init__
-
-    def doubtful(self, rows):
-        original(self, rows)
-        self.errors[::60] = 1e30  # five rows whose candidates cannot be trusted
-
-    monkeypatch.setattr(float32.Float32Products, "__init__", doubtful)
-    assert_same(certified.statistics([rows], None, 2)[0], expected, rtol=1e-9)
-    assert len(searched) == 2 * 5
-
-
-def test_nothing_is_certified_when_nothing_can_be(monkeypatch):
-    t, y = layer("far")
-    rows = sorted_rows(t, y)
-    expected = products.statistics([rows], None, 2)
-    exact = spy(monkeypatch, products, "statistics")
-    original = float32.Float32Products.__init__
-
-    def hopeless(self, rows):
-        original(self, rows)
-        self.errors[:] = 1e30
-
-    monkeypatch.setattr(float32.Float32Products, "__init__", hopeless)
-    assert_same(certified.statistics([rows], None, 2)[0], expected, rtol=1e-12)
-    assert len(exact) == 1
-
-
-def test_products_of_fewer_digits_are_not_trusted(monkeypatch):
-    # as after torch.set_float32_matmul_precision("medium") on some CPUs
-    t, y = layer("collapsed")
-    expected = measure(t, y)
-
-    def coarse(self, i, j):
-        few_digits = self._points.to(torch.bfloat16).to(torch.float32)
-        products = few_digits[i] @ few_digits[j].T
-        return (self._norms[i, None] + self._norms[None, j] - 2 * products).clamp_(min=0.0)
-
-    monkeypatch.setattr(float32.Float32Products, "tile", coarse)
-    exact = spy(monkeypatch, products, "statistics")
-    got = measure(t, y)
-    assert len(exact) == 1
-    assert got.kraskov.h_t == pytest.approx(expected.kraskov.h_t, abs=1e-6)
-    assert got.kde.xt_upper == pytest.approx(expected.kde.xt_upper, abs=1e-5)
-    assert kde.information(t, y).xt_upper == pytest.approx(expected.kde.xt_upper, abs=1e-5)
-
-
-def test_dead_rows_need_no_second_search(monkeypatch):
-    t, y = layer("far")
-    t[:40] = 0.0
-    searched = spy(monkeypatch, certified._Screen, "_search")
-    assert kraskov.information(t, y).zero_radius == 40
-    assert searched == []
 
 
 @pytest.mark.usefixtures("engine")

@@ -35,6 +35,7 @@ CELLS = [
     for pattern in patterns
     for d in cases.DIMENSIONS
     if (d > 1 or pattern is not cases.softmax)  # one unit's softmax is 1
+    and (d < 1024 or pattern in cases.ONE_OF_EACH_KIND)
     and (d < 4096 or dtype == "float32" or pattern in cases.LAST_DIGITS)
 ]
 
@@ -54,7 +55,7 @@ def test_hard_arrays(pattern, d, dtype):
 LARGE = [
     (pattern, d, n)
     for pattern in (cases.clusters_on_a_pattern, cases.near_duplicates)
-    for d, n in ((2, 1100), (10, 1025), (17, 1100), (64, 1087), (256, 1031))
+    for d, n in ((2, 1100), (17, 1087), (256, 1031))
 ]
 LARGE.append((cases.clusters_on_a_pattern, 32768, 131))
 

@@ -16,7 +16,7 @@ from iblib.estimators import binning, exact, kde, kraskov, label_entropy, measur
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-settings.register_profile("estimators", deadline=None, max_examples=40, derandomize=True)
+settings.register_profile("estimators", deadline=None, max_examples=20, derandomize=True)
 common = settings.get_profile("estimators")
 
 
@@ -88,7 +88,7 @@ def test_everything_equals_the_slow_reference(data, a, s2, k):
 
 
 @given(wide_samples(), st.sampled_from([1e-12, 1e-6, 1e-3, 0.01, 0.1, 1.0]), st.integers(1, 7))
-@settings(common, max_examples=25)
+@settings(common, max_examples=15)
 def test_everything_equals_the_slow_reference_in_many_dimensions(data, s2, k):
     assert_equals_the_reference(*data, 0.1, s2, k)
 

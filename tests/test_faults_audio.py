@@ -93,7 +93,7 @@ def damaged_fma(folder: Path) -> dict[int, str]:
 
 def test_every_kind_of_damage_is_accounted_for(tmp_path):
     kinds = damaged_fma(tmp_path / "fma")
-    data = fma.load(tmp_path / "fma", SETTINGS, progress=False)
+    data = fma.read_layout(tmp_path / "fma", SETTINGS, progress=False)
     reasons = dict(data.skipped.itertuples(index=False))
     used = set(data.ids.tolist())
     assert {2, 3, 4, 13} <= used
@@ -116,7 +116,7 @@ def test_every_kind_of_damage_is_accounted_for(tmp_path):
 def test_what_is_used_is_what_was_played(tmp_path):
     """The same music in other clothes gives the same spectrogram, to a few dB."""
     kinds = damaged_fma(tmp_path / "fma")
-    data = fma.load(tmp_path / "fma", SETTINGS, progress=False)
+    data = fma.read_layout(tmp_path / "fma", SETTINGS, progress=False)
     rows = dict(zip(data.ids.tolist(), np.asarray(data.inputs)[:, 0], strict=True))
     of = {kind: rows[track] for track, kind in kinds.items() if track in rows}
     loud = of["10 s"] > of["10 s"].max() - 30
@@ -136,7 +136,7 @@ def test_the_same_damage_in_a_folder_by_class(tmp_path):
     (tmp_path / "music" / "rock" / "folder.mp3").mkdir()
     (tmp_path / "music" / "rock" / "link.mp3").symlink_to("nowhere")
     (tmp_path / "music" / "rock" / "._00.mp3").write_bytes(b"litter")
-    data = audio_folder.load(tmp_path / "music", SETTINGS, progress=False)
+    data = audio_folder.load(tmp_path / "music", clip_seconds=9.0, progress=False)
     found = {*data.ids.tolist(), *data.skipped["file"]}
     assert len(data) + len(data.skipped) == len(found) == 8 + len(KINDS) + 2
     assert np.isfinite(data.inputs).all()
@@ -164,7 +164,7 @@ def test_faults_of_the_metadata_cost_one_clip_each(tmp_path, fault):
         column, value, reason = METADATA_FAULTS[fault]
         table.loc[5, column] = value
     table.to_csv(tmp_path / "fma_metadata" / "tracks.csv")
-    data = fma.load(tmp_path, settings, progress=False)
+    data = fma.read_layout(tmp_path, settings, progress=False)
     assert data.ids.tolist() == [i for i in range(2, 14) if i != 5]
     [(name, why)] = data.skipped.itertuples(index=False)
     assert name == "000/000005.mp3"
@@ -175,7 +175,7 @@ def test_faults_of_the_metadata_cost_one_clip_each(tmp_path, fault):
 
 def test_the_summary_counts_by_reason(tmp_path):
     damaged_fma(tmp_path / "fma")
-    data = fma.load(tmp_path / "fma", SETTINGS, progress=False)
+    data = fma.read_layout(tmp_path / "fma", SETTINGS, progress=False)
     line = data.summary()
     assert "\n" not in line
     counts = [int(n) for n in re.findall(r"(\d+) ", line.partition("skipped:")[2])]

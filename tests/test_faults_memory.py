@@ -13,7 +13,6 @@ from datasets_audio import write_tone
 
 from iblib.config import RunConfig
 from iblib.datasets import audio_folder
-from iblib.datasets.melspectrogram import MelSettings
 from iblib.training import loop as training_loop
 from iblib.training import train
 
@@ -58,9 +57,8 @@ def use_it_all(folder: Path, root: Path, seconds: float, epochs: int, found) -> 
     training_loop.IN_MEMORY = SMALL  # so that no split is held
     before, watch = anonymous_bytes(), Watch()
     watch.start()
-    settings = MelSettings(clip_seconds=seconds - 0.1)
     for _ in range(2):
-        data = audio_folder.load(folder, settings, progress=False)
+        data = audio_folder.load(folder, clip_seconds=seconds - 0.1, progress=False)
     config = RunConfig(
         "simple_cnn", "relu", options={"filters": [2, 2]}, epochs=epochs, batch_size=32, n_points=2
     )

@@ -11,14 +11,15 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from small_data import pattern_data
 from small_runs import contents, interrupted_at
 
 from iblib import files
-from iblib.config import Bins, MeasureConfig, RunConfig
-from iblib.information_plane import measure_run, resume
+from iblib.config import Binning, MeasureConfig, RunConfig
+from iblib.information_plane import measure_run, runs
 from iblib.information_plane import rows as measuring
 from iblib.training import Run, train
 from iblib.training import loop as training_loop
@@ -33,12 +34,12 @@ CONFIG = RunConfig(
     n_points=6,
     n_seeds=2,
 )
-MEASURE = MeasureConfig(n_samples=60, bins=(Bins("run", 30), Bins("width", 0.07)))
+MEASURE = MeasureConfig(n_samples=60, bins=(Binning("run", 30), Binning("width", 0.07)))
 
 
 def train_and_measure(folder: Path, notify=None) -> None:
     """Train, then measure; everything is saved at every step, so that a kill can hit it all."""
-    training_loop.CHECKPOINT_SECONDS = resume.SAVE_SECONDS = 0.0
+    training_loop.CHECKPOINT_SECONDS = runs.SAVE_SECONDS = 0.0
     data = pattern_data(96)
     if notify:
         notify.send("training")
@@ -51,7 +52,7 @@ def train_and_measure(folder: Path, notify=None) -> None:
 @pytest.fixture
 def saving_always(monkeypatch):
     monkeypatch.setattr(training_loop, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(resume, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(runs, "SAVE_SECONDS", 0.0)
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -175,24 +176,38 @@ def _one_stream_for_all_epochs(patch):
 
 
 def _measure_an_epoch_twice(patch):
-    def twice(self, path, init=resume.Measured.__init__):
-        init(self, path)
-        if self.lines:
-            self.lines["again"] = next(iter(self.lines.values()))
+    def without_the_last(table, read=runs.read_table):
+        found = read(table)
+        return found[found["epoch"] < found["epoch"].max()]
 
-    patch.setattr(resume.Measured, "__init__", twice)
+    patch.setattr(runs, "read_table", without_the_last)
+
+
+def _lose_an_epoch(patch):
+    def with_the_next(table, read=runs.read_table):
+        found = read(table)
+        return pd.concat([found, found.tail(1).assign(epoch=CONFIG.stored_epochs[-1])])
+
+    patch.setattr(runs, "read_table", with_the_next)
 
 
 def _ranges_of_what_is_left(patch):
-    def forgetting(self, path, init=resume.Measured.__init__):
-        init(self, path)
-        self.ranges = self.ranges and [[*key, 0.0, 1.0] for *key, _, _ in self.ranges]
+    def fewer(epochs, layers, ranges_over=runs.ranges_over):
+        fewer.calls += 1
+        return ranges_over(epochs[-1:] if fewer.calls == 3 else epochs, layers)
 
-    patch.setattr(resume.Measured, "__init__", forgetting)
+    fewer.calls = 0  # of the whole run, of the one that is stopped, of the one that is resumed
+    patch.setattr(runs, "ranges_over", fewer)
 
 
 def _leave_the_partial(patch):
-    patch.setattr(resume.Measured, "clear", lambda self: None)
+    unlink = Path.unlink
+
+    def leaving(path, **options):
+        if path.suffix != ".partial":
+            unlink(path, **options)
+
+    patch.setattr(Path, "unlink", leaving)
 
 
 def _leave_the_state(patch):
@@ -205,6 +220,7 @@ MUTANTS = [
     _repeat_an_epoch,
     _one_stream_for_all_epochs,
     _measure_an_epoch_twice,
+    _lose_an_epoch,
     _ranges_of_what_is_left,
     _leave_the_partial,
     _leave_the_state,
@@ -225,16 +241,18 @@ def test_a_damaged_partial_measurement_starts_anew(tmp_path, saving_always, capl
     data = pattern_data(96)
     run = train(CONFIG, data, runs_dir=tmp_path, progress=False)
     expected = measure_run(run, data, MEASURE, progress=False)
-    [table] = (run.folder / "planes").glob("*.csv")
+    [table] = (run.folder / "planes").glob("*.sealed")
     good = table.read_bytes()
-    for content in (b"", b"iblib-sha256 0\nnonsense", b"\x80\x04cposix\nsystem\n"):
+    files.write_sealed(tmp_path / "no table", lambda handle: handle.write(b'["finished", 6]'))
+    sealed = (tmp_path / "no table").read_bytes()
+    for content in (b"", b"iblib-sha256 0\nnonsense", b"\x80\x04cposix\nsystem\n", sealed):
         table.unlink(missing_ok=True)
         table.with_suffix(".partial").write_bytes(content)
         with caplog.at_level(logging.WARNING):
             caplog.clear()
             found = measure_run(run, data, MEASURE, progress=False)
         assert found.equals(expected)
-        assert [record.message for record in caplog.records if "starting anew" in record.message]
+        assert [record.message for record in caplog.records if "measuring anew" in record.message]
         assert table.read_bytes() == good
         assert not table.with_suffix(".partial").exists()
 

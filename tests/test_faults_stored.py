@@ -90,8 +90,6 @@ def redo(folder: Path, caplog) -> list[str]:
 
 
 CASES = [(name, kind) for name in STORED for kind in DAMAGE]
-# a table with a right checksum is a table
-CASES = [(name, kind) for name, kind in CASES if name != "planes" or not kind.endswith("sealed")]
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)

@@ -12,7 +12,7 @@ from torch import nn
 
 import iblib
 from iblib.activations import measurement_rows, record
-from iblib.config import Bins, ConfigError, MeasureConfig, RunConfig
+from iblib.config import Binning, ConfigError, MeasureConfig, RunConfig
 from iblib.estimators import binning, kde, kraskov, label_entropy
 from iblib.information_plane import COLUMNS, measure_run, thin
 from iblib.training import train
@@ -22,7 +22,7 @@ CONFIG = RunConfig("mlp", "tanh", learning_rate=0.1, batch_size=16, epochs=4, n_
 MEASURE = MeasureConfig(
     n_samples=50,
     views=("layer", "pca"),
-    bins=(Bins("bounds", 30), Bins("width", 0.07), Bins("run", 20), Bins("epoch", 20)),
+    bins=(Binning("bounds", 30), Binning("width", 0.07), Binning("run", 20), Binning("epoch", 20)),
     noise_variance=0.02,
     k=3,
 )
@@ -125,7 +125,7 @@ def test_the_table_is_made_once_and_reused(measured, monkeypatch):
 def test_epochs_that_fit_into_memory_are_replayed_once(
     measured, monkeypatch, tmp_path, epochs_held, passes
 ):
-    """Bins over a run look at every epoch twice; what is held meanwhile changes no number."""
+    """Binning over a run look at every epoch twice; what is held meanwhile changes no number."""
     run, data, table = measured
     network, replayed = run.network(0), []
     layers = network.measured_layers()
@@ -165,7 +165,9 @@ def test_convolutional_views_and_saturation(tmp_path):
     data = picture_data(n=60)
     config = RunConfig("simple_cnn", "tanh", options={"filters": [2, 3]}, epochs=1, n_points=1)
     run = train(config, data, runs_dir=tmp_path)
-    measure = MeasureConfig(views=("layer", "filter", "spatial_mean"), bins=(Bins("width", 0.5),))
+    measure = MeasureConfig(
+        views=("layer", "filter", "spatial_mean"), bins=(Binning("width", 0.5),)
+    )
     table = measure_run(run, data, measure)
     layer = table.query("view == 'layer' and layer == 'block1' and estimator == 'kde'")
     assert layer["saturated"].all()
@@ -191,7 +193,7 @@ def test_diagnostics_of_degenerate_layers():
             return self.layer(x)
 
     x, y = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32), np.arange(20) % 2
-    config = MeasureConfig(bins=(Bins("run", 10), Bins("equal_mass", 4), Bins("pooled", 0.1)))
+    config = MeasureConfig(bins=(Binning("run", 10), Binning("epoch", 4), Binning("pooled", 0.1)))
     table = iblib.measure_model(Constant(), (x, y), config=config, name="constant", epochs=7)
     assert tuple(table.columns) == COLUMNS
     assert set(table["model"]) == {"constant"}
@@ -232,9 +234,12 @@ def test_thinning_keeps_both_ends():
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Bins("octave", 3),
-        lambda: Bins("run", 2.5),
-        lambda: Bins("width", 0.0),
+        lambda: Binning("octave", 3),
+        lambda: Binning("run", 2.5),
+        lambda: Binning("width", 0.0),
+        lambda: Binning("run", float("inf")),
+        lambda: Binning("bounds", 30, low=1.0),
+        lambda: MeasureConfig(more_noise=(float("inf"),)),
         lambda: MeasureConfig(bins=()),
         lambda: MeasureConfig(n_samples=-1),
     ],
@@ -292,7 +297,7 @@ def test_constant_activations_have_no_relative_noise():
 def test_bins_of_the_net_input_undo_the_saturation():
     """Equal bins of tanh(x) put large x together; bins that are equal in x keep them apart."""
     x = np.linspace(3, 8, 40, dtype=np.float32)[:, None]
-    config = MeasureConfig(bins=(Bins("bounds", 30), Bins("net_input", 1000)))
+    config = MeasureConfig(bins=(Binning("bounds", 30), Binning("net_input", 1000)))
     table = iblib.measure_model(nn.Sequential(nn.Tanh()), (x, [0, 1] * 20), config=config)
     assert only(table, estimator="binning", quantity="I_XT") == 0
     assert only(table, estimator="binning_net_input", quantity="I_XT") > 5
@@ -308,7 +313,7 @@ def test_a_network_is_called_by_its_widths_where_they_are_unusual():
 def test_some_estimators_give_the_rows_that_all_would(asked):
     x = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
     model = nn.Sequential(nn.Linear(3, 4), nn.Tanh())
-    bins = (Bins("width", 0.5), Bins("epoch", 10), Bins("pooled", 0.1))
+    bins = (Binning("width", 0.5), Binning("epoch", 10), Binning("pooled", 0.1))
     whole = MeasureConfig(bins=bins, more_noise=(0.1,))
     table = iblib.measure_model(model, (x, x[:, 0] > 0), config=whole)
     some = dataclasses.replace(whole, estimators=asked)
@@ -320,10 +325,66 @@ def test_some_estimators_give_the_rows_that_all_would(asked):
     pd.testing.assert_frame_equal(found, expected, rtol=1e-9, check_dtype=False)
 
 
-def test_a_key_does_not_name_estimators_unless_some_are_left_out():
-    """Tables measured before there was a choice keep their keys."""
-    assert "estimators" not in MeasureConfig().as_dict()
-    assert MeasureConfig(estimators=("kde",)).as_dict()["estimators"] == ("kde",)
+def test_estimators_are_chosen_by_name():
     assert MeasureConfig.from_dict({"estimators": ["kde"]}).estimators == ("kde",)
     with pytest.raises(ConfigError, match="estimators must be some of"):
         MeasureConfig(estimators=("knn",))
+
+
+def test_a_diverged_run_is_measured_up_to_there(tmp_path):
+    """Its last stored weights are finite, and what they make of the data is not."""
+    data = pattern_data(n=256)
+    wild = {"learning_rate": 1e25, "momentum": 0.0, "batch_size": 0}
+    config = RunConfig("mlp", "relu", optimizer="sgd", epochs=6, n_points=8, **wild)
+    run = train(config, data, runs_dir=tmp_path)
+    assert (run.status["status"], run.status["epoch"]) == ("diverged", 2)
+    measure = MeasureConfig(split="all", n_samples=128, bins=(Binning("run", 30),))
+    table = measure_run(run, data, dataclasses.replace(measure, views=("layer", "pca")))
+    assert sorted(table["epoch"].unique()) == [0, 1]
+    before = dataclasses.replace(config, epochs=0)
+    expected = measure_run(train(before, data, runs_dir=tmp_path), data, measure)
+    untrained = table.query("epoch == 0 and view == 'layer' and estimator != 'binning'")
+    assert untrained["bits"].tolist() == expected.query("estimator != 'binning'")["bits"].tolist()
+    lost = table.query("status == 'diverged'")
+    assert set(lost["epoch"]) == {1}
+    assert "output" in set(lost["layer"])
+    assert lost["bits"].isna().all()
+    assert table.drop(lost.index)["bits"].notna().all()
+    rows = [len(table[table["epoch"] == epoch]) for epoch in (0, 1)]
+    assert rows[0] == rows[1]
+
+
+def spoilt(value: float) -> dict[int, dict]:
+    """Weights of three epochs, of which the second has one that is no number."""
+    torch.manual_seed(0)
+    weights = [nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).state_dict()] * 3
+    return {e: {k: v.clone() for k, v in one.items()} for e, one in enumerate(weights)} | {
+        1: weights[1] | {"2.bias": torch.tensor([0.0, value])}
+    }
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("estimators", [("binning", "kde", "kraskov"), ("kde",)])
+def test_one_epoch_that_is_not_finite_spoils_no_other(value, estimators):
+    x = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    config = MeasureConfig(
+        views=("layer", "pca"),
+        bins=(Binning("run", 20), Binning("epoch", 9), Binning("pooled", 0.1)),
+        relative_noise=(0.5,),
+        estimators=estimators,
+    )
+    about = {"data": (x, x[:, 0] > 0), "config": config}
+    with pytest.warns(RuntimeWarning, match=r"layer '2' at epoch 1 is not finite") as caught:
+        table = iblib.measure_model(model, epochs=spoilt(value), **about)
+    assert len(caught) == 1
+    expected = iblib.measure_model(model, epochs=spoilt(0.5), **about)
+    gone = (table["epoch"] == 1) & (table["layer"] == "2")
+    assert (table["status"] == "diverged").equals(gone)
+    assert table.loc[gone, "bits"].isna().all()
+    assert not table.loc[gone, "saturated"].any()
+    same = ["epoch", "layer", "view", "estimator", "parameter", "value", "quantity", "dimension"]
+    pd.testing.assert_frame_equal(table[same], expected[same])
+    whole = iblib.measure_model(model, epochs={e: spoilt(0.0)[e] for e in (0, 2)}, **about)
+    kept = table[table["epoch"] != 1].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, whole)

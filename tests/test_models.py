@@ -12,7 +12,7 @@ from iblib import models
         ("simple_cnn", {}, 6748),
         ("simple_cnn", {"filters": (4, 8, 8, 16)}, 2516),
         ("mini_resnet", {}, 20280),
-        ("mini_resnet", {"blocks": (3, 4), "pool_size": 7, "pooling": "max"}, 97592),
+        ("mini_resnet", {"blocks": (3, 4)}, 85304),
         ("mlp", {}, 294),
         ("mlp", {"sizes": (100, 100, 1)}, 10201),
     ],
@@ -52,24 +52,13 @@ def test_measured_layers_are_what_they_are_called(name, activation):
         module.register_forward_hook(keep)
     with torch.no_grad():
         network(torch.randn(2, 1, 128, 64))
-    layers = network.measured_layers(batch_norm=True)
+    layers = network.measured_layers()
     for before, after in network.pooling_pairs().values():
         assert torch.equal(inputs[layers[after]], outputs[layers[before]])
-    blocks = [k for k in layers if "block" in k and "bn" not in k] + ["conv"] * (
-        name != "simple_cnn"
-    )
+    blocks = [k for k in layers if "block" in k] + ["conv"] * (name != "simple_cnn")
     for block in blocks:
         values = outputs[layers[block]]
         assert values.min() >= (0 if activation == "relu" else -1)
-    plain = network.measured_layers()
-    assert list(plain) == [k for k in layers if not k.endswith("bn") and "bn" not in k]
-
-
-def test_batch_norm_tensors_are_measured_on_request():
-    layers = models.build("mini_resnet").measured_layers(batch_norm=True)
-    assert layers["res1_block1_before_bn1"] == "layers.0.0.conv1"
-    assert layers["res1_block1_after_bn1"] == "layers.0.0.bn1"
-    assert "block1_after_bn" in models.build("simple_cnn").measured_layers(batch_norm=True)
 
 
 def test_residual_block_adds_its_input():
@@ -110,7 +99,6 @@ def test_mlp_weights_are_a_truncated_normal(fan, width):
         ("simple_cnn", "relu", {"depth": 3}, "options of simple_cnn are wrong"),
         ("simple_cnn", "relu", {"filters": ()}, "filters must hold positive numbers"),
         ("mini_resnet", "relu", {"blocks": (1,)}, "of equal length"),
-        ("mini_resnet", "relu", {"pooling": "min"}, "pooling must be one of"),
         ("mlp", "relu", {"sizes": (12,)}, "at least two positive widths"),
         ("mlp", "relu", {"fan": "average"}, "fan must be"),
     ],
@@ -150,7 +138,7 @@ def test_gain_scales_the_first_weights():
 @pytest.mark.parametrize("name", models.MODELS)
 def test_a_model_has_what_a_registered_class_must_have(name):
     shape = (12,) if name == "mlp" else (1, 128, 64)
-    options = models.options_for(name, {}, shape, 2 if name == "mlp" else 5)
+    options = models.MODELS[name].options_for({}, shape, 2 if name == "mlp" else 5)
     for activation in models.MODELS[name].activations:
         network = models.build(name, activation, **options)
         output = network.eval()(torch.zeros(2, *shape))
@@ -171,4 +159,4 @@ def test_a_model_has_what_a_registered_class_must_have(name):
 )
 def test_a_model_refuses_data_that_it_does_not_fit(name, options, shape, words):
     with pytest.raises(ValueError, match=words):
-        models.options_for(name, options, shape, 2)
+        models.MODELS[name].options_for(options, shape, 2)

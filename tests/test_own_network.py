@@ -8,7 +8,7 @@ from torch import nn
 
 import iblib
 from iblib.activations import layers_to_measure, record
-from iblib.config import Bins, MeasureConfig
+from iblib.config import Binning, MeasureConfig
 from iblib.files import DamagedFileError
 from iblib.information_plane import measure_model
 from iblib.plotting import plane_grid, plane_player
@@ -110,7 +110,7 @@ def test_the_table_of_all_epochs_is_that_of_each(tmp_path):
 def test_bins_of_a_run_span_all_epochs():
     checkpoints = Checkpoints(network(), at=[0, 5])
     trained(checkpoints)
-    config = MeasureConfig(bins=(Bins("run", 7),))
+    config = MeasureConfig(bins=(Binning("run", 7),))
     data = samples()
     table = measure_model(
         checkpoints.model, data, layers=["0.3"], epochs=checkpoints, config=config

@@ -57,6 +57,6 @@ def test_clips_of_fma_name_their_artists_and_licences(tmp_path):
     table["track", "license"] = "CC BY"
     table.loc[3, ("track", "license")] = None
     table.to_csv(tmp_path / "fma_metadata" / "tracks.csv")
-    data = fma.load(tmp_path, MelSettings(clip_seconds=0.5, n_mels=32), progress=False)
+    data = fma.read_layout(tmp_path, MelSettings(clip_seconds=0.5, n_mels=32), progress=False)
     made = audio.clips(SimpleNamespace(audio=data, data_dir=str(tmp_path)))
     assert made["credits"].tolist() == ["“Song 2” by Ann, CC BY", "“Song 3” by Ann, unknown"]

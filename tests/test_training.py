@@ -140,7 +140,7 @@ def test_damaged_weights_and_configs_are_refused(tmp_path):
 
 def test_full_batch_is_one_update_an_epoch_and_ignores_the_order(tmp_path):
     run = run_mlp(tmp_path, batch_size=0)
-    assert run.config.batch_mode == "BGD"
+    assert run.config.batch_mode == "full batch"
     assert run.history["updates"].max() == 6
     # one full-batch step by hand
     data, network = pattern_data(), run.network(0)
@@ -194,6 +194,7 @@ def test_regression_has_a_squared_error_and_no_accuracy(tmp_path):
     [
         ({"optimizer": "lion"}, "optimizer must be one of"),
         ({"learning_rate": 0.0}, "learning_rate must be positive"),
+        ({"learning_rate": float("inf")}, "learning_rate must be positive and finite"),
         ({"batch_size": -1}, "batch_size must not be negative"),
         ({"n_seeds": 0}, "n_seeds must be at least 1"),
         ({"momentum": 1.0}, r"momentum must be in \[0, 1\)"),
@@ -209,6 +210,10 @@ def test_networks_that_do_not_fit_the_data_are_refused(tmp_path):
         train(CNN, pattern_data(), runs_dir=tmp_path)
     with pytest.raises(ConfigError, match="do not fit inputs"):
         train(MLP, pattern_data(n_classes=3), runs_dir=tmp_path)
+    for options, words in (({"fan": "sideways"}, "fan must be"), ({"depth": 2}, "'depth'")):
+        with pytest.raises(ConfigError, match=words):
+            run_mlp(tmp_path, options=options)
+    assert list(tmp_path.iterdir()) == []
     with pytest.raises(ConfigError, match="model must be one of"):
         train(RunConfig("lenet"), pattern_data(), runs_dir=tmp_path)
     with pytest.raises(ConfigError, match="unknown setting 'modle'"):

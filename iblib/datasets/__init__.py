@@ -1,94 +1,91 @@
 """Data to arrays, labels, splits and provenance: five data sets, and yours, behind one call."""
 
+import inspect
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
-from iblib import paths
+from iblib.datasets import audio_folder, binary_patterns, fma, linear_teacher, synthetic
 from iblib.datasets.base import SPLITS, DataError, Dataset
 
-__all__ = ["CLIP_SECONDS", "LOADERS", "NAMES", "SPLITS", "DataError", "Dataset", "load"]
+__all__ = ["AUDIO", "DATASETS", "SPLITS", "DataError", "Dataset", "fingerprint", "load", "options"]
 
-NAMES = ("synthetic", "fma_small", "folder", "binary_patterns", "linear_teacher")
+# Every data set by name, yours too: a function of its own options (CONTRIBUTING.md).
+DATASETS: dict[str, Callable[..., Dataset]] = {
+    "synthetic": synthetic.load,
+    "fma_small": fma.load,
+    "folder": audio_folder.load,
+    "binary_patterns": binary_patterns.load,
+    "linear_teacher": linear_teacher.load,
+}
 
-# Your own data sets, by name: functions of (data_dir, seed) (CONTRIBUTING.md, "Add a data set").
-LOADERS: dict[str, Callable[[str | Path, int], Dataset]] = {}
+# Those of audio, which a report can be made of: functions of the same options, with every default
+# filled in, that give ``fingerprint`` without decoding anything.
+AUDIO: dict[str, Callable[..., str]] = {
+    "synthetic": synthetic.fingerprint,
+    "fma_small": fma.fingerprint,
+    "folder": audio_folder.fingerprint,
+}
 
-# Default length measured of each clip [s]. FMA's clips are 29.98 s and give 128 x 1288; synthetic
-# ones are 6 s and give 128 x 256; GTZAN-like folders have clips of 30 s.
-CLIP_SECONDS = {"synthetic": 5.93, "fma_small": 29.9, "folder": 29.9}
 
-
-def load(
-    name: str,
-    *,
-    data_dir: str | Path = "",
-    clip_seconds: float | None = None,
-    clips_per_genre: int = 80,
-    training_share: float = 0.8,
-    split: str = "official",
-    seed: int = 0,
-    jobs: int | None = None,
-    progress: bool = True,
-) -> Dataset:
-    """Data set by name.
+def load(name: str, **settings) -> Dataset:
+    """Data set by name, with options of its own; ``options(name)`` lists them.
 
     Parameters
     ----------
-    name : {"synthetic", "fma_small", "folder", "binary_patterns", "linear_teacher"}
-        Or a name in ``LOADERS``.
-    data_dir : path
-        ``fma_small``: holds ``fma_metadata/`` and ``fma_small/``, by default
-        ``paths.data_dir()``. ``folder``: holds one folder per class. ``synthetic``: where its
-        files are written, by default ``paths.data_dir()``.
-    clip_seconds : float, optional
-        Length measured of each clip [s], ``CLIP_SECONDS`` by default; shorter clips are skipped.
-    clips_per_genre : int
-        ``synthetic`` only.
-    training_share : float
-        ``binary_patterns`` only: the share of the 4096 patterns trained on, at most 0.8.
-    split : {"official", "stratified", "artist"}
-        ``fma_small`` and ``synthetic``; the others always have a stratified one.
-    seed : int
-        Of the generated data, or of the split of one's own.
-    jobs : int, optional
-        Threads, all cores by default.
-    progress : bool
-        Show progress bars, if standard error is a terminal.
+    name : str
+        A name in ``DATASETS``.
+    **settings
+        Arguments of that function.
 
     Raises
     ------
     DataError
-        If the name is unknown or the data cannot be used; one line that names the cure.
+        If the name or an option is unknown, or the data cannot be used; one line that names the
+        cure.
     """
-    if name not in (*NAMES, *LOADERS):
-        raise DataError(f"unknown data set {name!r}; choose one of {', '.join([*NAMES, *LOADERS])}")
-    if name in CLIP_SECONDS:
-        common = {"split": split, "seed": seed, "jobs": jobs, "progress": progress}
-        return _load_audio(name, data_dir, clip_seconds, clips_per_genre, **common)
-    if name not in NAMES:
-        return LOADERS[name](data_dir, seed)
-    from iblib.datasets import binary_patterns, linear_teacher
-
-    if name == "binary_patterns":
-        return binary_patterns.load(seed, training_share=training_share)
-    return linear_teacher.load(seed)
+    bound = _bound(name, settings)
+    return DATASETS[name](*bound.args, **bound.kwargs)
 
 
-def _load_audio(name, data_dir, clip_seconds, clips_per_genre, *, split, seed, **common):
-    from iblib.datasets import audio_folder, fma, synthetic
-    from iblib.datasets.melspectrogram import MelSettings
+def options(name: str) -> dict[str, Any]:
+    """Options of a data set with their defaults, such as ``options("folder")["clip_seconds"]``."""
+    return {p.name: p.default for p in _signature(name).parameters.values()}
 
+
+def fingerprint(name: str, **settings) -> str:
+    """Hash of what decides a data set, found without decoding audio: for keys of results.
+
+    Of ``synthetic`` it follows from the settings. Of other audio it is made of what decides whether
+    its cached spectrograms are made again: settings, and name, size and modification time of every
+    file; with the labels and what decides the split. So it changes with any file that comes, goes
+    or is written anew, and never with the path of the folder. Of all else it is the fingerprint of
+    the loaded data. ``Dataset.fingerprint`` of audio is stricter (bytes of what could be used).
+
+    Parameters
+    ----------
+    name, **settings
+        As in ``load``.
+
+    Raises
+    ------
+    DataError
+        As ``load``, where the data are missing or options unknown.
+    """
+    if name not in AUDIO:
+        return load(name, **settings).fingerprint
+    bound = _bound(name, settings)
+    bound.apply_defaults()
+    return AUDIO[name](**bound.arguments)
+
+
+def _signature(name: str) -> inspect.Signature:
+    if name not in DATASETS:
+        raise DataError(f"unknown data set {name!r}; choose one of {', '.join(DATASETS)}")
+    return inspect.signature(DATASETS[name])
+
+
+def _bound(name: str, settings: dict[str, Any]) -> inspect.BoundArguments:
     try:
-        mel = MelSettings(CLIP_SECONDS[name] if clip_seconds is None else clip_seconds)
-    except ValueError as error:
-        raise DataError(str(error)) from error
-    if name == "synthetic":
-        made = synthetic.SyntheticSettings(clips_per_genre=clips_per_genre, seed=seed)
-        return synthetic.load(mel, settings=made, data_dir=data_dir, split=split, **common)
-    if name == "fma_small":
-        return fma.load(data_dir or paths.data_dir(), mel, split=split, seed=seed, **common)
-    if not data_dir:
-        raise DataError("folder needs --data-dir DIR with one folder per class")
-    if split not in ("official", "stratified"):
-        raise DataError(f"folder has no artists: split must be stratified; got {split!r}")
-    return audio_folder.load(data_dir, mel, seed=seed, **common)
+        return _signature(name).bind(**settings)
+    except TypeError as error:
+        raise DataError(f"{name}: {error}; its options are {', '.join(options(name))}") from error

@@ -63,7 +63,12 @@ def load_clips(
         jobs=jobs,
         progress=progress,
     )
-    mel_cache.require_clips(found)
+    if not len(found.ids):
+        example = "no file" if found.skipped.empty else ": ".join(found.skipped.iloc[-1])
+        raise DataError(
+            f"none of {len(found.skipped)} clips can be used ({example}); "
+            f"give other data or a smaller clip_seconds"
+        )
     used = clips.loc[found.ids]  # the one place where rows meet labels: by id
     classes = _classes(used)
     labels = pd.Categorical(used["label"], categories=classes).codes.astype(np.int64)

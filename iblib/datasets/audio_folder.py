@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from iblib.config import key_of
 from iblib.datasets import audio, splits
 from iblib.datasets.base import DataError, Dataset
+from iblib.datasets.mel_cache import state_of
 from iblib.datasets.melspectrogram import MelSettings
 
 _CURE = "give --data-dir DIR with one folder per class and audio files in each"
@@ -28,6 +30,8 @@ def find_clips(data_dir: str | Path) -> pd.DataFrame:
     DataError
         If the folder is missing, holds no audio, or only one class.
     """
+    if not data_dir:
+        raise DataError(f"folder needs a data_dir: {_CURE}")
     folder = Path(data_dir).expanduser()
     if not folder.is_dir():
         raise DataError(f"no folder {folder}; {_CURE}")
@@ -47,22 +51,40 @@ def find_clips(data_dir: str | Path) -> pd.DataFrame:
 
 
 def load(
-    data_dir: str | Path,
-    settings: MelSettings,
+    data_dir: str | Path = "",
     *,
+    clip_seconds: float = 29.9,
     seed: int = 0,
     jobs: int | None = None,
     progress: bool = True,
 ) -> Dataset:
     """Data set ``folder`` with a stratified 80/10/10 split; ids are relative file names.
 
+    Parameters
+    ----------
+    data_dir : path
+        Holds one folder per class.
+    clip_seconds : float
+        Length measured of each clip [s] (GTZAN's have 30 s); shorter clips are skipped.
+    seed : int
+        Of the split.
+    jobs, progress
+        As in ``mel_cache.build_cache``.
+
     Raises
     ------
     DataError
-        As ``find_clips``, or if a class has fewer than three usable clips.
+        As ``find_clips``, or if a class has fewer than three clips.
     """
+    settings = MelSettings(clip_seconds)
     clips = find_clips(data_dir)
     clips["split"] = splits.stratified(clips["label"].to_numpy(), seed=seed)
     name = Path(data_dir).expanduser().resolve().name.replace("{", "{{").replace("}", "}}")
     source = f"{{n}} clips of folder {name!r}, stratified split (seed {seed})"
     return audio.load_clips("folder", clips, settings, source=source, jobs=jobs, progress=progress)
+
+
+def fingerprint(data_dir: str | Path, clip_seconds: float, seed: int, **_) -> str:
+    """As ``datasets.fingerprint`` says; the labels are in the names."""
+    files = [state_of(path) for path in find_clips(data_dir)["path"]]
+    return key_of("folder", MelSettings(clip_seconds).fingerprint, seed, files)

@@ -1,20 +1,23 @@
 """FMA, the Free Music Archive data set (Defferrard et al. 2017), as it is shipped."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
+from iblib import files, paths
+from iblib.config import key_of
 from iblib.datasets import audio, splits
 from iblib.datasets.base import SPLITS, DataError, Dataset, skipped_table
-from iblib.datasets.mel_cache import clip_name, why_no_file
+from iblib.datasets.mel_cache import clip_name, state_of, why_no_file
 from iblib.datasets.melspectrogram import MelSettings
 
 SUBSETS = ("small", "medium", "large")  # cumulative: medium holds small
 GENRES = (
     "Electronic", "Experimental", "Folk", "Hip-Hop", "Instrumental", "International", "Pop", "Rock"
 )  # fmt: skip
-_COLUMNS = (("set", "split"), ("set", "subset"), ("track", "genre_top"), ("artist", "id"))
+_COLUMNS = (("set", "split"), ("set", "subset"), ("track", "genre_top"))
 _CURE = (
     "give --data-dir DIR with fma_metadata/ and fma_small/, or run python -m iblib data fma-small"
 )
@@ -50,8 +53,8 @@ def load_tracks(path: str | Path) -> pd.DataFrame:
         raise DataError(f"cannot read {file} ({str(error).splitlines()[0]}); {_CURE}") from error
     if missing := [".".join(c) for c in _COLUMNS if c not in tracks.columns]:
         raise DataError(f"{file} lacks the columns {', '.join(missing)} of FMA; {_CURE}")
-    if not pd.api.types.is_integer_dtype(tracks.index.dtype):
-        raise DataError(f"{file}: track ids must be whole numbers, none missing; {_CURE}")
+    if not pd.api.types.is_integer_dtype(tracks.index):
+        raise DataError(f"{file} holds track ids that are no whole numbers; {_CURE}")
     tracks["set", "subset"] = pd.Categorical(tracks["set", "subset"], SUBSETS, ordered=True)
     for column in (("set", "split"), ("track", "genre_top")):
         tracks[column] = tracks[column].astype("category")
@@ -64,9 +67,9 @@ def small_clips(tracks: pd.DataFrame, data_dir: str | Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index: track id, ascending, each once; columns ``path``, ``label``, ``split``, ``artist``
-        and ``twice`` (whether the id stands in several rows); a genre or split that
-        ``tracks.csv`` does not give is missing (NaN).
+        Index: track id, ascending, each once; columns ``path``, ``label``, ``split`` and
+        ``twice`` (whether the id stands in several rows); a genre or split that ``tracks.csv``
+        does not give is missing (NaN).
 
     Raises
     ------
@@ -83,7 +86,6 @@ def small_clips(tracks: pd.DataFrame, data_dir: str | Path) -> pd.DataFrame:
             "path": [clip_path(data_dir, track) for track in rows.index],
             "label": rows["track", "genre_top"].astype(object),
             "split": rows["set", "split"].astype(object),
-            "artist": rows["artist", "id"],
             "twice": twice,
         },
         index=rows.index,
@@ -112,15 +114,58 @@ def read_checksums(data_dir: str | Path) -> dict[int, str]:
 
 def parse_checksums(content: bytes) -> dict[int, str]:
     """SHA-1 by track id from lines ``<sha1>  000/000002.mp3``; other lines are passed over."""
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        raise DataError(f"fma_small/checksums is damaged ({error}); {_CURE}") from error
-    pairs = [line.split(maxsplit=1) for line in text.splitlines() if line.endswith(".mp3")]
-    return {int(Path(name).stem): sha1 for sha1, name in pairs if Path(name).stem.isdigit()}
+    lines = rb"^([0-9a-fA-F]{40})\s+(?:\S*/)?([0-9]+)\.mp3\s*$"
+    found = re.findall(lines, content, re.MULTILINE)
+    if content.strip() and not found:
+        raise DataError(f"fma_small/checksums holds no checksum of a clip; {_CURE}")
+    return {int(track): sha1.decode() for sha1, track in found}
 
 
 def load(
+    data_dir: str | Path = "",
+    *,
+    clip_seconds: float = 29.9,
+    split: str = "official",
+    seed: int = 0,
+    jobs: int | None = None,
+    progress: bool = True,
+) -> Dataset:
+    """Data set ``fma_small``; ids are track ids.
+
+    Parameters
+    ----------
+    data_dir : path
+        Holds ``fma_metadata/`` and ``fma_small/``; ``paths.data_dir()`` by default.
+    clip_seconds : float
+        Length measured of each clip [s] (FMA's have 29.98 s); shorter clips are skipped.
+    split : {"official", "stratified"}
+        FMA's own artist-disjoint split, or 80/10/10 of one's own.
+    seed : int
+        Of a split of one's own.
+    jobs, progress
+        As in ``mel_cache.build_cache``.
+
+    Raises
+    ------
+    DataError
+        As ``read_layout``.
+    """
+    work = {"jobs": jobs, "progress": progress}
+    return read_layout(data_dir, MelSettings(clip_seconds), split=split, seed=seed, **work)
+
+
+def fingerprint(data_dir: str | Path, clip_seconds: float, split: str, seed: int, **_) -> str:
+    """As ``datasets.fingerprint`` says; the labels are in tracks.csv."""
+    folder = Path(data_dir or paths.data_dir()).expanduser()
+    table = folder / "fma_metadata" / "tracks.csv"
+    if not table.is_file():
+        raise DataError(f"no tracks.csv under {folder}; {_CURE}")
+    about = [files.digest(table), sorted(read_checksums(folder).items())]
+    settings = [MelSettings(clip_seconds).fingerprint, split, seed]
+    return key_of("fma_small", settings, about, [state_of(path) for path in _mp3s(folder)])
+
+
+def read_layout(
     data_dir: str | Path,
     settings: MelSettings,
     *,
@@ -132,13 +177,13 @@ def load(
     jobs: int | None = None,
     progress: bool = True,
 ) -> Dataset:
-    """The subset small in ``data_dir``; ids are track ids.
+    """The subset small of what lies in ``data_dir`` as FMA is shipped.
 
     Parameters
     ----------
-    split : {"official", "stratified", "artist"}
-        FMA's own artist-disjoint split, or 80/10/10 of one's own: by clip, or with all clips of
-        an artist in one set.
+    data_dir, split, seed, jobs, progress
+        As in ``load``.
+    settings : MelSettings
     name, source, origin : str
         For data that only borrow FMA's layout.
 
@@ -152,7 +197,9 @@ def load(
     DataError
         If metadata or all audio are missing, or the split is unknown.
     """
-    data_dir = Path(data_dir).expanduser()
+    if split not in ("official", "stratified"):
+        raise DataError(f"split must be official or stratified; got {split!r}")
+    data_dir = Path(data_dir or paths.data_dir()).expanduser()
     clips = small_clips(load_tracks(data_dir), data_dir)
     if not (data_dir / "fma_small").is_dir():
         raise DataError(f"no fma_small/ under {data_dir}; {_CURE}")
@@ -161,7 +208,7 @@ def load(
     if clips.empty:
         raise DataError(f"no clip of tracks.csv under {data_dir / 'fma_small'}; {_CURE}")
     if split != "official":
-        clips["split"] = _own_split(clips, split, seed)
+        clips["split"] = splits.stratified(clips["label"].to_numpy(), seed=seed)
         split += f", seed {seed}"
     return audio.load_clips(
         name,
@@ -176,13 +223,14 @@ def load(
     )
 
 
+def _mp3s(data_dir: Path) -> list[Path]:
+    found = (data_dir / "fma_small").glob("*/*")
+    return sorted(path for path in found if audio.is_audio_name(path, (".mp3",)))
+
+
 def _files_without_row(data_dir: Path, clips: pd.DataFrame) -> pd.DataFrame:
     known = set(clips["path"])
-    strangers = sorted(
-        path
-        for path in (data_dir / "fma_small").glob("*/*")
-        if audio.is_audio_name(path, (".mp3",)) and path not in known
-    )
+    strangers = [path for path in _mp3s(data_dir) if path not in known]
     reason = "no row of subset small in tracks.csv"
     return skipped_table([(clip_name(path), reason) for path in strangers])
 
@@ -204,10 +252,3 @@ def _usable(clips: pd.DataFrame, *, official: bool) -> tuple[pd.DataFrame, pd.Da
     reasons = [reason(clip) for clip in clips.itertuples()]
     skipped = [(clip_name(p), why) for p, why in zip(clips["path"], reasons, strict=True) if why]
     return clips[[not why for why in reasons]].copy(), skipped_table(skipped)
-
-
-def _own_split(clips: pd.DataFrame, split: str, seed: int):
-    groups = {"stratified": None, "artist": clips["artist"].to_numpy()}
-    if split not in groups:
-        raise DataError(f"split must be official, stratified or artist; got {split!r}")
-    return splits.stratified(clips["label"].to_numpy(), seed=seed, groups=groups[split])

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-SAMPLE_RATE = 22050
+from iblib.datasets.melspectrogram import SAMPLE_RATE
+
 TRAITS = (
     "tempo",  # beats per minute
     "bright",  # spectral tilt and corner of the low-pass

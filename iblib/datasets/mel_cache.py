@@ -1,6 +1,5 @@
 """The cache on disk that holds the spectrograms of a data set."""
 
-import csv
 import itertools
 import json
 import math
@@ -15,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from iblib.config import key_of
-from iblib.datasets.base import DataError, skipped_table
+from iblib.datasets.base import skipped_table
 from iblib.datasets.melspectrogram import CACHE_FORMAT, ClipError, MelSettings, load_clip, log_mel
 from iblib.datasets.store import DamagedError, file_sha1, make_once, reserve
 
@@ -38,7 +38,6 @@ class MelCache:
         SHA-1 of the bytes that row i came from.
     skipped : DataFrame
         Columns ``file`` and ``reason``; also in ``skipped.csv``.
-    key : str
     path : Path
         Folder of the cache.
     """
@@ -47,7 +46,6 @@ class MelCache:
     ids: np.ndarray
     sha1: np.ndarray
     skipped: pd.DataFrame
-    key: str
     path: Path
 
 
@@ -81,9 +79,7 @@ def build_cache(
         Columns ``file`` and ``reason``: what the caller found unusable, put before what is
         skipped here.
     jobs : int, optional
-        Threads, all cores by default. Decoder, resampler and FFT release the interpreter lock:
-        two threads were 2.0 times as fast as one, without the seconds that processes take to
-        start.
+        Threads, all cores by default: decoder, resampler and FFT release the interpreter lock.
     progress : bool
         Show a progress bar, if standard error is a terminal.
 
@@ -99,17 +95,10 @@ def build_cache(
     """
     refused = skipped_table() if refused is None else refused
     checksums = {i: checksums[i] for i in files if i in checksums} if checksums else {}
-    key = _cache_key(files, settings, checksums, refused)
-    work = partial(_spectrogram, settings=settings, checksums=checksums)
-    return make_once(
-        Path(cache_dir) / key,
-        partial(
-            _fill, files=files, settings=settings, work=work,
-            refused=refused, jobs=jobs, progress=progress,
-        ),
-        partial(_load, settings=settings),
-        resume=True,
-    )  # fmt: skip
+    folder = Path(cache_dir) / _cache_key(files, settings, checksums, refused)
+    about = {"files": files, "settings": settings, "checksums": checksums, "refused": refused}
+    fill = partial(_fill, **about, jobs=jobs, progress=progress)
+    return make_once(folder, fill, partial(_load, settings=settings), resume=True)
 
 
 def _cache_key(files: Mapping, settings: MelSettings, checksums: dict, refused) -> str:
@@ -117,17 +106,18 @@ def _cache_key(files: Mapping, settings: MelSettings, checksums: dict, refused) 
 
     versions = {name: version(name) for name in _LIBRARIES}
     versions["libsndfile"] = soundfile.__libsndfile_version__
-    sources = [[i, clip_name(path), *_stat(path)] for i, path in files.items()]
+    about = [[i, *state_of(path)] for i, path in files.items()]
     rows = [refused.values.tolist(), sorted(checksums.items())]
-    return key_of(CACHE_FORMAT, asdict(settings), versions, sources, rows)
+    return key_of(CACHE_FORMAT, asdict(settings), versions, about, rows)
 
 
-def _stat(path: Path) -> tuple[int, int, bool]:
+def state_of(path: Path) -> list:
+    """Name of a clip, its size and modification time, and whether it can be read."""
     try:
         found = os.stat(path)
     except OSError:
-        return -1, -1, False
-    return found.st_size, found.st_mtime_ns, os.access(path, os.R_OK)
+        return [clip_name(path), -1, -1, False]
+    return [clip_name(path), found.st_size, found.st_mtime_ns, os.access(path, os.R_OK)]
 
 
 def clip_name(path: Path) -> str:
@@ -158,22 +148,18 @@ def why_no_file(path: Path) -> str:
     return "is a folder, not a file" if path.is_dir() else "no such file"
 
 
-def _fill(folder: Path, *, files, settings, work, refused, jobs, progress) -> None:
-    from tqdm import tqdm
-
+def _fill(folder: Path, *, files, settings, checksums, refused, jobs, progress) -> None:
     row_bytes = 4 * settings.n_mels * settings.n_frames
     reserve(folder / "inputs.f32", row_bytes * len(files))
     journal, done = folder / "done.jsonl", _done(folder, list(files), row_bytes)
-    n_rows = sum(len(line) == 3 for line in done)
     left = dict(itertools.islice(files.items(), len(done), None))
-    bar = tqdm(
-        total=len(files), initial=len(done), desc="mel-spectrograms", unit="clip",
-        disable=None if progress else True,
-    )  # fmt: skip
+    shown = {"desc": "mel-spectrograms", "unit": "clip", "disable": None if progress else True}
+    bar = tqdm(total=len(files), initial=len(done), **shown)
+    work = partial(_spectrogram, settings=settings, checksums=checksums)
     pool = ThreadPoolExecutor(jobs or os.cpu_count())
     try:
         with bar, (folder / "inputs.f32").open("r+b") as out, journal.open("a") as log:
-            out.seek(n_rows * row_bytes)
+            out.seek(row_bytes * sum(len(line) == 3 for line in done))
             # Results come in the order of the files, so rows and ids cannot part.
             for (i, path), result in zip(left.items(), _in_order(pool, work, left), strict=True):
                 bar.update()
@@ -184,12 +170,16 @@ def _fill(folder: Path, *, files, settings, work, refused, jobs, progress) -> No
                     out.flush()  # before the line that says so
                     done.append([i, result[1], zlib.crc32(result[0].data)])
                 print(json.dumps(done[-1]), file=log, flush=True)
-            out.truncate(row_bytes * sum(len(line) == 3 for line in done))
+            rows = [line for line in done if len(line) == 3]
+            out.truncate(row_bytes * len(rows))
     finally:
         pool.shutdown(cancel_futures=True)
-    rows = [line for line in done if len(line) == 3]
     skipped = refused.values.tolist() + [line for line in done if len(line) == 2]
-    _write_tables(folder, settings, rows, skipped)
+    # names that are not valid Unicode exist on disks, and are escaped
+    text = {"encoding": "utf-8", "errors": "backslashreplace", "lineterminator": "\n"}
+    skipped_table(skipped).to_csv(folder / "skipped.csv", index=False, **text)
+    content = {"settings": asdict(settings), "rows": rows, "skipped": skipped}
+    (folder / "rows.json").write_text(json.dumps(content), encoding="utf-8")
     journal.unlink()
 
 
@@ -236,17 +226,6 @@ def _in_order(pool: ThreadPoolExecutor, work, files: Mapping):
         yield future.result()
 
 
-def _write_tables(folder: Path, settings: MelSettings, rows: list, skipped: list) -> None:
-    # names that are not valid Unicode exist on disks, and are escaped
-    csv_file = (folder / "skipped.csv").open(
-        "w", newline="", encoding="utf-8", errors="backslashreplace"
-    )
-    with csv_file as f:
-        csv.writer(f, lineterminator="\n").writerows([["file", "reason"], *skipped])
-    content = {"settings": asdict(settings), "rows": rows, "skipped": skipped}
-    (folder / "rows.json").write_text(json.dumps(content), encoding="utf-8")
-
-
 def _load(folder: Path, *, settings: MelSettings) -> MelCache:
     """The cache in ``folder``; ``DamagedError`` if it is not as it was written."""
     try:
@@ -265,15 +244,4 @@ def _load(folder: Path, *, settings: MelSettings) -> MelCache:
         if zlib.crc32(row.data) != crc:
             raise DamagedError(f"{folder}: row of {i} is not as written")
     ids, sha1 = np.array([r[0] for r in rows]), np.array([r[1] for r in rows], dtype=str)
-    return MelCache(inputs, ids, sha1, skipped_table(skipped), folder.name, folder)
-
-
-def require_clips(found: MelCache) -> None:
-    """Raise ``DataError`` with the first reason if no clip at all could be used."""
-    if len(found.ids):
-        return
-    example = "no file" if found.skipped.empty else ": ".join(found.skipped.iloc[-1])
-    raise DataError(
-        f"none of {len(found.skipped)} clips can be used ({example}); "
-        f"give other data or a smaller clip_seconds"
-    )
+    return MelCache(inputs, ids, sha1, skipped_table(skipped), folder)

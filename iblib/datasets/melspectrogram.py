@@ -3,12 +3,15 @@
 import math
 from dataclasses import asdict, dataclass
 from functools import cache
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
 
 from iblib.config import key_of
+from iblib.datasets.base import DataError
 
+SAMPLE_RATE = 22050  # [Hz]
 CACHE_FORMAT = 1  # raised by one whenever the code changes what a cache holds
 MAX_PEAK = 1.5  # a decoder's output above this is damage, not music
 _MARGIN_SECONDS = 0.1  # read beyond the cut, so that the resampler's end effect is not in it
@@ -39,7 +42,7 @@ class MelSettings:
     """
 
     clip_seconds: float = 29.9
-    sample_rate: int = 22050
+    sample_rate: int = SAMPLE_RATE
     n_fft: int = 1024
     hop_length: int = 512
     n_mels: int = 128
@@ -48,11 +51,11 @@ class MelSettings:
 
     def __post_init__(self):
         if self.resampler != "soxr_hq":
-            raise ValueError(f"resampler must be 'soxr_hq'; got {self.resampler!r}")
+            raise DataError(f"resampler must be 'soxr_hq'; got {self.resampler!r}")
         for name in ("clip_seconds", "sample_rate", "n_fft", "hop_length", "n_mels", "top_db"):
             value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{name} must be positive; got {value}")
+            if not (isinstance(value, Real) and math.isfinite(value) and value > 0):
+                raise DataError(f"{name} must be a positive number; got {value!r}")
 
     @property
     def n_samples(self) -> int:

@@ -1,4 +1,4 @@
-"""Stratified 80/10/10 splits of one's own, by clip or by artist."""
+"""Stratified 80/10/10 splits of one's own."""
 
 import numpy as np
 import pandas as pd
@@ -6,13 +6,11 @@ import pandas as pd
 from iblib.datasets.base import DataError
 
 
-def stratified(
-    labels: np.ndarray, *, seed: int = 0, groups: np.ndarray | None = None
-) -> np.ndarray:
-    """Split names with every class at 80/10/10, as nearly as its members (or groups) allow.
+def stratified(labels: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """Split names with every class at 80/10/10, as nearly as its members allow.
 
     One fold of ten is the test set, the next the validation set. A class with fewer than ten
-    members (groups, if given) makes as many folds as it has, so that each set holds it.
+    members makes as many folds as it has, so that each set holds it.
 
     Parameters
     ----------
@@ -20,8 +18,6 @@ def stratified(
         Class of each item.
     seed : int
         Equal seed, equal split.
-    groups : ndarray, shape (n,), optional
-        Items of one group (artist) all go to one set.
 
     Returns
     -------
@@ -31,19 +27,16 @@ def stratified(
     Raises
     ------
     DataError
-        If a class has fewer than three members (groups).
+        If a class has fewer than three members.
     """
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+    from sklearn.model_selection import StratifiedKFold
 
-    unit = "clips" if groups is None else "artists"
-    members = pd.Series(np.arange(len(labels)) if groups is None else np.asarray(groups))
-    sizes = members.groupby(np.asarray(labels)).nunique()
+    sizes = pd.Series(labels).value_counts(sort=False)
     if not len(sizes) or sizes.min() < 3:
         short = ", ".join(f"{name!r} ({n})" for name, n in sizes[sizes < 3].items()) or "none"
-        raise DataError(f"a split needs 3 {unit} in each class; add {unit} to: {short}")
-    folder = StratifiedKFold if groups is None else StratifiedGroupKFold
-    folds = folder(n_splits=min(10, int(sizes.min())), shuffle=True, random_state=seed)
-    held_out = [rows for _, rows in folds.split(np.zeros(len(labels)), labels, groups)]
+        raise DataError(f"a split needs 3 clips in each class; add clips to: {short}")
+    folds = StratifiedKFold(min(10, int(sizes.min())), shuffle=True, random_state=seed)
+    held_out = [rows for _, rows in folds.split(np.zeros(len(labels)), labels)]
     split = np.full(len(labels), "training", dtype="<U10")
     split[held_out[0]], split[held_out[1]] = "test", "validation"
     return split

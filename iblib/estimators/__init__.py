@@ -6,7 +6,7 @@ Nothing here knows a network, a file or a plot. ``t`` is always an ``(P, d)`` re
 
 from iblib.estimators import binning, exact, kde, kraskov
 from iblib.estimators.binning import label_entropy
-from iblib.estimators.combined import Measurement, measure, measure_parts
+from iblib.estimators.combined import Measurement, measure
 
 __all__ = [
     "Measurement",
@@ -16,5 +16,4 @@ __all__ = [
     "kraskov",
     "label_entropy",
     "measure",
-    "measure_parts",
 ]

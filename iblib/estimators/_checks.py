@@ -52,7 +52,7 @@ class Labels:
         return len(self.names)
 
 
-def as_points(t, name: str = "t") -> Points:
+def as_points(t) -> Points:
     """Check ``t`` and return it as a dense float tensor on its own device.
 
     Parameters
@@ -73,15 +73,15 @@ def as_points(t, name: str = "t") -> Points:
     ValueError
         Not two-dimensional, P = 0, d = 0, NaN or infinity (count and first index are said).
     """
-    return finite_points(unchecked_points(t, name), name)
+    return finite_points(unchecked_points(t))
 
 
-def unchecked_points(t, name: str = "t") -> torch.Tensor:
+def unchecked_points(t) -> torch.Tensor:
     """`as_points` without a look at the values: for a reader that meets each of them anyway."""
-    return _dense_tensor(t, name) if isinstance(t, torch.Tensor) else _from_numpy(t, name)
+    return _dense_tensor(t) if isinstance(t, torch.Tensor) else _from_numpy(t)
 
 
-def finite_points(values: torch.Tensor, name: str = "t") -> Points:
+def finite_points(values: torch.Tensor) -> Points:
     """The second half of `as_points`: one pass over the values."""
     if runs_compiled(values):
         flat = values.numpy().reshape(-1)
@@ -92,7 +92,7 @@ def finite_points(values: torch.Tensor, name: str = "t") -> Points:
     else:
         largest = float(values.abs().max())
     if not math.isfinite(largest):
-        raise _not_finite(values, name)
+        raise _not_finite(values)
     return Points(values, largest)
 
 
@@ -106,42 +106,39 @@ def _largest_magnitude(bits):
     return largest
 
 
-def _require_two_dimensions(shape, name: str) -> None:
+def _require_two_dimensions(shape) -> None:
     if len(shape) != 2:
-        raise ValueError(f"{name} must have shape (n_samples, dimension); got {tuple(shape)}")
+        raise ValueError(f"t must have shape (n_samples, dimension); got {tuple(shape)}")
     if 0 in shape:
-        raise ValueError(
-            f"{name} must have at least one row and one column; got shape {tuple(shape)}"
-        )
+        raise ValueError(f"t must have at least one row and one column; got shape {tuple(shape)}")
 
 
-def _dense_tensor(t: torch.Tensor, name: str) -> torch.Tensor:
+def _dense_tensor(t: torch.Tensor) -> torch.Tensor:
     if t.layout != torch.strided or t.dtype not in _EXACT_IN_FLOAT32 | _TO_FLOAT64:
-        raise TypeError(f"{name} must be a dense real tensor; got {t.dtype}, {t.layout}")
-    _require_two_dimensions(t.shape, name)
+        raise TypeError(f"t must be a dense real tensor; got {t.dtype}, {t.layout}")
+    _require_two_dimensions(t.shape)
     target = torch.float32 if t.dtype in _EXACT_IN_FLOAT32 else torch.float64
     return t.detach().to(target).contiguous()
 
 
-def _from_numpy(t, name: str) -> torch.Tensor:
+def _from_numpy(t) -> torch.Tensor:
     if np.ma.isMaskedArray(t):
-        raise TypeError(f"{name} must be a plain array; got a masked array")
+        raise TypeError("t must be a plain array; got a masked array")
     array = np.asarray(t)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        raise TypeError(f"{name} must be a real numeric array; got dtype {array.dtype}")
-    _require_two_dimensions(array.shape, name)
+        raise TypeError(f"t must be a real numeric array; got dtype {array.dtype}")
+    _require_two_dimensions(array.shape)
     target = np.float32 if np.can_cast(array.dtype, np.float32) else np.float64
     # torch refuses negative strides and foreign byte order, and warns about read-only memory:
     # `require` copies in exactly those cases.
     return torch.from_numpy(np.require(array, dtype=target, requirements="CAW"))
 
 
-def _not_finite(values: torch.Tensor, name: str) -> ValueError:
+def _not_finite(values: torch.Tensor) -> ValueError:
     bad = ~torch.isfinite(values)
     first = tuple(bad.nonzero()[0].tolist())
     return ValueError(
-        f"{name} must be finite; "
-        f"got {int(bad.sum())} NaN or infinite values, the first at index {first}"
+        f"t must be finite; got {int(bad.sum())} NaN or infinite values, the first at index {first}"
     )
 
 

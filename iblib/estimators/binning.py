@@ -4,10 +4,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from iblib.estimators import _checks
-from iblib.estimators.symbols import Bins, counts_of, dense_codes, quantise, row_symbols, symbols_of
+from iblib.estimators.symbols import Bins, counts_of, dense_codes, quantise, row_symbols
 
 # Compared by identity: `width` given together with `edges` is an error, its default is not.
 DEFAULT_WIDTH = float("0.07")
@@ -94,22 +93,6 @@ def information(t, y, *, width: float = DEFAULT_WIDTH, edges=None) -> BinningInf
 def checked_information(values, labels, width, edges) -> BinningInformation:
     """`information` of a dense float tensor and labels that have passed `_checks`."""
     symbols, clipped = row_symbols(values, _bins(width, edges))
-    return _of_symbols(symbols, clipped, labels)
-
-
-def checked_information_of_parts(parts, labels, width, edges) -> list[BinningInformation]:
-    """`checked_information` of each part and, last, of the parts side by side.
-
-    The symbol of the whole is the row of its parts' symbols.
-    """
-    bins = _bins(width, edges)
-    found = [row_symbols(values, bins) for values in parts]
-    singles = [_of_symbols(symbols, clipped, labels) for symbols, clipped in found]
-    together = symbols_of(torch.from_numpy(np.stack([symbols for symbols, _ in found], axis=1)))
-    return [*singles, _of_symbols(together, sum(clipped for _, clipped in found), labels)]
-
-
-def _of_symbols(symbols, clipped: int, labels) -> BinningInformation:
     n_samples = len(symbols)
     counts = counts_of(symbols)
     h_t, ty = _entropies(symbols, counts, labels.codes.cpu().numpy(), labels.n_classes)

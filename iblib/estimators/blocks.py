@@ -19,7 +19,7 @@ _STRETCH = 256  # columns summed in the tile's own precision
 _NEGLIGIBLE = -80.0
 
 
-def statistics(
+def block_statistics(
     rows: Rows, dtype, rate: float | None, k: int, is_direct: bool, block: int | None = None
 ) -> RowStatistics:
     """Statistics of any rows, on the device of their points.
@@ -74,7 +74,7 @@ def _direct_tiles(rows: Rows, cuts: list[int], dtype) -> Iterator[tuple]:
 
 
 def _product_tiles(rows: Rows, cuts: list[int]) -> Iterator[tuple]:
-    tiles = products.ExactTiles([rows])
+    tiles = products.ExactTiles(rows)
     for start, stop in pairwise(cuts):
         yield start, stop, tiles.tile(slice(start, stop), slice(0, rows.n_samples))
 
@@ -104,13 +104,13 @@ def _row_sums(kernels: torch.Tensor) -> torch.Tensor:
 
 def _find_nearest(squared, rows: Rows, start: int, stop: int, k: int, nearest) -> None:
     own, everything = nearest
-    everything[start:stop] = _kth(squared, k)
+    everything[start:stop] = _kth_of_rows(squared, k)
     for label, first, last in rows.spans(start, stop):
         left, right = rows.bounds[label : label + 2]
-        own[first:last] = _kth(squared[first - start : last - start, left:right], k)
+        own[first:last] = _kth_of_rows(squared[first - start : last - start, left:right], k)
 
 
-def _kth(squared: torch.Tensor, k: int) -> torch.Tensor:
+def _kth_of_rows(squared: torch.Tensor, k: int) -> torch.Tensor:
     """The k-th smallest of each row, infinite where there are fewer (the diagonal is)."""
     if squared.shape[1] < k:
         return torch.full_like(squared[:, 0], torch.inf, dtype=torch.float64)

@@ -59,7 +59,7 @@ class Accumulators:
             self._nearest[thread] = np.full(shape, np.inf, self._dtype).view(integer)
         return self._nearest[thread]
 
-    def statistics(self) -> RowStatistics:
+    def collected(self) -> RowStatistics:
         """Own, and own + others, of each row."""
         has_kernels = self.exponent <= 0
         own, other = self.sums.sum(0) if has_kernels else self.sums[0]
@@ -70,17 +70,17 @@ class Accumulators:
         return RowStatistics(
             sums_all=own + other,
             sums_own=own,
-            nearest_all=_kth(found.reshape(-1, n_samples), self.k),
-            nearest_own=_kth(found[:, OWN].reshape(-1, n_samples), self.k),
+            nearest_all=_kth_of_columns(found.reshape(-1, n_samples), self.k),
+            nearest_own=_kth_of_columns(found[:, OWN].reshape(-1, n_samples), self.k),
         )
 
 
-def _kth(candidates: np.ndarray, k: int) -> np.ndarray:
+def _kth_of_columns(candidates: np.ndarray, k: int) -> np.ndarray:
     """The k-th smallest of each column, float64."""
     return np.partition(candidates, k - 1, axis=0)[k - 1].astype(np.float64)
 
 
-def statistics(rows: Rows, dtype, rate: float | None, k: int) -> RowStatistics:
+def direct_statistics(rows: Rows, dtype, rate: float | None, k: int) -> RowStatistics:
     """Statistics of few-dimensional rows by direct differences, in ``dtype``.
 
     Cost: O(P^2 d) time, O(P) memory (beside a sorted copy of the points).
@@ -98,7 +98,7 @@ def statistics(rows: Rows, dtype, rate: float | None, k: int) -> RowStatistics:
             )  # fmt: skip
 
     in_threads(visit, range(len(accumulators)))
-    return accumulators.statistics()
+    return accumulators.collected()
 
 
 def add_tile(

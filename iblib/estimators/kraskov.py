@@ -99,7 +99,7 @@ def entropy(t, *, k: int = 2, epsilon: float = 1e-16) -> KraskovEntropy:
     k = _checks.neighbour_count(k, points.n_samples)
     epsilon = _checks.positive("epsilon", epsilon)
     rows = one_group(points)
-    radii = _radii(rows, pairwise.statistics(rows, k=k).nearest_all)
+    radii = _radii(rows, pairwise.row_statistics(rows, k=k).nearest_all)
     bits = _bits(radii, rows.dimension, k, epsilon)
     return KraskovEntropy(bits, _zeros(radii), rows.n_samples, rows.dimension)
 
@@ -172,13 +172,10 @@ def small_reason(labels: _checks.Labels, small: list[int], k: int) -> str:
 
 
 def from_statistics(
-    rows: Rows, dimension: int, found: RowStatistics, k: int, epsilon: float, reason=None
+    rows: Rows, found: RowStatistics, k: int, epsilon: float, reason=None
 ) -> KraskovInformation:
-    """Both values from each row's k-th neighbours; a ``reason`` stands in for I(T;Y).
-
-    ``dimension`` is that of the rows, or of the parts whose distances were added.
-    """
-    d, radii = dimension, _radii(rows, found.nearest_all)
+    """Both values from each row's k-th neighbours; a ``reason`` stands in for I(T;Y)."""
+    d, radii = rows.dimension, _radii(rows, found.nearest_all)
     h_t, ty = _bits(radii, d, k, epsilon), None
     if reason is None:
         own = np.split(_radii(rows, found.nearest_own), rows.bounds[1:-1])
@@ -188,8 +185,7 @@ def from_statistics(
 
 
 def _alone(rows: Rows, k: int, epsilon: float) -> KraskovInformation:
-    found = pairwise.statistics(rows, k=k)
-    return from_statistics(rows, rows.dimension, found, k, epsilon)
+    return from_statistics(rows, pairwise.row_statistics(rows, k=k), k, epsilon)
 
 
 def _without_small_classes(points, labels, small, k: int, epsilon: float) -> KraskovInformation:

@@ -7,10 +7,9 @@ Precision policy
   lost to an offset: each distance has a relative error below (d + 2) 2^-24, about 1e-6 at d = 16.
 - d <= 16, float64 or wide integer input, or float32 whose nonzero magnitudes span more than 2^79
   (their squares would leave the range of float32): the same differences in float64.
-- d > 16: float64 products of the centred rows, the cancelled ones computed again (`products`);
-  float32 products and projections only with a proven bound (`projected`, `certified`). Relative
-  error about 1e-8 or better; in kernels, where float32 is proven to be enough, 3e-4 bits in
-  I(X;T), 6e-4 in I(T;Y).
+- d > 16: float64 products of the centred rows, the cancelled ones computed again (`products`).
+  Relative error about 1e-8 or better. Kernels that a projection proves to be negligible are left
+  out (`projected`).
 - Always: a row is exactly 0 from itself and, for neighbours, from its equals; nothing is negative;
   points are scaled by a power of two (exact), so that H(aT) and I(aT) keep their digits.
 
@@ -20,23 +19,21 @@ On the CPU compiled loops (numba) and torch's matrix products; elsewhere torch o
 (`blocks`). Both use as many threads as torch may (`torch.set_num_threads`).
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 
-from iblib.estimators import blocks, certified, direct, products, projected
+from iblib.estimators import blocks, direct, products, projected
 from iblib.estimators._parallel import runs_compiled
 from iblib.estimators.rows import Rows, RowStatistics
 
 DIRECT_DIMENSION = 16  # up to here differences cost no more than a matrix product
-SCREENED_DIMENSION = 128  # from here on a proof costs less than a product
-_SCREENED_SAMPLES = 128
+PROJECTED_DIMENSION = 128  # from here on a proof costs less than a product
+_PROJECTED_SAMPLES = 128
 _FLOAT32_SPAN = 2.0**79
 _FLOAT32_RATES = (2.0**-100, 2.0**100)  # outside, rate * distance needs float64's exponent
 
 
-def statistics(rows: Rows, rate: float | None = None, k: int = 0) -> RowStatistics:
+def row_statistics(rows: Rows, rate: float | None = None, k: int = 0) -> RowStatistics:
     """Kernel sums and k-th neighbours, among all rows and among each row's own class.
 
     Parameters
@@ -53,29 +50,13 @@ def statistics(rows: Rows, rate: float | None = None, k: int = 0) -> RowStatisti
     is_direct = rows.dimension <= DIRECT_DIMENSION
     dtype = _direct_dtype(rows, rate) if is_direct else np.float64
     if not runs_compiled(rows.points):
-        return blocks.statistics(rows, dtype, rate, k, is_direct)
+        return blocks.block_statistics(rows, dtype, rate, k, is_direct)
     if is_direct:
-        return direct.statistics(rows, dtype, rate, k)
-    if not can_screen(rows):
-        return products.statistics([rows], rate, k)
-    if k:
-        return certified.statistics([rows], rate, k)[0]
-    return projected.statistics(rows, rate)
-
-
-def statistics_of_parts(parts: Sequence[Rows], rate: float, k: int) -> list[RowStatistics]:
-    """`statistics` of each part and, last, of the parts side by side.
-
-    The parts have the same order of rows and the same scale, and `can_screen` is true of each.
-    """
-    found = certified.statistics(parts, rate, k)
-    return found if len(parts) > 1 else found * 2  # of one part, both are the same
-
-
-def can_screen(rows: Rows) -> bool:
-    """True where the proofs of `certified` are worth their cost, and can be had."""
-    large = rows.dimension >= SCREENED_DIMENSION and rows.n_samples >= _SCREENED_SAMPLES
-    return large and runs_compiled(rows.points)
+        return direct.direct_statistics(rows, dtype, rate, k)
+    is_large = rows.dimension >= PROJECTED_DIMENSION and rows.n_samples >= _PROJECTED_SAMPLES
+    if is_large and rate is not None and not k:
+        return projected.projected_statistics(rows, rate)
+    return products.product_statistics(rows, rate, k)
 
 
 def _direct_dtype(rows: Rows, rate: float | None) -> type:

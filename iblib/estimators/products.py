@@ -5,9 +5,6 @@ points as given. The relative error of a distance is about 1e-8 or better, equal
 apart, and nothing is negative.
 """
 
-from collections.abc import Sequence
-from itertools import repeat
-
 import torch
 
 from iblib.estimators import direct
@@ -22,54 +19,44 @@ _PAIRS = 2**22  # coordinates that may be gathered for pairs computed one by one
 class ExactTiles:
     """Tiles of squared distances between rows, in units of scale^2, float64.
 
-    Of several ``parts`` (the filters of a layer) the squared distances are added: they are then
-    those between the parts side by side. All parts must have the same order and scale.
-
     Cost: one float64 copy of the points; O(h w d) time a tile of h rows and w columns.
     """
 
-    def __init__(self, parts: Sequence[Rows]):
-        self._parts = parts
-        self._points = [rows.scaled(torch.float64, centred=True) for rows in parts]
-        self._norms = [torch.linalg.vector_norm(p, dim=1).square_() for p in self._points]
+    def __init__(self, rows: Rows):
+        self._rows = rows
+        self._points = rows.scaled(torch.float64, centred=True)
+        self._norms = torch.linalg.vector_norm(self._points, dim=1).square_()
 
     def tile(self, i: slice, j: slice) -> torch.Tensor:
         """(h, w) squared distances of rows i to rows j, to be overwritten at will."""
-        total, *others = map(self._tile_of, range(len(self._parts)), repeat(i), repeat(j))
-        for tile in others:
-            total += tile
-        return total
-
-    def _tile_of(self, part: int, i: slice, j: slice) -> torch.Tensor:
-        points, norms = self._points[part], self._norms[part]
+        points, norms = self._points, self._norms
         squared, near = _product(points[i], points[j], norms[i], norms[j])
         diagonal = i.start - j.start
         if -squared.shape[0] < diagonal < squared.shape[1]:
             squared.diagonal(diagonal).zero_()
             near.diagonal(diagonal).fill_(False)
         if near.any():  # from the points as given: centring has rounded what lies far from the mean
-            rows = self._parts[part]
-            _recompute(squared, near, rows.as_given(i), rows.as_given(j))
+            _recompute(squared, near, self._rows.as_given(i), self._rows.as_given(j))
         return squared
 
 
-def statistics(parts: Sequence[Rows], rate: float | None, k: int) -> RowStatistics:
-    """Statistics of many-dimensional rows; of several parts, those of the parts side by side.
+def product_statistics(rows: Rows, rate: float | None, k: int) -> RowStatistics:
+    """Statistics of many-dimensional rows.
 
     Cost: O(P^2 d) time, each pair once; O(P) memory beside a float64 copy of the points.
     """
-    rows = parts[0]
     accumulators = direct.Accumulators(rows.n_samples, rate, k)
-    add_tiles(ExactTiles(parts), rows, tile_pairs(rows.n_samples), accumulators)
-    return accumulators.statistics()
+    add_tiles(rows, tile_pairs(rows.n_samples), accumulators)
+    return accumulators.collected()
 
 
-def add_tiles(tiles, rows: Rows, pairs, accumulators: direct.Accumulators) -> None:
-    """Compute the tiles of ``pairs``, of float64 or less, and add them."""
+def add_tiles(rows: Rows, pairs, accumulators: direct.Accumulators) -> None:
+    """Compute the tiles of ``pairs`` and add them."""
+    tiles = ExactTiles(rows)
 
     def visit(group: int) -> None:
         for i, j in pairs[group :: len(accumulators)]:
-            tile = tiles.tile(i, j).to(torch.float64).numpy()
+            tile = tiles.tile(i, j).numpy()
             direct.add_tile(tile, i.start, j.start, rows, accumulators, group)
 
     in_threads(visit, range(len(accumulators)))

@@ -2,8 +2,7 @@
 
 The means of 32 blocks of coordinates, times the root of the block length, are an orthonormal
 projection, which never lengthens a distance. Pairs that are far apart even there add less than
-1e-10 to a row's sum of kernels, and are left out. Tiles with many near pairs are computed: in
-float32 where its proven error is small beside the noise, else exactly.
+1e-10 to a row's sum of kernels, and are left out. Tiles with many near pairs are computed exactly.
 """
 
 import math
@@ -12,20 +11,23 @@ import numpy as np
 
 from iblib.estimators import direct, products
 from iblib.estimators._parallel import compiled, in_threads, sixteenths
-from iblib.estimators.float32 import FEW, Float32Products, add_pairs, is_enough, reach_of
 from iblib.estimators.rows import Rows, RowStatistics
 
 _BLOCKS = 32  # coordinates of the projection
+_NEGLIGIBLE = 1e-10  # of a row's sum of kernels, which is at least 1
+_FEW = 1 / 16  # share of near pairs up to which they are computed one by one
 
 
-def statistics(rows: Rows, rate: float) -> RowStatistics:
+def projected_statistics(rows: Rows, rate: float) -> RowStatistics:
     """Kernel sums of many-dimensional rows; what is left out is below 1e-10 of each.
 
     Cost: O(P d + 32 P^2) time where all pairs are far apart, O(P^2 d) where none is; O(P) memory,
     and a copy of the points where tiles are computed.
     """
     accumulators = direct.Accumulators(rows.n_samples, rate, 0)
-    projection, limit = _project(rows, reach_of(rows.n_samples, rate))
+    # squared distance beyond which all of a row's kernels together stay below _NEGLIGIBLE
+    reach = math.log(rows.n_samples / _NEGLIGIBLE) / max(rate, 1e-300)
+    projection, limit = _project(rows, reach)
     points, (starts, stops) = rows.points.numpy(), rows.class_ranges
     pairs = products.tile_pairs(rows.n_samples)
 
@@ -39,7 +41,7 @@ def statistics(rows: Rows, rate: float) -> RowStatistics:
                 continue
             exact = _distances_up_to(points, rows.index, near, 1.0 / rows.scale, limit)
             sums = accumulators.sums[group]
-            add_pairs(near, exact, starts, stops, accumulators.exponent, sums)
+            _add_pairs(near, exact, starts, stops, accumulators.exponent, sums)
         return dense
 
     dense = [tile for tiles in in_threads(visit, range(len(accumulators))) for tile in tiles]
@@ -49,11 +51,8 @@ def statistics(rows: Rows, rate: float) -> RowStatistics:
         missing[i] &= i != j
     accumulators.sums[0, direct.OWN] += missing
     if dense:
-        float32 = Float32Products(rows)
-        enough = is_enough([rows], rate, float32.errors)
-        tiles = float32 if enough else products.ExactTiles([rows])
-        products.add_tiles(tiles, rows, dense, accumulators)
-    return accumulators.statistics()
+        products.add_tiles(rows, dense, accumulators)
+    return accumulators.collected()
 
 
 def _project(rows: Rows, reach: float) -> tuple[np.ndarray, float]:
@@ -90,7 +89,7 @@ def _near_pairs(projection, i0, i1, j0, j1, limit):
     """(n, 2) pairs i > j that the projection does not prove far; None if they are too many."""
     columns = projection[j0:j1].T.copy()
     squared = np.empty(j1 - j0)
-    near = np.empty((max(256, int((i1 - i0) * (j1 - j0) * FEW)), 2), np.int64)
+    near = np.empty((max(256, int((i1 - i0) * (j1 - j0) * _FEW)), 2), np.int64)
     n_near = 0
     for i in range(i0, i1):
         _projected_distances(columns, projection[i], squared)
@@ -131,3 +130,15 @@ def _distances_up_to(points, index, pairs, unit, enough):
             if squared[n] > enough:
                 break
     return squared
+
+
+@compiled()
+def _add_pairs(pairs, squared, starts, stops, exponent, sums):
+    """Kernels of some pairs, to both of their rows."""
+    for n in range(len(pairs)):
+        i, j = pairs[n]
+        kind = 0 if starts[i] <= j < stops[i] else 1
+        for which in range(2):
+            kernel = 2.0 ** (exponent * squared[n] * (4.0 if which == 0 else 1.0))
+            sums[kind, which, i] += kernel
+            sums[kind, which, j] += kernel

@@ -1,6 +1,7 @@
 """The table of your own network: as it is now, or at checkpoints of your own training."""
 
 import copy
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -62,8 +63,10 @@ def measure_model(
     Returns
     -------
     DataFrame
-        Columns ``COLUMNS``; ``bits`` is raw, never clipped. ``iblib.plotting`` draws it:
-        ``plane_grid(table)``, ``plane_player(table, estimator="kde")``.
+        Columns ``COLUMNS``; ``bits`` is raw, never clipped. Where a layer's output is not finite,
+        ``bits`` is NaN, ``status`` is ``diverged``, and a warning names the first of them.
+        ``iblib.plotting`` draws the table: ``plane_grid(table)``,
+        ``plane_player(table, estimator="kde")``.
 
     Raises
     ------
@@ -85,7 +88,14 @@ def measure_model(
     shown = None if progress and len(stored.epochs) > 1 else True
     for epoch in tqdm(stored.epochs, "measuring", leave=False, disable=shown):
         rows += epoch_rows(replay.layers(epoch), y, config, ranges, about | {"epoch": epoch})
-    return pd.DataFrame(rows, columns=COLUMNS)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    lost = table.loc[table["status"] == "diverged", ["epoch", "layer"]].drop_duplicates()
+    if len(lost):
+        epoch, layer = lost.iloc[0]
+        more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+        text = f"layer {layer!r} at epoch {epoch}{more} is not finite: its rows have no bits"
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
+    return table
 
 
 def _arrays(data: Data, config: MeasureConfig) -> tuple[Any, np.ndarray, str]:

@@ -1,4 +1,4 @@
-"""Recorded activations as views, epoch by epoch; what the second look at an epoch needs is kept."""
+"""Recorded activations as views, epoch by epoch, with a cache for a second look at an epoch."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,8 +16,8 @@ class Replay:
     """Views of the activations of one epoch after the other.
 
     Bins over a run need every epoch twice: first for the extremes, then for the measurement. The
-    epochs that fit into ``HELD_BYTES`` are kept meanwhile, and the components, dear and small, of
-    all.
+    epochs that fit into ``HELD_BYTES`` are kept meanwhile. Principal components of all epochs are
+    kept: they are small, and slow to compute.
 
     Parameters
     ----------

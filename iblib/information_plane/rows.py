@@ -1,12 +1,13 @@
 """All numbers of one layer of one network at one epoch."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from iblib.config import ESTIMATORS, Bins, MeasureConfig
-from iblib.estimators import Measurement, binning, kde, label_entropy, measure, measure_parts
+from iblib.config import Binning, MeasureConfig
+from iblib.estimators import Measurement, binning, kde, label_entropy, measure
 from iblib.views import View
 
 # Above this dimension the Kraskov estimate is known to be biased (notebook 05: +1 nat at d = 20).
@@ -20,21 +21,13 @@ def layer_rows(
     limits: Mapping[str, tuple[float, float] | None],
     about: Mapping[str, Any],
 ) -> list[dict]:
-    """All rows of one layer; its filters and the layer itself share their distances."""
-    options = {"noise_variance": config.noise_variance, "k": config.k}
-    settings = [_first_bins(view, config, limits[view.name]) for view in views]
-    places = {name: [i for i, v in enumerate(views) if v.name == name] for name in config.views}
-    filters, layer = places.get("filter", []), places.get("layer", [])
-    found: dict[int, Measurement] = {}
-    whole = set(config.estimators) == set(ESTIMATORS)
-    if whole and filters and layer and all(_same(settings[i], settings[layer[0]]) for i in filters):
-        parts = [views[i].values for i in filters]
-        singles, whole = measure_parts(parts, y, **options, **settings[layer[0]])
-        found = {layer[0]: whole, **dict(zip(filters, singles, strict=True))}
+    """All rows of one layer; without bits, and with status ``diverged``, where it is not finite."""
     rows = []
-    for i, view in enumerate(views):
-        result = found.get(i) or _measured(view.values, y, config, settings[i], options)
-        rows += _rows(view, y, config, limits[view.name], result, about)
+    for view in views:
+        if np.isfinite(view.values).all():
+            rows += _rows(view, y, config, limits[view.name], about)
+        else:
+            rows += _diverged_rows(view, y, config, about)
     return rows
 
 
@@ -66,13 +59,11 @@ def epoch_rows(
     return rows
 
 
-def _measured(
-    t: np.ndarray, y: np.ndarray, config: MeasureConfig, bins: dict, options: dict
-) -> Measurement:
+def _measured(t: np.ndarray, y: np.ndarray, config: MeasureConfig, bins: dict) -> Measurement:
     """All three at once, or without the pass over the neighbours where those are not asked for."""
-    if "kraskov" in config.estimators:
-        return measure(t, y, **options, **bins)
     asked, noise = config.estimators, {"noise_variance": config.noise_variance}
+    if "kraskov" in asked:
+        return measure(t, y, k=config.k, **noise, **bins)
     return Measurement(
         binning.information(t, y, **bins) if "binning" in asked else None,
         kde.information(t, y, **noise) if "kde" in asked else None,
@@ -85,6 +76,8 @@ def ranges_over(
 ) -> dict[tuple[int, str, str], tuple[float, float]]:
     """Smallest and largest value of each (member, layer, view) over all epochs and channels.
 
+    Views that are not finite are left out.
+
     Parameters
     ----------
     epochs : iterable of int
@@ -95,21 +88,22 @@ def ranges_over(
     for epoch in epochs:
         for member, layer, views in layers(epoch):
             for view in views:
-                key = (member, layer, view.name)
-                low, high = found.get(key, (np.inf, -np.inf))
-                values = view.values
-                found[key] = min(low, float(values.min())), max(high, float(values.max()))
+                ends = float(view.values.min()), float(view.values.max())
+                if np.isfinite(ends).all():
+                    key = (member, layer, view.name)
+                    low, high = found.get(key, ends)
+                    found[key] = min(low, ends[0]), max(high, ends[1])
     return found
 
 
-def _first_bins(view: View, config: MeasureConfig, run_range) -> dict:
-    """Bins of the pass that measures everything else too; a pooled histogram comes after it."""
-    first = config.bins[0]
-    return {} if first.kind == "pooled" else _bins_argument(first, view.values, run_range)
-
-
-def _same(one: dict, other: dict) -> bool:
-    return one.keys() == other.keys() and all(np.array_equal(one[k], other[k]) for k in one)
+def _diverged_rows(
+    view: View, y: np.ndarray, config: MeasureConfig, about: Mapping[str, Any]
+) -> list[dict]:
+    """The rows that finite values would have had (those of a stand-in), without numbers."""
+    stand_in = replace(view, values=np.arange(len(view.values), dtype=np.float64)[:, None])
+    unknown = {"bits": np.nan, "unique_share": np.nan, "saturated": False, "zero_radius": 0}
+    unknown |= {"clipped": 0, "dimension": view.values.shape[1], "status": "diverged"}
+    return [row | unknown for row in _rows(stand_in, y, config, (0.0, 1.0), about)]
 
 
 def _rows(
@@ -117,11 +111,13 @@ def _rows(
     y: np.ndarray,
     config: MeasureConfig,
     run_range: tuple[float, float] | None,
-    result: Measurement,
     about: Mapping[str, Any],
 ) -> list[dict]:
     """All rows of one view: the estimators of the one pass, then the other binnings."""
     t, first = view.values, config.bins[0]
+    # a pooled histogram comes after the pass that measures everything else
+    bins = {} if first.kind == "pooled" else _bins_argument(first, t, run_range)
+    result = _measured(t, y, config, bins)
     common = {
         **about,
         "view": view.name,
@@ -153,15 +149,13 @@ def _rows(
     return rows
 
 
-def _bins_argument(bins: Bins, t: np.ndarray, run_range: tuple[float, float] | None) -> dict:
+def _bins_argument(bins: Binning, t: np.ndarray, run_range: tuple[float, float] | None) -> dict:
     """Arguments of ``binning.information`` for one convention."""
     if bins.kind == "width":
         return {"width": bins.value}
     n_bins = int(bins.value)
     if bins.kind == "net_input":
         return {"edges": np.unique(np.tanh(np.linspace(-50.0, 50.0, n_bins + 1)))}
-    if bins.kind == "equal_mass":
-        return {"edges": binning.equal_mass_edges(t, n_bins)}
     low, high = bins.low, bins.high
     if bins.kind == "run":
         low, high = run_range
@@ -181,7 +175,7 @@ def _estimate(common: dict, estimator: str, parameter: str, value: float, **numb
     ]
 
 
-def _binning_rows(bins: Bins, found, common: dict) -> list[dict]:
+def _binning_rows(bins: Binning, found, common: dict) -> list[dict]:
     common = common | {
         "saturated": found.saturated,
         "unique_share": found.unique_share,
@@ -192,7 +186,7 @@ def _binning_rows(bins: Bins, found, common: dict) -> list[dict]:
     )
 
 
-def _pooled_rows(bins: Bins, t: np.ndarray, y: np.ndarray, common: dict) -> list[dict]:
+def _pooled_rows(bins: Binning, t: np.ndarray, y: np.ndarray, common: dict) -> list[dict]:
     found = binning.pooled_information(t, y, width=bins.value)
     return _estimate(
         common, bins.estimator, bins.parameter, bins.value, H_T=found.h_t, I_TY=found.ty

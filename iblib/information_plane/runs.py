@@ -2,6 +2,7 @@
 
 import io
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,12 +16,15 @@ from iblib.activations import layers_to_measure, measurement_rows, record
 from iblib.config import TABLE_FORMAT, MeasureConfig, key_of
 from iblib.datasets.base import Dataset
 from iblib.information_plane.replay import Replay
-from iblib.information_plane.resume import Measured
 from iblib.information_plane.rows import epoch_rows, ranges_over
-from iblib.information_plane.tables import read_table
+from iblib.information_plane.tables import COLUMNS, read_table, write_table
 from iblib.training.runs import Run
 
 log = logging.getLogger(__name__)
+
+# A killed measurement loses at most this, and the epoch it was in.
+SAVE_SECONDS = 20.0
+_HEADER = ",".join(COLUMNS) + "\n"
 
 
 def measure_run(
@@ -36,12 +40,13 @@ def measure_run(
 
     The stored weights are replayed on ``config``'s fixed measurement set; nothing is trained.
     The table is kept beside the run under the key of run and config, sealed (the first line is
-    its checksum), and reused.
+    its checksum), and reused. One that was killed on the way goes on, and ends byte-equal.
 
     Parameters
     ----------
     run : Run
-        Finished, or diverged (then its finite epochs are measured).
+        Finished, or diverged: then its epochs before that are measured. Where activations are not
+        finite, ``bits`` is NaN and ``status`` is ``diverged``.
     dataset : Dataset
         The one the run was trained on, by fingerprint.
     config : MeasureConfig, optional
@@ -65,47 +70,61 @@ def measure_run(
     config = config or MeasureConfig()
     if dataset.fingerprint != run.fingerprint:
         raise ValueError(f"run {run.key} was trained on other data than {dataset.source!r}")
-    path, table = _table_path(run, config), stored_table(run, config)
+    path = _table_path(run, config)
+    table = _stored_table(path)
     if table is None:
-        done = Measured(path.with_suffix(".partial"))
-        _measure_epochs(run, dataset, config, device, progress, done)
-        table = done.as_csv().encode()
-        files.write_sealed(path, lambda handle: handle.write(table))
-        done.clear()
-    return read_table(io.BytesIO(table)).assign(profile=profile)
+        partial_path = path.with_suffix(".partial")
+        table = _measured_table(run, dataset, config, device, progress, partial_path)
+        _store_table(path, table)
+        partial_path.unlink(missing_ok=True)
+    return read_table(io.StringIO(table)).assign(profile=profile)
 
 
 def _table_path(run: Run, config: MeasureConfig) -> Path:
-    return run.folder / "planes" / f"{key_of(TABLE_FORMAT, run.key, config.as_dict())}.csv"
+    return run.folder / "planes" / f"{key_of(TABLE_FORMAT, run.key, config.as_dict())}.sealed"
 
 
-def stored_table(run: Run, config: MeasureConfig) -> bytes | None:
+def stored_table(run: Run, config: MeasureConfig) -> str | None:
     """The CSV of a table measured before, or None where there is none that is whole."""
-    path = _table_path(run, config)
+    return _stored_table(_table_path(run, config))
+
+
+def _stored_table(path: Path) -> str | None:
     if not path.is_file():
         return None
     try:
-        return files.read_sealed(path)
+        table = files.read_sealed(path)
+        if not table.startswith(_HEADER.encode()):
+            raise files.DamagedFileError(f"{path} holds no table")
+        return table.decode()
     except files.DamagedFileError as error:
         log.warning("%s; measuring anew", error)
         return None
 
 
-def _measure_epochs(
+def _store_table(path: Path, table: str) -> None:
+    files.write_sealed(path, lambda handle: handle.write(table.encode()))
+
+
+def _measured_table(
     run: Run,
     dataset: Dataset,
     config: MeasureConfig,
     device: str,
     progress: bool,
-    done: Measured,
-) -> None:
-    """Measure the epochs that ``done`` has not yet."""
+    partial_path: Path,
+) -> str:
+    """The table as CSV; its first epochs may stand in ``partial_path``, where it is kept meanwhile.
+
+    The table grows by whole epochs, in order: one that was resumed is byte-equal to one that was
+    not.
+    """
     x, y = dataset.take(measurement_rows(dataset.rows(config.split), config.n_samples))
     if y.dtype.kind == "f":
         raise ValueError(f"{dataset.name} has no classes: I(T;Y) of labels is not defined for it")
     epochs = thin(_finite_epochs(run), config.n_points)
     replay = Replay(partial(_recorded, run, x, config, device), config)
-    ranges = _ranges(replay, epochs, done) if config.needs_ranges else {}
+    ranges = ranges_over(epochs, replay.layers_to_return_to) if config.needs_ranges else {}
     about = {
         "run": run.key,
         "dataset": dataset.name,
@@ -115,20 +134,20 @@ def _measure_epochs(
         "seed": run.config.seed,
     }
     title = f"measuring {run.config.model} {run.config.activation}"
+    table = _stored_table(partial_path) or _HEADER
+    measured = set(read_table(io.StringIO(table))["epoch"])
+    saved_at = time.monotonic()
     for epoch in tqdm(epochs, title, leave=False, disable=None if progress else True):
-        if str(epoch) in done.lines:
+        if epoch in measured:
             continue
-        layers = replay.layers(epoch)
-        done.add(epoch, epoch_rows(layers, y, config, ranges, about | {"epoch": epoch}))
-
-
-def _ranges(replay: Replay, epochs: Sequence[int], done: Measured) -> dict:
-    """``ranges_over`` all epochs, found once even where the measurement is resumed."""
-    if done.ranges is None:
-        found = ranges_over(epochs, replay.layers_to_return_to)
-        done.ranges = [[*key, *limits] for key, limits in found.items()]
-        done.save_now_and_then()
-    return {(member, layer, view): (low, high) for member, layer, view, low, high in done.ranges}
+        rows = epoch_rows(replay.layers(epoch), y, config, ranges, about | {"epoch": epoch})
+        lines = io.StringIO()
+        write_table(pd.DataFrame(rows, columns=COLUMNS), lines, header=False)
+        table += lines.getvalue()
+        if time.monotonic() - saved_at >= SAVE_SECONDS:
+            _store_table(partial_path, table)
+            saved_at = time.monotonic()
+    return table
 
 
 def _finite_epochs(run: Run) -> list[int]:

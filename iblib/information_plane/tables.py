@@ -12,9 +12,9 @@ COLUMNS = (
 )
 
 
-def write_table(table: pd.DataFrame, path: Any) -> None:
+def write_table(table: pd.DataFrame, path: Any, *, header: bool = True) -> None:
     """Write a table as CSV: seven digits, so that equal results are equal bytes."""
-    table.to_csv(path, index=False, float_format="%.7g", lineterminator="\n")
+    table.to_csv(path, index=False, header=header, float_format="%.7g", lineterminator="\n")
 
 
 def read_table(path: Any) -> pd.DataFrame:

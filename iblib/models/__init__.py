@@ -7,11 +7,8 @@
 - has ``activations``, the names it can be built with;
 - has ``options_for(options, input_shape, n_outputs)``, its options with those that the data ask
   for, or a ``ValueError``;
-- has ``measured_layers(*, batch_norm=False)``, name -> module whose output is measured.
+- has ``measured_layers()``, name -> module whose output is measured.
 """
-
-from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 import torch
@@ -33,7 +30,6 @@ __all__ = [
     "build",
     "check_names",
     "count_parameters",
-    "options_for",
     "samples_at_once",
     "summary",
 ]
@@ -48,30 +44,6 @@ def check_names(model: str, activation: str) -> None:
     legal = MODELS[model].activations
     if activation not in legal:
         raise ValueError(f"activation of {model} must be one of {legal}; got {activation!r}")
-
-
-def options_for(
-    model: str, options: Mapping[str, Any], input_shape: tuple[int, ...], n_outputs: int
-) -> dict[str, Any]:
-    """Options of a model with those that the data ask for.
-
-    Parameters
-    ----------
-    model : str
-        A name in ``MODELS``.
-    options : mapping
-        Those the user gave.
-    input_shape : tuple of int
-        Shape of one input.
-    n_outputs : int
-        Classes, or numbers to predict.
-
-    Raises
-    ------
-    ValueError
-        Where such a network does not fit such data.
-    """
-    return MODELS[model].options_for(options, input_shape, n_outputs)
 
 
 def build(model: str, activation: str = "relu", *, seed: int = 0, **options) -> nn.Module:

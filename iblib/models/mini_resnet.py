@@ -42,17 +42,13 @@ class MiniResNet(nn.Module):
 
     ``Conv2d(7x7, stride 2) + BN + activation + MaxPool(3, stride 2)``; residual layers of
     ``blocks[i]`` blocks with ``filters[i]`` filters, the first block of each later layer with
-    stride 2; a pooling layer; Linear. The defaults (one block per layer, average pooling to
-    1x1) have 20 280 parameters.
+    stride 2; AdaptiveAvgPool2d(1); Linear. The defaults have 20 280 parameters.
 
     Parameters
     ----------
     activation : {"relu", "tanh"}
     filters, blocks : sequences of int, of equal length
-        Filters and blocks of each residual layer; the original project's code had (3, 4) blocks.
-    pooling : {"average", "max"}
-    pool_size : int
-        Side of the pooled map: 1 by default, 7 in the original project's code.
+        Filters and blocks of each residual layer.
     n_classes, in_channels : int
     generator : torch.Generator, optional
         Source of the initial weights.
@@ -67,16 +63,11 @@ class MiniResNet(nn.Module):
         filters: Sequence[int] = (16, 32),
         blocks: Sequence[int] = (1, 1),
         *,
-        pooling: str = "average",
-        pool_size: int = 1,
         n_classes: int = 8,
         in_channels: int = 1,
         generator: torch.Generator | None = None,
     ):
         super().__init__()
-        pools = {"average": nn.AdaptiveAvgPool2d, "max": nn.AdaptiveMaxPool2d}
-        if pooling not in pools:
-            raise ValueError(f"pooling must be one of {tuple(pools)}; got {pooling!r}")
         if len(filters) != len(blocks) or not filters or min(*filters, *blocks) < 1:
             raise ValueError(
                 f"filters and blocks must be positive and of equal length; got {filters}, {blocks}"
@@ -94,8 +85,8 @@ class MiniResNet(nn.Module):
                 layer.append(ResidualBlock(n_in, n_out, stride, activation))
                 n_in = n_out
             self.layers.append(layer)
-        self.pool = pools[pooling](pool_size)
-        self.linear = nn.Linear(filters[-1] * pool_size**2, n_classes)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.linear = nn.Linear(filters[-1], n_classes)
         initialise(self, activation, generator)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -106,27 +97,20 @@ class MiniResNet(nn.Module):
                 x = block(x)
         return self.linear(self.pool(x).flatten(1))
 
-    def measured_layers(self, *, batch_norm: bool = False) -> dict[str, str]:
+    def measured_layers(self) -> dict[str, str]:
         """Layer name -> module whose output is measured.
 
         ``conv`` and each residual block are measured after their last activation. The first
         pooling's input is ``conv`` and its output ``after_max_pool``; the last pooling's input is
         the last block and its output ``after_pool`` (``pooling_pairs``).
-        With ``batch_norm`` also the tensors before and after each batch norm on the main path.
         """
-        layers = {}
-        if batch_norm:
-            layers |= {"conv_before_bn": "conv", "conv_after_bn": "bn"}
-        layers |= {"conv": "activation", "after_max_pool": "max_pool"}
-        names = [(i, j) for i, layer in enumerate(self.layers) for j in range(len(layer))]
-        for i, j in names:
-            name, module = f"res{i + 1}_block{j + 1}", f"layers.{i}.{j}"
-            if batch_norm:
-                for n in (1, 2):
-                    layers[f"{name}_before_bn{n}"] = f"{module}.conv{n}"
-                    layers[f"{name}_after_bn{n}"] = f"{module}.bn{n}"
-            layers[name] = f"{module}.activation2"
-        return {**layers, "after_pool": "pool", "output": "linear"}
+        blocks = {
+            f"res{i + 1}_block{j + 1}": f"layers.{i}.{j}.activation2"
+            for i, layer in enumerate(self.layers)
+            for j in range(len(layer))
+        }
+        ends = {"after_pool": "pool", "output": "linear"}
+        return {"conv": "activation", "after_max_pool": "max_pool", **blocks, **ends}
 
     def pooling_pairs(self) -> dict[str, tuple[str, str]]:
         """Pooling layer -> names of the measured tensors just before and just after it."""

@@ -104,7 +104,7 @@ class MLP(nn.Module):
                 x = self.activation[i](x)
         return x.mT
 
-    def measured_layers(self, *, batch_norm: bool = False) -> dict[str, str]:
-        """Layer name -> module whose output is measured; there is no batch norm to ask for."""
+    def measured_layers(self) -> dict[str, str]:
+        """Layer name -> module whose output is measured."""
         hidden = {f"hidden{i + 1}": f"activation.{i}" for i in range(len(self.activation))}
         return {**hidden, "output": f"linear.{len(self.linear) - 1}"}

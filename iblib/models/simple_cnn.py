@@ -62,24 +62,15 @@ class SimpleCNN(nn.Module):
         x = self.pool(x).flatten(1)  # (batch, filters[-1])
         return self.linear(x)
 
-    def measured_layers(self, *, batch_norm: bool = False) -> dict[str, str]:
+    def measured_layers(self) -> dict[str, str]:
         """Layer name -> module whose output is measured.
 
-        ``block<i>`` is the tensor after the nonlinearity, before its batch norm; with
-        ``batch_norm`` also ``block<i>_after_bn``. ``before_pool`` is the pooling's input.
+        ``block<i>`` is the tensor after the nonlinearity, before its batch norm; ``before_pool`` is
+        the pooling's input.
         """
-        layers = {}
-        last = len(self.blocks) - 1
-        for i in range(len(self.blocks)):
-            layers[f"block{i + 1}"] = f"blocks.{i}.1"
-            if batch_norm and i < last:  # the last one's is before_pool
-                layers[f"block{i + 1}_after_bn"] = f"blocks.{i}.2"
-        return {
-            **layers,
-            "before_pool": f"blocks.{last}.2",
-            "after_pool": "pool",
-            "output": "linear",
-        }
+        layers = {f"block{i + 1}": f"blocks.{i}.1" for i in range(len(self.blocks))}
+        last = f"blocks.{len(self.blocks) - 1}.2"
+        return {**layers, "before_pool": last, "after_pool": "pool", "output": "linear"}
 
     def pooling_pairs(self) -> dict[str, tuple[str, str]]:
         """Pooling layer -> names of the measured tensors just before and just after it."""

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from iblib import files, paths
 from iblib.config import ConfigError, RunConfig, log_epochs
 from iblib.datasets.base import SPLITS, Dataset
-from iblib.models import check_names, options_for, samples_at_once
+from iblib.models import MODELS, build, check_names, samples_at_once
 from iblib.training.members import Members
 from iblib.training.runs import ResumeState, Run, save_tensors
 
@@ -40,7 +40,7 @@ def model_options(config: RunConfig, dataset: Dataset) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        For an unknown model or activation, or where network and data do not fit.
+        For an unknown model, activation or option, or where network and data do not fit.
     """
     try:
         check_names(config.model, config.activation)
@@ -48,7 +48,10 @@ def model_options(config: RunConfig, dataset: Dataset) -> dict[str, Any]:
         raise ConfigError(str(error)) from error
     n_out = len(dataset.classes) or dataset.labels.shape[1]
     try:
-        return options_for(config.model, config.options, dataset.inputs.shape[1:], n_out)
+        shape = dataset.inputs.shape[1:]
+        options = MODELS[config.model].options_for(config.options, shape, n_out)
+        build(config.model, config.activation, **options)  # it refuses what it cannot be made of
+        return options
     except ValueError as error:
         raise ConfigError(f"{config.model} on {dataset.name}: {error}") from error
 
@@ -70,8 +73,8 @@ def train(
     """Train a run, or reuse it where its folder says that it is finished.
 
     An interrupted run goes on from its last state and ends as if it had never stopped. A second
-    process that asks for the same run waits for the first and reuses its result. One of whose files
-    any is missing or damaged is trained anew.
+    process that asks for the same run waits for the first and reuses its result. A run of which a
+    file is missing or damaged is trained again.
 
     Parameters
     ----------
@@ -165,11 +168,9 @@ class _Training:
 
     def _optimizer(self) -> torch.optim.Optimizer:
         parameters, rate = self.members.parameters(), self.config.learning_rate
-        decay = self.config.weight_decay
         if self.config.optimizer == "adam":
-            return torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=True)
-        momentum = self.config.momentum
-        return torch.optim.SGD(parameters, lr=rate, momentum=momentum, weight_decay=decay)
+            return torch.optim.Adam(parameters, lr=rate, fused=True)
+        return torch.optim.SGD(parameters, lr=rate, momentum=self.config.momentum)
 
     @property
     def updates_per_epoch(self) -> int:

@@ -1,57 +1,12 @@
-"""Parts of a layer measured together, and the symbols that binning makes of rows."""
+"""The symbols that binning makes of rows."""
 
 import numpy as np
 import pytest
 import torch
-from estimators_layers import N, layer, spy
+from estimators_layers import layer
 
-from iblib.estimators import binning, measure, measure_parts, products, symbols
+from iblib.estimators import binning, symbols
 from iblib.estimators._parallel import torch_engine
-
-# --- parts ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("engine")
-@pytest.mark.parametrize("dimensions", [(200, 150, 130), (3, 5), (200, 4), (256,)])
-@pytest.mark.parametrize("kind", ["far", "pairs", "collapsed"])
-def test_parts_are_measured_as_if_alone_and_as_a_whole(dimensions, kind):
-    parts = [layer(kind, d=d, seed=d)[0] for d in dimensions]
-    y = layer(kind)[1]
-    parts[0][:, ::2] = 0.0
-    singles, whole = measure_parts(parts, y, width=0.5, noise_variance=0.1, k=3)
-    expected = [measure(t, y, width=0.5, noise_variance=0.1, k=3) for t in parts]
-    expected.append(measure(np.concatenate(parts, 1), y, width=0.5, noise_variance=0.1, k=3))
-    for got, one in zip([*singles, whole], expected, strict=True):
-        assert got.binning == one.binning
-        assert got.kde.xt_upper == pytest.approx(one.kde.xt_upper, abs=1e-8)
-        assert got.kde.ty_lower == pytest.approx(one.kde.ty_lower, abs=1e-8)
-        assert got.kraskov.h_t == pytest.approx(one.kraskov.h_t, abs=1e-5)
-        assert got.kraskov.ty == pytest.approx(one.kraskov.ty, abs=1e-5)
-        assert got.kraskov.dimension == one.kraskov.dimension
-        assert got.kraskov.zero_radius == one.kraskov.zero_radius
-
-
-def test_a_dead_part_is_counted(monkeypatch):
-    exact = spy(monkeypatch, products, "statistics")
-    parts = [np.zeros((N, 200), np.float32), layer("far")[0]]
-    singles, whole = measure_parts(parts, layer("far")[1])
-    assert singles[0].binning.xt == singles[0].kde.xt_upper == 0.0
-    assert singles[0].kraskov.zero_radius == N
-    assert exact == []
-    assert whole.kraskov.zero_radius == 0
-    assert whole.binning == singles[1].binning
-
-
-def test_bad_parts():
-    with pytest.raises(ValueError, match="parts must hold the same samples; got no parts"):
-        measure_parts([], [])
-    with pytest.raises(ValueError, match=r"same samples; got \[3, 4\]"):
-        measure_parts([np.zeros((3, 1)), np.zeros((4, 1))], [0, 1, 2])
-    with pytest.raises(ValueError, match=r"parts\[1\] must be finite"):
-        measure_parts([np.zeros((3, 1)), np.full((3, 1), np.nan)], [0, 1, 2])
-
-
-# --- symbols --------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("engine")
