@@ -78,9 +78,10 @@ def run_cli(
 def _exit_code(error: Exception, arguments: list[str], known: Mapping) -> int | None:
     """Code of an error that the user can mend, None for a fault of the program."""
     from iblib.config import ConfigError
-    from iblib.datasets.base import DataError
 
-    known = {click.ClickException: 2, ConfigError: 2, DataError: 2, **known}
+    known = {click.ClickException: 2, ConfigError: 2, **known}
+    if data := sys.modules.get("iblib.datasets.base"):  # else nobody can have raised it
+        known[data.DataError] = 2
     if codes := [code for kind, code in known.items() if isinstance(error, kind)]:
         return codes[-1]
     return 2 if isinstance(error, OSError) and _is_users(error, arguments) else None

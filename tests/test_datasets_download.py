@@ -254,3 +254,24 @@ def test_archives_that_are_not(tmp_path):
     write_zip(tmp_path / "b.zip", {"other/a": b"x"})
     with pytest.raises(DataError, match="holds no top/"):
         download.unpack(tmp_path / "b.zip", tmp_path, "top")
+
+
+@pytest.mark.parametrize("kind", ["deflate64", "encrypted", "cut", "bits flipped"])
+def test_archives_that_python_cannot_read(tmp_path, kind):
+    path = tmp_path / "fma_small.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("fma_small/a.mp3", bytes(range(256)) * 20)
+    content = bytearray(path.read_bytes())
+    central = content.index(b"PK\x01\x02")
+    if kind == "deflate64":
+        content[8] = content[central + 10] = 9
+    elif kind == "encrypted":
+        content[6] |= 1
+        content[central + 8] |= 1
+    elif kind == "cut":
+        del content[-30:]
+    else:
+        content[50:70] = b"\xff" * 20
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"^fma_small\.zip is damaged[^\n]*$"):
+        download.unpack(path, tmp_path, "fma_small")

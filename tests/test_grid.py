@@ -101,7 +101,7 @@ def test_everything_is_checked_before_anything_is_trained(tmp_path, folders, old
 
 
 def test_networks_of_pictures_are_tried_before_anything_is_trained(tmp_path, monkeypatch, folders):
-    monkeypatch.setitem(sweep.datasets.LOADERS, "pictures", lambda *_: picture_data())
+    monkeypatch.setitem(sweep.datasets.DATASETS, "pictures", lambda *_: picture_data())
     run = {"model": "simple_cnn", "epochs": 1}
     for wrong in ({"options": {"filters": [0]}}, {"n_seeds": 2}):
         spec = {"data": {"name": "pictures"}, "run": {**run, **wrong}}

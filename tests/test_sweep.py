@@ -54,8 +54,9 @@ def test_ids_depend_on_the_settings_alone(tmp_path, specs):
 
 def test_a_relative_data_dir_is_resolved_and_is_in_no_key(tmp_path, monkeypatch, specs):
     monkeypatch.chdir(tmp_path)
-    spec = specs[0]
-    placed = {**spec, "data": {**spec["data"], "data_dir": "some/where"}}
+    monkeypatch.setitem(sweep.datasets.DATASETS, "own", lambda data_dir="": pattern_data(64))
+    spec = {**specs[0], "data": {"name": "own"}}
+    placed = {**specs[0], "data": {"name": "own", "data_dir": "some/where"}}
     assert normalised(placed)["data"]["data_dir"] == str(tmp_path / "some" / "where")
     assert ids([placed], tmp_path) == ids([spec], tmp_path)
 
@@ -70,17 +71,17 @@ def damage_weights(run):
 
 
 def damage_table(run):
-    [path] = (run.folder / "planes").glob("*.csv")
+    [path] = (run.folder / "planes").glob("*.sealed")
     path.write_bytes(path.read_bytes()[:-10])
 
 
 def remove_table(run):
-    [path] = (run.folder / "planes").glob("*.csv")
+    [path] = (run.folder / "planes").glob("*.sealed")
     path.unlink()
 
 
 def other_table(run):
-    [path] = (run.folder / "planes").glob("*.csv")
+    [path] = (run.folder / "planes").glob("*.sealed")
     path.write_text("epoch,bits\n0,1\n")
 
 
@@ -104,7 +105,7 @@ def test_a_run_on_other_data_does_not_count(specs, folders, monkeypatch):
     spec = {**specs[0], "data": {"name": "own"}, "measure": None}
     for n in (64, 96):
         data = pattern_data(n)
-        monkeypatch.setitem(sweep.datasets.LOADERS, "own", lambda *_, data=data: data)
+        monkeypatch.setitem(sweep.datasets.DATASETS, "own", lambda *_, data=data: data)
         sweep._load.cache_clear()
         assert [o.status for o in run_all([spec], **folders).outcomes] == ["finished"]
         assert [o.status for o in run_all([spec], **folders).outcomes] == ["reused"]
@@ -261,7 +262,7 @@ def test_several_measurements_and_some_estimators(tmp_path, folders):
     assert set(planes["estimator"]) == {"binning", "kde", "kraskov"}
     history = read_table(folders["out"] / "history.csv")
     assert not history.duplicated().any()  # one run, measured twice
-    assert b"kraskov" not in result.outcomes[1].planes
+    assert "kraskov" not in result.outcomes[1].planes
 
 
 @pytest.mark.cluster

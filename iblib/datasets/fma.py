@@ -17,6 +17,7 @@ SUBSETS = ("small", "medium", "large")  # cumulative: medium holds small
 GENRES = (
     "Electronic", "Experimental", "Folk", "Hip-Hop", "Instrumental", "International", "Pop", "Rock"
 )  # fmt: skip
+_PUBLISHED = 8000  # clips of FMA-small, each with a checksum; what has fewer is somebody else's
 _COLUMNS = (("set", "split"), ("set", "subset"), ("track", "genre_top"))
 _CURE = (
     "give --data-dir DIR with fma_metadata/ and fma_small/, or run python -m iblib data fma-small"
@@ -53,8 +54,8 @@ def load_tracks(path: str | Path) -> pd.DataFrame:
         raise DataError(f"cannot read {file} ({str(error).splitlines()[0]}); {_CURE}") from error
     if missing := [".".join(c) for c in _COLUMNS if c not in tracks.columns]:
         raise DataError(f"{file} lacks the columns {', '.join(missing)} of FMA; {_CURE}")
-    if not pd.api.types.is_integer_dtype(tracks.index.dtype):
-        raise DataError(f"{file}: track ids must be whole numbers, none missing; {_CURE}")
+    if not pd.api.types.is_integer_dtype(tracks.index):
+        raise DataError(f"{file} holds track ids that are no whole numbers; {_CURE}")
     tracks["set", "subset"] = pd.Categorical(tracks["set", "subset"], SUBSETS, ordered=True)
     for column in (("set", "split"), ("track", "genre_top")):
         tracks[column] = tracks[column].astype("category")
@@ -114,12 +115,11 @@ def read_checksums(data_dir: str | Path) -> dict[int, str]:
 
 def parse_checksums(content: bytes) -> dict[int, str]:
     """SHA-1 by track id from lines ``<sha1>  000/000002.mp3``; other lines are passed over."""
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        raise DataError(f"fma_small/checksums is damaged ({error}); {_CURE}") from error
-    found = re.findall(r"^(\S+)\s+(?:\S*/)?([0-9]+)\.mp3$", text, re.MULTILINE)
-    return {int(track): sha1 for sha1, track in found}
+    lines = rb"^([0-9a-fA-F]{40})\s+(?:\S*/)?([0-9]+)\.mp3\s*$"
+    found = re.findall(lines, content, re.MULTILINE)
+    if content.strip() and not found:
+        raise DataError(f"fma_small/checksums holds no checksum of a clip; {_CURE}")
+    return {int(track): sha1.decode() for sha1, track in found}
 
 
 def load(
@@ -211,13 +211,15 @@ def read_layout(
     if split != "official":
         clips["split"] = splits.stratified(clips["label"].to_numpy(), seed=seed)
         split += f", seed {seed}"
+    checksums = read_checksums(data_dir)
+    whose = "of FMA-small" if len(checksums) >= _PUBLISHED else "in FMA's layout"
     return audio.load_clips(
         name,
         clips,
         settings,
-        source=source or f"{{n}} clips of FMA-small ({split} split)",
+        source=source or f"{{n}} clips {whose} ({split} split)",
         refused=pd.concat([strangers, unusable], ignore_index=True),
-        checksums=read_checksums(data_dir),
+        checksums=checksums,
         origin=origin,
         jobs=jobs,
         progress=progress,

@@ -70,7 +70,8 @@ def measure_run(
     config = config or MeasureConfig()
     if dataset.fingerprint != run.fingerprint:
         raise ValueError(f"run {run.key} was trained on other data than {dataset.source!r}")
-    path, table = _table_path(run, config), stored_table(run, config)
+    path = _table_path(run, config)
+    table = _stored_table(path)
     if table is None:
         partial_path = path.with_suffix(".partial")
         table = _measured_table(run, dataset, config, device, progress, partial_path)
@@ -85,10 +86,10 @@ def _table_path(run: Run, config: MeasureConfig) -> Path:
 
 def stored_table(run: Run, config: MeasureConfig) -> str | None:
     """The CSV of a table measured before, or None where there is none that is whole."""
-    return _stored_text(_table_path(run, config))
+    return _stored_table(_table_path(run, config))
 
 
-def _stored_text(path: Path) -> str | None:
+def _stored_table(path: Path) -> str | None:
     if not path.is_file():
         return None
     try:
@@ -133,7 +134,7 @@ def _measured_table(
         "seed": run.config.seed,
     }
     title = f"measuring {run.config.model} {run.config.activation}"
-    table = _stored_text(partial_path) or _HEADER
+    table = _stored_table(partial_path) or _HEADER
     measured = set(read_table(io.StringIO(table))["epoch"])
     saved_at = time.monotonic()
     for epoch in tqdm(epochs, title, leave=False, disable=None if progress else True):
