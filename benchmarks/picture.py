@@ -145,7 +145,7 @@ def plot_scaling(ax: Axes, table: pd.DataFrame) -> list[Line2D]:
 def saved(figure, name: str, folder: Path) -> Path:
     """The house's writer numbers figures by notebook; those of benchmarks belong to none."""
     with tempfile.TemporaryDirectory() as temporary:
-        png = save_figure(figure, f"00-{name}", temporary, svg=True)
+        png = save_figure(figure, f"00-{name}", temporary)
         for path in (png, png.with_suffix(".svg")):
             target = folder / f"{name}{path.suffix}"
             if not target.is_file() or target.read_bytes() != path.read_bytes():

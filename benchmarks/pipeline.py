@@ -25,7 +25,7 @@ from benchmarks.handle import ROOT
 from benchmarks.picture import saved
 from benchmarks.run import cpu_name
 from iblib.activations import layers_to_measure, record
-from iblib.config import PROFILES, MeasureConfig, RunConfig
+from iblib.config import MeasureConfig, RunConfig
 from iblib.datasets import Dataset, binary_patterns
 from iblib.datasets.mel_cache import build_cache
 from iblib.datasets.melspectrogram import MelSettings, load_clip, log_mel
@@ -37,8 +37,9 @@ from iblib.models import build
 from iblib.plotting.style import OKABE_ITO, panels
 from iblib.training import Run, loop, model_options
 from iblib.views import views_of
+from study.plan import profile_named
 
-FULL, N_TRAINING = PROFILES["full"], 6400
+FULL, N_TRAINING = profile_named("full"), 6400
 SETTINGS = MelSettings(29.9)
 BATCH = 64
 LAYERS = {"10 units": 10, "after pooling, 32": 32, "block 4, 5248": 5248, "block 1, 41216": 41216}
@@ -214,11 +215,11 @@ def projection(rows: list[Row], cores: int) -> str:
     one = {m: cost[f"train {m}, a clip"] for m in ("simple_cnn", "mini_resnet")}
     look = {m: cost[f"measure {m}, an epoch, P = 400"] for m in one}
     passes = {
-        "simple_cnn": FULL.cnn_seeds * FULL.cnn_epochs + FULL.cnn_bgd_seeds * FULL.cnn_bgd_epochs,
+        "simple_cnn": FULL.cnn_seeds * FULL.cnn_epochs + FULL.cnn_full_batch_seeds * FULL.cnn_full_batch_epochs,
         "mini_resnet": FULL.resnet_seeds * FULL.resnet_epochs,
     }
     points = {
-        "simple_cnn": (FULL.cnn_seeds + FULL.cnn_bgd_seeds) * FULL.cnn_points,
+        "simple_cnn": (FULL.cnn_seeds + FULL.cnn_full_batch_seeds) * FULL.cnn_points,
         "mini_resnet": FULL.resnet_seeds * FULL.resnet_points,
     }
     lines, total = [], 0.0

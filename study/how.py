@@ -1,5 +1,7 @@
 """How a result was made, in a few lines that a reader can check."""
 
+import re
+from collections import Counter
 from collections.abc import Iterable
 
 from iblib.config import Binning, MeasureConfig, RunConfig
@@ -33,7 +35,7 @@ def how(plan: Plan, name: str) -> str:
         lines.append(f"made of the audio: {_settings(plan.audio_settings)}")
     elif isinstance(recipe.of, Runs):
         runs = recipe.of.of(plan)
-        lines.append(f"runs: {', '.join(runs)}")
+        lines.append(f"runs: {', '.join(_counted(runs))}")
         lines += _joined("data", [_settings(spec.data) for spec in runs.values()])
         lines += _trained([spec.run for spec in runs.values()])
         if recipe.of.measure:
@@ -49,8 +51,15 @@ def _joined(title: str, texts: Iterable[str]) -> list[str]:
     return [f"{title}: {text}" for text in dict.fromkeys(texts)]
 
 
+def _counted(runs: Iterable[str]) -> list[str]:
+    """Names of runs without the number of their seed, and how many have the name."""
+    counts = Counter(re.sub(r"-\d+$", "", name) for name in runs)
+    return [f"{name} ({n})" if n > 1 else name for name, n in counts.items()]
+
+
 def _settings(settings: dict) -> str:
-    return ", ".join(str(v) if k == "name" else f"{k} {v}" for k, v in settings.items())
+    shown = {k: v for k, v in settings.items() if k != "seed" and v is not None}
+    return ", ".join(str(v) if k == "name" else f"{k} {v}" for k, v in shown.items())
 
 
 def _trained(runs: Iterable[RunConfig]) -> list[str]:

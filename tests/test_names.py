@@ -19,7 +19,7 @@ def test_names_import_nothing_heavy():
 
 
 def test_a_measurement_writes_what_the_records_say():
-    kinds = {"width": 0.5, "run": 4, "epoch": 4, "net_input": 4, "equal_mass": 4, "pooled": 0.5}
+    kinds = {"width": 0.5, "run": 4, "epoch": 4, "net_input": 4, "pooled": 0.5}
     bins = [{"kind": kind, "value": value} for kind, value in kinds.items()]
     config = MeasureConfig.from_dict({"bins": bins, "relative_noise": [0.1]})
     rng = np.random.default_rng(0)
