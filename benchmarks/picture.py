@@ -36,7 +36,7 @@ _PANEL = (3.9, 5.2)
 
 
 def draw(csv: Path, folder: Path) -> Path:
-    """Draw ``benchmark.png`` and ``.svg`` into the folder; returns the PNG.
+    """Draw ``benchmark.png`` into the folder; returns its path.
 
     Parameters
     ----------
@@ -144,13 +144,12 @@ def plot_scaling(ax: Axes, table: pd.DataFrame) -> list[Line2D]:
 
 def saved(figure, name: str, folder: Path) -> Path:
     """The house's writer numbers figures by notebook; those of benchmarks belong to none."""
+    target = folder / f"{name}.png"
     with tempfile.TemporaryDirectory() as temporary:
-        png = save_figure(figure, f"00-{name}", temporary)
-        for path in (png, png.with_suffix(".svg")):
-            target = folder / f"{name}{path.suffix}"
-            if not target.is_file() or target.read_bytes() != path.read_bytes():
-                write_atomic(target, path.read_bytes())
-    return folder / f"{name}.png"
+        content = save_figure(figure, f"00-{name}", temporary).read_bytes()
+    if not target.is_file() or target.read_bytes() != content:
+        write_atomic(target, content)
+    return target
 
 
 if __name__ == "__main__":

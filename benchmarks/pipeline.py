@@ -215,7 +215,8 @@ def projection(rows: list[Row], cores: int) -> str:
     one = {m: cost[f"train {m}, a clip"] for m in ("simple_cnn", "mini_resnet")}
     look = {m: cost[f"measure {m}, an epoch, P = 400"] for m in one}
     passes = {
-        "simple_cnn": FULL.cnn_seeds * FULL.cnn_epochs + FULL.cnn_full_batch_seeds * FULL.cnn_full_batch_epochs,
+        "simple_cnn": FULL.cnn_seeds * FULL.cnn_epochs
+        + FULL.cnn_full_batch_seeds * FULL.cnn_full_batch_epochs,
         "mini_resnet": FULL.resnet_seeds * FULL.resnet_epochs,
     }
     points = {

@@ -1,4 +1,4 @@
-"""The README's table of speed, from the stored benchmark; `python -m benchmarks.readme`."""
+"""The table of speed in docs/benchmark.md, from the stored one; `python -m benchmarks.readme`."""
 
 import re
 
@@ -7,7 +7,7 @@ import pandas as pd
 from benchmarks.handle import ROOT
 
 CSV = ROOT / "results" / "benchmark.csv"
-README = ROOT / "README.md"
+DOCUMENT = ROOT / "docs" / "benchmark.md"
 _BLOCK = re.compile(r"(<!-- benchmark:begin -->\n).*?(<!-- benchmark:end -->)", re.DOTALL)
 
 _NAMES = {"kde": "KDE", "binning": "binning", "kraskov": "Kraskov", "measure": "all three"}
@@ -69,9 +69,9 @@ def _error(row: pd.Series) -> str:
 
 
 def renewed(text: str, table: pd.DataFrame) -> str:
-    """The README's text with the block of this table."""
+    """The document's text with the block of this table."""
     return _BLOCK.sub(lambda match: match[1] + block(table) + match[2], text)
 
 
 if __name__ == "__main__":
-    README.write_text(renewed(README.read_text("utf-8"), pd.read_csv(CSV)), encoding="utf-8")
+    DOCUMENT.write_text(renewed(DOCUMENT.read_text("utf-8"), pd.read_csv(CSV)), encoding="utf-8")

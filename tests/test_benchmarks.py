@@ -122,7 +122,9 @@ def test_the_projection_is_the_sum_of_its_lines():
     lines = projection(rows, 2).splitlines()
     hours = [float(line.split("= ")[-1].split()[0]) for line in lines if "core hours" in line]
     assert hours[0] == pytest.approx(8000 * 1.0 / 3600, abs=0.05)
-    passes = 2 * (FULL.cnn_seeds * FULL.cnn_epochs + FULL.cnn_full_batch_seeds * FULL.cnn_full_batch_epochs)
+    passes = 2 * (
+        FULL.cnn_seeds * FULL.cnn_epochs + FULL.cnn_full_batch_seeds * FULL.cnn_full_batch_epochs
+    )
     assert hours[1] == pytest.approx(passes * 6400 * 0.001 / 3600, abs=0.05)
     total = sum(hours)
     found = [int(line.split(": ")[-1].removesuffix(" h")) for line in lines[5:8]]
