@@ -122,6 +122,11 @@ def publish(lab: Lab, *, fresh: bool = False, **options) -> list[Path]:
     for folder in ("notebooks", "results"):
         for path in sorted((lab.folder / folder).iterdir()):
             placed += _placed(path, root / folder / path.name)
+    for about in (root / "results").glob("*.*.json"):  # of recipes that are no more
+        if (name := about.name.removesuffix(".json")) not in RECIPES:
+            for path in (about, about.with_name(name)):
+                path.unlink(missing_ok=True)
+                placed.append(path)
     for name in SHOWN:
         placed += _placed(lab.folder / "figures" / name, root / "figures" / name)
     if update_readme(root / "README.md", lab.folder / "results"):

@@ -183,6 +183,18 @@ def test_a_damaged_result_is_made_anew_or_refused(small, tmp_path, monkeypatch, 
     assert path.read_bytes() == whole
 
 
+def test_a_result_that_hears_no_audio_loads_none(tmp_path, monkeypatch):
+    def refuse(**_):
+        raise AssertionError("audio was asked for")
+
+    monkeypatch.setattr("iblib.datasets.load", refuse)
+    monkeypatch.setattr("iblib.datasets.fingerprint", refuse)
+    settings = {"profile": "smoke", "dataset": "folder", "data_dir": tmp_path / "nothing"}
+    lab = open_lab(**settings, out_dir=tmp_path / "out")
+    assert len(lab.table("knn-bias")) == 35
+    assert lab.key("saxe-planes.csv")
+
+
 def test_keys_follow_what_a_result_depends_on(tmp_path):
     published, smoke = open_lab(), open_lab(profile="smoke")
     assert published.key("saxe-planes.csv") != smoke.key("saxe-planes.csv")
