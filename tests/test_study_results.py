@@ -47,7 +47,7 @@ def test_relu_does_not_with_edges_fixed_over_the_run(committed, setting):
     assert found.mean() < 0.5
 
 
-def test_edges_refitted_at_each_epoch_fake_compression_in_relu(committed):
+def test_edges_refitted_at_each_epoch_show_a_fall_in_relu_that_fixed_ones_do_not(committed):
     planes = committed("saxe-planes")
     faked = falls(planes, activation="relu", estimator="binning_refit")
     fixed = falls(planes, activation="relu", estimator="binning", parameter="n_bins")
