@@ -25,10 +25,10 @@ def gaussian_entropy(covariance) -> float:
 
 
 def gaussian_mutual_information(cov_joint, split: int) -> float:
-    r"""I(A;B) of jointly Gaussian A and B: :math:`\frac12 \log_2 (\det C_A \det C_B / \det C)` bits.
+    r"""I(A;B) of Gaussian vectors, in bits: :math:`\frac12 \log_2 (\det C_A \det C_B / \det C)`.
 
-    ``cov_joint`` is (d, d), symmetric and positive definite: A is the first ``split`` coordinates,
-    0 < split < d, B the rest. O(d^3) time. CT Eq. 8.56 in d dimensions; Saxe Sec. 4.
+    ``cov_joint`` C is (d, d), symmetric and positive definite: A is the first ``split``
+    coordinates, 0 < split < d, B the rest. O(d^3) time. CT Eq. 8.56 in d dimensions; Saxe Sec. 4.
     """
     joint = _square("cov_joint", cov_joint)
     if not 0 < split < len(joint):
