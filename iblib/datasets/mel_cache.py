@@ -26,27 +26,13 @@ _LIBRARIES = ("numpy", "soundfile", "soxr", "torch", "torchaudio")
 
 @dataclass(frozen=True)
 class MelCache:
-    """Spectrograms of the clips that could be used, in the order they were given.
+    """Spectrograms of the clips that could be used, in the order they were given."""
 
-    Parameters
-    ----------
-    inputs : memmap, shape (n, 1, n_mels, n_frames), float32, read-only
-        In dB.
-    ids : ndarray, shape (n,)
-        Key of row i in the files given.
-    sha1 : ndarray, shape (n,), str
-        SHA-1 of the bytes that row i came from.
-    skipped : DataFrame
-        Columns ``file`` and ``reason``; also in ``skipped.csv``.
-    path : Path
-        Folder of the cache.
-    """
-
-    inputs: np.ndarray
-    ids: np.ndarray
-    sha1: np.ndarray
-    skipped: pd.DataFrame
-    path: Path
+    inputs: np.ndarray  # (n, 1, n_mels, n_frames) float32, a read-only memmap, in dB
+    ids: np.ndarray  # (n,), key of row i in the files given
+    sha1: np.ndarray  # (n,), of the bytes that row i came from
+    skipped: pd.DataFrame  # columns file and reason; also in skipped.csv
+    path: Path  # folder of the cache
 
 
 def build_cache(
