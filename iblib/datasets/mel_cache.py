@@ -54,16 +54,13 @@ def build_cache(
 
     Parameters
     ----------
-    files : mapping of id to Path
-        Ids are integers or strings.
+    files : mapping of id (int or str) to Path
     cache_dir : path
-        The cache is the folder ``cache_dir/<key>/``: ``inputs.f32``, ``rows.json``,
-        ``skipped.csv``.
+        Holds the cache: ``<key>/inputs.f32``, ``rows.json`` and ``skipped.csv``.
     checksums : mapping of id to str, optional
         SHA-1 that a file must have, where its source publishes one.
     refused : DataFrame, optional
-        Columns ``file`` and ``reason``: what the caller found unusable, put before what is
-        skipped here.
+        What the caller found unusable, put before what is skipped here.
     jobs : int, optional
         Threads, all cores by default: decoder, resampler and FFT release the interpreter lock.
     progress : bool

@@ -1,7 +1,7 @@
 """The embedded data: short real MP3s of invented music, with a tracks.csv in FMA's own layout.
 
-How hard it is was tuned on the validation accuracy of one plain network, before any information
-was measured: near 70 %, with a gap to training (notebook 02); chance is 12.5 %.
+Before any information was measured, its difficulty was set by the validation accuracy of one plain
+network: near 70 %, with a gap to training (notebook 02); chance is 12.5 %.
 """
 
 import json
