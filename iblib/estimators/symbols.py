@@ -88,8 +88,8 @@ def quantise(values: torch.Tensor, bins: Bins) -> tuple[np.ndarray, int]:
         codes = np.floor(numbers / numbers.dtype.type(bins.width))
         if not np.abs(codes).max() < 2.0**62:
             codes = np.floor(numbers.astype(np.float64) / bins.width)
-    if not np.isfinite(codes).all():
-        raise ValueError(f"width must keep t / width finite; got width={bins.width}")
+            if not np.isfinite(codes).all():
+                raise ValueError(f"width must keep t / width finite; got width={bins.width}")
     return codes, 0
 
 
