@@ -11,20 +11,11 @@ VIEWS = ("layer", "filter", "filter_mean", "spatial_mean", "pca")
 
 @dataclass(frozen=True)
 class View:
-    """One T of a layer.
+    """One T of a layer."""
 
-    Parameters
-    ----------
-    name : str
-        One of ``VIEWS``.
-    channel : int
-        Filter number, or -1 where the view is of the whole layer.
-    values : ndarray, shape (P, d)
-    """
-
-    name: str
-    channel: int
-    values: np.ndarray
+    name: str  # one of VIEWS
+    channel: int  # filter number, or -1 where the view is of the whole layer
+    values: np.ndarray  # (P, d)
 
 
 def views_of(

@@ -68,7 +68,7 @@ def test_bad_edges(edges):
 
 
 def test_width_and_edges_together_are_refused():
-    for width in (0.5, 0.07):
+    for width in (0.5, 0.07, binning.DEFAULT_WIDTH):
         with pytest.raises(ValueError, match="either width or edges"):
             binning.information(np.zeros((2, 1)), [0, 1], width=width, edges=[0.0, 1.0])
 

@@ -6,10 +6,8 @@ import torch
 from estimators_layers import layer
 
 from iblib.estimators import binning, symbols
-from iblib.estimators._parallel import torch_engine
 
 
-@pytest.mark.usefixtures("engine")
 def test_values_on_bin_edges_follow_division_not_multiplication_by_the_inverse():
     t = (np.arange(-3000, 3000, dtype=np.float32) * np.float32(0.07))[:, None]
     floors = np.floor(t / 0.07)
@@ -19,7 +17,6 @@ def test_values_on_bin_edges_follow_division_not_multiplication_by_the_inverse()
     assert len(np.unique(np.stack([found, expected.ravel()]), axis=1).T) == len(np.unique(expected))
 
 
-@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("edges", [[-1, -0.5, 0, 0.5, 1], [-1, -0.9, 0, 0.5, 1]])
 def test_a_bin_holds_its_lower_edge_and_the_last_one_both(edges):
     t = torch.tensor([[-1.0], [edges[1]], [0.0], [0.5], [1.0], [0.99]])
@@ -55,13 +52,13 @@ def test_a_hash_collision_changes_nothing(monkeypatch):
     assert expected.xt > 0
     monkeypatch.setattr(symbols, "_factors", lambda d: np.zeros(d, np.uint32))
     assert binning.information(t, y, width=5.0) == expected
-    with torch_engine():
-        assert binning.information(t, y, width=5.0) == expected
 
 
-def test_hash_blocks_do_not_matter(monkeypatch):
-    t, y = layer("far", d=5000)
-    expected = binning.information(t, y, width=0.3)
-    monkeypatch.setattr(symbols, "_BLOCK", 7)
-    with torch_engine():
-        assert binning.information(t, y, width=0.3) == expected
+@pytest.mark.parametrize("d", [1, 5000])
+def test_numpy_and_the_compiled_loop_make_the_same_symbols(monkeypatch, d):
+    t, y = layer("far", d=d)
+    edges = binning.uniform_edges(-1, 1, 30)
+    expected = [binning.information(t, y, width=0.3), binning.information(t, y, edges=edges)]
+    monkeypatch.setattr(symbols, "_compiled_symbols", lambda values, bins: None)
+    assert binning.information(t, y, width=0.3) == expected[0]
+    assert binning.information(t, y, edges=edges) == expected[1]

@@ -27,16 +27,8 @@ def patterns() -> np.ndarray:
 def invariants(bits: np.ndarray | None = None) -> np.ndarray:
     """Counts that the label depends on: they do not change under rotations of the icosahedron.
 
-    Parameters
-    ----------
-    bits : ndarray, shape (n, 12), 0 or 1, optional
-        All patterns by default.
-
-    Returns
-    -------
-    ndarray, shape (n, 4), int64
-        Lit bits n, lit edges e_A of graph A, all other lit pairs e_B, lit antipodal pairs e_Z;
-        e_A + e_B + e_Z = n (n - 1) / 2.
+    Of ``bits`` (n, 12), 0 or 1, by default all patterns: (n, 4) int64 of lit bits n, lit edges e_A
+    of graph A, all other lit pairs e_B, lit antipodal pairs e_Z; e_A + e_B + e_Z = n (n - 1) / 2.
     """
     bits = patterns() if bits is None else np.asarray(bits, dtype=np.int64)
     adjacency = np.zeros((N_BITS, N_BITS), dtype=np.int64)

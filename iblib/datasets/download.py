@@ -6,13 +6,19 @@ import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
+import pooch
+import requests
+from remotezip import RemoteIOError, RemoteZip, RemoteZipError
+from requests.adapters import HTTPAdapter
+from tqdm import tqdm
+from urllib3.util import Retry
 
 from iblib.datasets import fma
 from iblib.datasets.base import SPLITS, DataError
@@ -41,7 +47,9 @@ def fma_small(
     base_url: str = OFFICIAL,
     archives: dict[str, str] = ARCHIVES,
 ) -> Path:
-    """Put ``fma_metadata/tracks.csv`` and ``fma_small/`` under ``data_dir``.
+    """Put ``fma_metadata/tracks.csv`` and ``fma_small/`` under ``data_dir``, which is returned.
+
+    The licences of the clips are their artists' own: do not redistribute them.
 
     Parameters
     ----------
@@ -51,15 +59,8 @@ def fma_small(
         deleted once unpacked (needs 15 GiB); an interrupted download goes on where it stopped.
     progress : bool
         Show a progress bar, if standard error is a terminal.
-    base_url : str
-        Where the two archives are.
-    archives : dict
-        SHA-1 of each archive, checked before a whole one is unpacked.
-
-    Returns
-    -------
-    Path
-        ``data_dir``.
+    base_url, archives
+        Where the archives are, and the SHA-1 of each, checked before a whole one is unpacked.
 
     Raises
     ------
@@ -68,10 +69,6 @@ def fma_small(
         had been fetched and checked stays and is not fetched again.
     OSError
         If the disk is full.
-
-    Notes
-    -----
-    The licences of the clips are their artists' own: do not redistribute them.
     """
     data_dir = Path(data_dir).expanduser()
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -91,9 +88,6 @@ def fma_small(
 @contextmanager
 def _errors(url: str) -> Iterator[None]:
     """Turn whatever a network or an archive can raise into one line with a cure."""
-    import requests
-    from remotezip import RemoteIOError, RemoteZipError
-
     again = "check the address and the connection, then run the command again"
     try:
         yield
@@ -103,20 +97,13 @@ def _errors(url: str) -> Iterator[None]:
         raise DataError(f"cannot fetch {url} ({error}); {again}") from error
 
 
-def _session():
+def _session() -> requests.Session:
     """HTTP session that tries again where a server is busy or drops the connection."""
-    import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3.util import Retry
-
     session = requests.Session()
     retry = Retry(3, backoff_factor=0.5, status_forcelist=(429, 502, 503, 504))
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(max_retries=retry))
     return session
-
-
-# Whole archives
 
 
 def _whole(url: str, sha1: str, data_dir: Path, progress: bool) -> None:
@@ -135,33 +122,22 @@ def _whole(url: str, sha1: str, data_dir: Path, progress: bool) -> None:
 
 def _require_whole(folder: Path) -> Path:
     """``folder``, unless clips are missing in it: it is not ours to replace then."""
-    if folder.name != "fma_small":
-        return folder
-    listed = fma.read_checksums(folder.parent)
-    missing = [track for track in listed if not fma.clip_path(folder.parent, track).is_file()]
-    if listed and not missing:
-        return folder
-    raise DataError(
-        f"{folder} is there but not whole; move it away, or give --tracks 8000 to add the rest"
-    )
+    if folder.name == "fma_small":
+        listed = fma.read_checksums(folder.parent)
+        if not (listed and all(fma.clip_path(folder.parent, t).is_file() for t in listed)):
+            cure = "move it away, or give --tracks 8000 to add the rest"
+            raise DataError(f"{folder} is there but not whole; {cure}")
+    return folder
 
 
 def _archive(url: str, sha1: str, folder: Path, progress: bool) -> Path:
-    import pooch
-
     pooch.get_logger().setLevel("WARNING")  # its hints name temporary files
+    name, fetch = url.rsplit("/", 1)[-1], partial(_resume, progress=progress)
     with _errors(url):
         try:
-            fetched = pooch.retrieve(
-                url,
-                known_hash=f"sha1:{sha1}",
-                fname=url.rsplit("/", 1)[-1],
-                path=folder,
-                downloader=partial(_resume, progress=progress),
-            )
+            return Path(pooch.retrieve(url, f"sha1:{sha1}", name, folder, downloader=fetch))
         except ValueError as error:  # pooch's word for a wrong hash
             raise DataError(f"{url} has not the published SHA-1 {sha1}; fetch it again") from error
-    return Path(fetched)
 
 
 def _resume(url: str, output_file: str, _pooch, *, progress: bool) -> None:
@@ -178,9 +154,7 @@ def _resume(url: str, output_file: str, _pooch, *, progress: bool) -> None:
     shutil.move(part, output_file)
 
 
-def _append(session, url: str, part: Path, progress: bool) -> None:
-    from tqdm import tqdm
-
+def _append(session: requests.Session, url: str, part: Path, progress: bool) -> None:
     have = part.stat().st_size if part.exists() else 0
     headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"} if have else {}
     with session.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
@@ -202,14 +176,9 @@ def _append(session, url: str, part: Path, progress: bool) -> None:
 
 
 def unpack(archive: Path, folder: Path, top: str, *, keep: tuple[str, ...] | None = None) -> None:
-    """Unpack what the archive holds below its folder ``top`` into ``folder``.
+    """Unpack what the archive holds below its folder ``top``, or of that ``keep``, into ``folder``.
 
     Every name is checked before the first byte is written.
-
-    Parameters
-    ----------
-    keep : tuple of str, optional
-        Only these members.
 
     Raises
     ------
@@ -257,29 +226,19 @@ def _check_members(members: list[zipfile.ZipInfo], archive: str) -> None:
         raise DataError(f"{archive} refused: it unpacks to {total} bytes")
 
 
-# Some clips
-
-
-def _some_metadata(base_url: str, data_dir: Path, session) -> None:
-    from remotezip import RemoteZip
-
+def _some_metadata(base_url: str, data_dir: Path, session: requests.Session) -> None:
     missing = [name for name in _METADATA if not (data_dir / name).is_file()]
     if not missing:
         return
     with RemoteZip(base_url + "fma_metadata.zip", session=session, timeout=_TIMEOUT) as z:
-        for name in missing:
-            if name in z.namelist():
-                write_atomic(data_dir / name, z.read(name))
+        for name in [name for name in missing if name in z.namelist()]:
+            write_atomic(data_dir / name, z.read(name))
 
 
 def _some_clips(base_url: str, data_dir: Path, session, tracks: int, progress: bool) -> None:
-    from remotezip import RemoteZip
-    from tqdm import tqdm
-
     clips = fma.small_clips(fma.load_tracks(data_dir), data_dir)
     with RemoteZip(base_url + "fma_small.zip", session=session, timeout=_TIMEOUT) as z:
-        content = _reader(z)
-        text = content("fma_small/checksums")
+        text = _read(z, "fma_small/checksums")
         sums = fma.parse_checksums(text)
         wanted = balanced(clips[clips.index.isin(list(sums))], tracks)
         if len(wanted) < tracks:
@@ -289,42 +248,28 @@ def _some_clips(base_url: str, data_dir: Path, session, tracks: int, progress: b
             path = clips.loc[track, "path"]
             if path.is_file() and file_sha1(path) == sums[track]:
                 continue
-            data = content(path.relative_to(data_dir).as_posix())
+            data = _read(z, path.relative_to(data_dir).as_posix())
             if hashlib.sha1(data).hexdigest() != sums[track]:
                 raise DataError(f"clip {track} differs from its checksum; run the command again")
             write_atomic(path, data)
 
 
-def _reader(archive: zipfile.ZipFile) -> Callable[[str], bytes]:
-    """Function that reads a member, which must exist and be small enough for memory."""
-
-    def read(name: str) -> bytes:
-        try:
-            member = archive.getinfo(name)
-        except KeyError as error:
-            raise DataError(f"the archive holds no {name}: it is not fma_small.zip") from error
-        if member.file_size > 2**28:
-            raise DataError(f"{name} in the archive unpacks to {member.file_size} bytes: refused")
-        return archive.read(name)
-
-    return read
+def _read(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Content of a member, which must exist and be small enough for memory."""
+    try:
+        member = archive.getinfo(name)
+    except KeyError as error:
+        raise DataError(f"the archive holds no {name}: it is not fma_small.zip") from error
+    if member.file_size > 2**28:
+        raise DataError(f"{name} in the archive unpacks to {member.file_size} bytes: refused")
+    return archive.read(name)
 
 
 def balanced(clips: pd.DataFrame, n: int, *, seed: int = 0) -> list[int]:
-    """Track ids of ``n`` clips with genres and splits in the proportions of ``clips``.
+    """Ascending track ids of ``n`` clips, or all, with genres and splits as in ``clips``.
 
-    Each clip has a random place within its genre and split; those with the smallest relative
-    places are taken, so that fewer clips are a part of more.
-
-    Parameters
-    ----------
-    clips : DataFrame
-        Columns ``label`` and ``split``; index: track id.
-
-    Returns
-    -------
-    list of int
-        Ascending; shorter than ``n`` if there are not so many.
+    ``clips`` has columns ``label`` and ``split``. Each has a random place within its genre and
+    split; those with the smallest relative places are taken: fewer clips are a part of more.
     """
     clips = clips[clips["split"].isin(SPLITS) & clips["label"].notna()]
     clips = clips.sample(frac=1, random_state=np.random.default_rng(seed))

@@ -27,10 +27,7 @@ _CURE = (
 def load_tracks(path: str | Path) -> pd.DataFrame:
     """``tracks.csv`` with its two header levels and the types of the columns used here.
 
-    Parameters
-    ----------
-    path : path
-        The file, or a folder that holds it as ``fma_metadata/tracks.csv``.
+    ``path`` is the file, or a folder that holds it as ``fma_metadata/tracks.csv``.
 
     Returns
     -------

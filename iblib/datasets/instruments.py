@@ -24,11 +24,7 @@ _PROGRESSIONS = ((0, 4, 5, 3), (0, 5, 3, 4), (0, 3, 0, 4), (0, 3, 4, 3), (0, 6, 
 
 
 def play(
-    traits: np.ndarray,
-    n_samples: int,
-    *,
-    clip: np.random.Generator,
-    artist: np.random.Generator,
+    traits: np.ndarray, n_samples: int, *, clip: np.random.Generator, artist: np.random.Generator
 ) -> np.ndarray:
     """One mono clip: chords, bass, melody and drums over a noise floor, through the artist's tone.
 
@@ -45,8 +41,7 @@ def play(
     Returns
     -------
     ndarray, shape (n_samples,), int16
-        Computed in float64 and rounded at the end, so that CPUs whose last bits differ write
-        the same clip. About 20 ms for 6 s on one core.
+        Rounded from float64, so that CPUs whose last bits differ write the same clip.
     """
     z = dict(zip(TRAITS, traits, strict=True))
     song = _Song(z, n_samples, clip, artist)

@@ -13,24 +13,9 @@ def teacher(
 ) -> np.ndarray:
     """Weights of the teacher y = x w + noise, for inputs x ~ N(0, I / n_inputs), noise N(0, 1).
 
-    Drawn from a normal distribution, then scaled so that the signal's variance |w|^2 / n_inputs
-    is exactly ``snr`` times the noise's.
-
-    Parameters
-    ----------
-    n_relevant : int, optional
-        Only the first so many inputs have a weight; all by default.
-    snr : float
-        Variance of x w over the variance of the noise, which is 1.
-
-    Returns
-    -------
-    ndarray, shape (n_inputs,), float64
-
-    Raises
-    ------
-    DataError
-        If ``n_relevant`` is not in 1..n_inputs, or ``snr`` is not positive.
+    (n_inputs,) float64, drawn from a normal distribution, then scaled so that the signal's variance
+    |w|^2 / n_inputs is exactly ``snr`` times the noise's. Only the first ``n_relevant`` inputs, all
+    by default, have a weight. DataError unless that is in 1..n_inputs, and ``snr`` > 0.
     """
     n_relevant = n_inputs if n_relevant is None else n_relevant
     if not 1 <= n_relevant <= n_inputs:

@@ -26,27 +26,13 @@ _LIBRARIES = ("numpy", "soundfile", "soxr", "torch", "torchaudio")
 
 @dataclass(frozen=True)
 class MelCache:
-    """Spectrograms of the clips that could be used, in the order they were given.
+    """Spectrograms of the clips that could be used, in the order they were given."""
 
-    Parameters
-    ----------
-    inputs : memmap, shape (n, 1, n_mels, n_frames), float32, read-only
-        In dB.
-    ids : ndarray, shape (n,)
-        Key of row i in the files given.
-    sha1 : ndarray, shape (n,), str
-        SHA-1 of the bytes that row i came from.
-    skipped : DataFrame
-        Columns ``file`` and ``reason``; also in ``skipped.csv``.
-    path : Path
-        Folder of the cache.
-    """
-
-    inputs: np.ndarray
-    ids: np.ndarray
-    sha1: np.ndarray
-    skipped: pd.DataFrame
-    path: Path
+    inputs: np.ndarray  # (n, 1, n_mels, n_frames) float32, a read-only memmap, in dB
+    ids: np.ndarray  # (n,), key of row i in the files given
+    sha1: np.ndarray  # (n,), of the bytes that row i came from
+    skipped: pd.DataFrame  # columns file and reason; also in skipped.csv
+    path: Path  # folder of the cache
 
 
 def build_cache(
@@ -68,16 +54,13 @@ def build_cache(
 
     Parameters
     ----------
-    files : mapping of id to Path
-        Ids are integers or strings.
+    files : mapping of id (int or str) to Path
     cache_dir : path
-        The cache is the folder ``cache_dir/<key>/``: ``inputs.f32``, ``rows.json``,
-        ``skipped.csv``.
+        Holds the cache: ``<key>/inputs.f32``, ``rows.json`` and ``skipped.csv``.
     checksums : mapping of id to str, optional
         SHA-1 that a file must have, where its source publishes one.
     refused : DataFrame, optional
-        Columns ``file`` and ``reason``: what the caller found unusable, put before what is
-        skipped here.
+        What the caller found unusable, put before what is skipped here.
     jobs : int, optional
         Threads, all cores by default: decoder, resampler and FFT release the interpreter lock.
     progress : bool

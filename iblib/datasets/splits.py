@@ -10,14 +10,12 @@ def stratified(labels: np.ndarray, *, seed: int = 0) -> np.ndarray:
     """Split names with every class at 80/10/10, as nearly as its members allow.
 
     One fold of ten is the test set, the next the validation set. A class with fewer than ten
-    members makes as many folds as it has, so that each set holds it.
+    members makes as many folds as it has, so that each set holds it. Equal seed, equal split.
 
     Parameters
     ----------
     labels : ndarray, shape (n,)
         Class of each item.
-    seed : int
-        Equal seed, equal split.
 
     Returns
     -------
@@ -45,14 +43,8 @@ def stratified(labels: np.ndarray, *, seed: int = 0) -> np.ndarray:
 def fewer(split: np.ndarray, labels: np.ndarray, name: str, n: int, *, seed: int = 0) -> np.ndarray:
     """The split with only ``n`` items left in the set ``name``, stratified; the others become test.
 
-    Parameters
-    ----------
-    split : ndarray, shape (n_items,), str
-    labels : ndarray, shape (n_items,)
-    name : {"training", "validation"}
-    n : int, >= number of classes, < items of the set
-    seed : int
-        Equal seed, equal split.
+    ``split`` (str) and ``labels`` have one entry an item; n is at least the number of classes and
+    below the items of the set; equal seed, equal split.
     """
     from sklearn.model_selection import train_test_split
 

@@ -1,7 +1,7 @@
 """The embedded data: short real MP3s of invented music, with a tracks.csv in FMA's own layout.
 
-How hard it is was tuned on the validation accuracy of one plain network, before any information
-was measured: near 70 %, with a gap to training (notebook 02); chance is 12.5 %.
+Before any information was measured, its difficulty was set by the validation accuracy of one plain
+network: near 70 %, with a gap to training (notebook 02); chance is 12.5 %.
 """
 
 import json
@@ -41,29 +41,15 @@ _PROFILES = {
 
 @dataclass(frozen=True)
 class SyntheticSettings:
-    """Everything that determines the files written.
+    """Everything that determines the files written."""
 
-    Parameters
-    ----------
-    clips_per_genre : int
-        At least 3, so that each split holds each genre.
-    seed : int
-    seconds : float
-        Length of a clip [s].
-    clips_per_artist : int
-        Clips of one artist, at most; artists never stand in two splits.
-    contrast : float
-        Distance between genres, in units of the profiles.
-    artist_spread, clip_spread : float
-        Standard deviation of an artist's traits around the genre's, and of a clip's around the
-        artist's. Wide artists make the gap between training and test.
-    """
-
-    clips_per_genre: int = 80
+    clips_per_genre: int = 80  # at least 3, so that each split holds each genre
     seed: int = 0
-    seconds: float = 6.0
-    clips_per_artist: int = 2
-    contrast: float = 2.0
+    seconds: float = 6.0  # length of a clip [s]
+    clips_per_artist: int = 2  # at most; artists never stand in two splits
+    contrast: float = 2.0  # distance between genres, in units of the profiles
+    # Standard deviation of an artist's traits around the genre's, and of a clip's around the
+    # artist's. Wide artists make the gap between training and test.
     artist_spread: float = 0.8
     clip_spread: float = 0.3
 
@@ -85,8 +71,7 @@ def plan(settings: SyntheticSettings) -> pd.DataFrame:
     n = settings.clips_per_genre
     held_out = max(1, round(n / 10))
     sizes = dict(zip(SPLITS, (n - 2 * held_out, held_out, held_out), strict=True))
-    rows = []
-    artist = 0
+    rows, artist = [], 0
     for genre in fma.GENRES:
         for split, size in sizes.items():
             for clip in range(size):
@@ -94,8 +79,8 @@ def plan(settings: SyntheticSettings) -> pd.DataFrame:
                 rows.append((genre, artist, split))
     table = pd.DataFrame(rows, columns=["genre", "artist", "split"])
     order = np.random.default_rng([settings.seed, 1]).permutation(len(table))
-    table = table.iloc[order].set_index(pd.RangeIndex(2, 2 + 5 * len(table), 5, name="track_id"))
-    return table
+    ids = pd.RangeIndex(2, 2 + 5 * len(table), 5, name="track_id")
+    return table.iloc[order].set_index(ids)
 
 
 def traits(track_id: int, genre: str, artist: int, settings: SyntheticSettings) -> np.ndarray:
@@ -110,11 +95,7 @@ def write(settings: SyntheticSettings, base: Path, *, jobs=None, progress: bool 
     """Write the data set below ``base``, unless it is there; the folder in FMA's layout.
 
     The folder appears under its final name only when it is whole; two processes write it once.
-
-    Raises
-    ------
-    OSError
-        If the disk is full or ``base`` cannot be written.
+    OSError if the disk is full or ``base`` cannot be written.
     """
     build = partial(_build, settings=settings, jobs=jobs, progress=progress)
     return make_once(base / f"synthetic-{settings.key}", build, _check)

@@ -13,18 +13,9 @@ import torch
 
 from iblib.estimators._parallel import compiled, in_threads, runs_compiled, sixteenths
 
-_EXACT_IN_FLOAT32 = {
-    torch.float16,
-    torch.bfloat16,
-    torch.float32,
-    torch.bool,
-    torch.uint8,
-    torch.int8,
-    torch.int16,
-    torch.uint16,
-}
-_COUNTED = 2**16  # integer labels within a range up to this are counted in a table
-_TO_FLOAT64 = {torch.float64, torch.int32, torch.int64, torch.uint32, torch.uint64}
+_SMALL = (torch.float16, torch.bfloat16, torch.float32, torch.bool)
+_SMALL += (torch.uint8, torch.int8, torch.int16, torch.uint16)  # all are exact in float32
+_LARGE = (torch.float64, torch.int32, torch.int64, torch.uint32, torch.uint64)
 
 
 @dataclass(frozen=True)
@@ -53,18 +44,10 @@ class Labels:
 
 
 def as_points(t) -> Points:
-    """Check ``t`` and return it as a dense float tensor on its own device.
+    """Check ``t`` and return it as a dense float tensor on its own device, perhaps the same memory.
 
-    Parameters
-    ----------
-    t : (P, d) array or tensor of a real dtype
-        float16, bfloat16, bool and integers of up to 16 bits become float32 (exactly), wider
-        integers float64; float32 and float64 stay.
-
-    Returns
-    -------
-    Points
-        Their values may share memory with ``t``.
+    float16, bfloat16, bool and integers of up to 16 bits become float32 (exactly), wider integers
+    float64; float32 and float64 stay.
 
     Raises
     ------
@@ -92,7 +75,12 @@ def finite_points(values: torch.Tensor) -> Points:
     else:
         largest = float(values.abs().max())
     if not math.isfinite(largest):
-        raise _not_finite(values)
+        bad = ~torch.isfinite(values)
+        first = tuple(bad.nonzero()[0].tolist())
+        raise ValueError(
+            f"t must be finite; got {int(bad.sum())} NaN or infinite values, "
+            f"the first at index {first}"
+        )
     return Points(values, largest)
 
 
@@ -114,10 +102,10 @@ def _require_two_dimensions(shape) -> None:
 
 
 def _dense_tensor(t: torch.Tensor) -> torch.Tensor:
-    if t.layout != torch.strided or t.dtype not in _EXACT_IN_FLOAT32 | _TO_FLOAT64:
+    if t.layout != torch.strided or t.dtype not in _SMALL + _LARGE:
         raise TypeError(f"t must be a dense real tensor; got {t.dtype}, {t.layout}")
     _require_two_dimensions(t.shape)
-    target = torch.float32 if t.dtype in _EXACT_IN_FLOAT32 else torch.float64
+    target = torch.float32 if t.dtype in _SMALL else torch.float64
     return t.detach().to(target).contiguous()
 
 
@@ -132,14 +120,6 @@ def _from_numpy(t) -> torch.Tensor:
     # torch refuses negative strides and foreign byte order, and warns about read-only memory:
     # `require` copies in exactly those cases.
     return torch.from_numpy(np.require(array, dtype=target, requirements="CAW"))
-
-
-def _not_finite(values: torch.Tensor) -> ValueError:
-    bad = ~torch.isfinite(values)
-    first = tuple(bad.nonzero()[0].tolist())
-    return ValueError(
-        f"t must be finite; got {int(bad.sum())} NaN or infinite values, the first at index {first}"
-    )
 
 
 def as_labels(y, n_samples: int | None = None, device="cpu") -> Labels:
@@ -168,44 +148,27 @@ def as_labels(y, n_samples: int | None = None, device="cpu") -> Labels:
         raise ValueError(
             f"y must have one label for each row of t; got {len(values)} labels, {n_samples} rows"
         )
-    names, codes, counts = _classes(values)
-    return Labels(
-        codes=torch.from_numpy(codes).to(device),
-        names=tuple(names.tolist()),
-        counts=tuple(counts.tolist()),
-    )
-
-
-def _classes(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Label values ascending, each sample's code, and the class sizes."""
-    if np.can_cast(values.dtype, np.int64) and len(values):
-        low, high = int(values.min()), int(values.max())
-        if high - low < _COUNTED:  # sorting takes ten times as long
-            places = values.astype(np.int64) - low
-            counts = np.bincount(places)
-            present = np.flatnonzero(counts)
-            code_of = np.zeros(len(counts), np.int64)
-            code_of[present] = np.arange(len(present))
-            return (present + low).astype(values.dtype), code_of[places], counts[present]
     names, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return names, codes.astype(np.int64), counts
+    codes = torch.from_numpy(codes.astype(np.int64)).to(device)
+    return Labels(codes, tuple(names.tolist()), tuple(counts.tolist()))
 
 
 def _label_array(y) -> np.ndarray:
-    if isinstance(y, torch.Tensor):
-        y = y.detach().cpu()
-        values = (y.float() if y.dtype == torch.bfloat16 else y).numpy()
-    elif np.ma.isMaskedArray(y):
+    if np.ma.isMaskedArray(y):
         raise TypeError("y must be a plain array; got a masked array")
-    elif isinstance(y, (list, tuple)):
-        values = np.array(y, dtype=object)
-    else:
-        values = np.asarray(y)
+    if isinstance(y, torch.Tensor):
+        y = (y.float() if y.dtype == torch.bfloat16 else y).detach().cpu().numpy()
+    values = np.asarray(y, dtype=object if isinstance(y, (list, tuple)) else None)
     if values.dtype.kind == "O":
         values = _unboxed(values)
     if values.dtype.kind == "f":
-        return _whole_numbers(values)
-    if values.dtype.kind not in "biuUST":
+        missing = np.isnan(values)
+        if missing.any():
+            found = f"got {int(missing.sum())}, the first at index {int(np.argmax(missing))}"
+            raise ValueError(f"y must not have NaN labels; {found}")
+        if not (np.isfinite(values).all() and (values == np.floor(values)).all()):
+            raise ValueError("y must hold class labels; got floats that are not whole numbers")
+    elif values.dtype.kind not in "biuUST":
         raise TypeError(f"y must hold integer, bool or string labels; got dtype {values.dtype}")
     return values
 
@@ -214,32 +177,16 @@ def _unboxed(values: np.ndarray) -> np.ndarray:
     """Python objects as one NumPy kind; a missing one is an error, never a class of its own."""
     kinds = set()
     for index, value in enumerate(values.flat):
-        if value is None or (isinstance(value, (float, np.floating)) and value != value):
+        is_number = isinstance(value, (int, float, np.bool_, np.integer, np.floating))
+        if value is None or (is_number and value != value):
             raise ValueError(f"y must not have missing labels; got {value} at index {index}")
-        if isinstance(value, (str, bytes)):
-            kinds.add(type(value))
-        elif isinstance(value, (bool, np.bool_, int, np.integer, float, np.floating)):
-            kinds.add("number")
-        else:
-            raise TypeError(
-                "y must hold integer, bool or string labels; "
-                f"got {type(value).__name__} at index {index}"
-            )
+        if not (is_number or isinstance(value, (str, bytes))):
+            kind = f"{type(value).__name__} at index {index}"
+            raise TypeError(f"y must hold integer, bool or string labels; got {kind}")
+        kinds.add("number" if is_number else type(value))
     if len(kinds) > 1:
         raise TypeError("y must hold labels of one kind; got numbers and strings together")
     return np.array(values.tolist()) if kinds else values.astype(np.int64)
-
-
-def _whole_numbers(values: np.ndarray) -> np.ndarray:
-    missing = np.isnan(values)
-    if missing.any():
-        index = int(np.argmax(missing.ravel()))
-        raise ValueError(
-            f"y must not have NaN labels; got {int(missing.sum())}, the first at index {index}"
-        )
-    if not (np.isfinite(values).all() and (values == np.floor(values)).all()):
-        raise ValueError("y must hold class labels; got floats that are not whole numbers")
-    return values
 
 
 def positive(name: str, value) -> float:

@@ -8,8 +8,7 @@ import numpy as np
 from iblib.estimators import _checks
 from iblib.estimators.symbols import Bins, counts_of, dense_codes, quantise, row_symbols
 
-# Compared by identity: `width` given together with `edges` is an error, its default is not.
-DEFAULT_WIDTH = float("0.07")
+DEFAULT_WIDTH = 0.07  # where neither a width nor edges are given
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class PooledInformation:
     n_values: int
 
 
-def information(t, y, *, width: float = DEFAULT_WIDTH, edges=None) -> BinningInformation:
+def information(t, y, *, width: float | None = None, edges=None) -> BinningInformation:
     r"""Binned I(X;T) and I(T;Y), in bits.
 
     A value's bin is :math:`\lfloor t / width \rfloor`, or its place among ``edges``; a sample's
@@ -53,8 +52,8 @@ def information(t, y, *, width: float = DEFAULT_WIDTH, edges=None) -> BinningInf
     t : (P, d) real array or tensor
         Activations, one row a sample; NumPy or torch, any device.
     y : (P,) integer, bool or string labels
-    width : float, > 0
-        Bin width, in the unit of ``t``.
+    width : float, > 0, optional
+        Bin width, in the unit of ``t``; 0.07 where ``edges`` are not given either.
     edges : (n_bins + 1,) strictly increasing numbers, optional
         Bins shared by all units, used in place of ``width``. A bin holds its lower edge, the last
         one both; values outside count into the end bins and into ``clipped``.
@@ -75,9 +74,10 @@ def information(t, y, *, width: float = DEFAULT_WIDTH, edges=None) -> BinningInf
 
     Notes
     -----
-    Cost: O(P d) time; O(P) memory on the CPU, O(P d) elsewhere. The quotient t / width is taken in
-    float32 for float32 and narrower input, in float64 otherwise, as NumPy does; values are compared
-    with edges in float64. Codes are integers, so -0.0 and 0.0 share a bin.
+    Cost: O(P d) time; O(P) memory, O(P d) for edges of unequal steps and for tensors on a GPU,
+    which are copied. The quotient t / width is taken in float32 for float32 and narrower input, in
+    float64 otherwise, as NumPy does; values are compared with edges in float64. -0.0 and 0.0 share
+    a bin.
 
     References
     ----------
@@ -100,12 +100,11 @@ def checked_information(values, labels, width, edges) -> BinningInformation:
     return BinningInformation(h_t, ty, unique_share, clipped, n_samples)
 
 
-def pooled_information(t, y, *, width: float = DEFAULT_WIDTH, edges=None) -> PooledInformation:
+def pooled_information(t, y, *, width: float | None = None, edges=None) -> PooledInformation:
     """Entropy of ONE activation value of the layer, all units in one histogram, in bits.
 
-    A different quantity from `information`, and never I(X;T): the P d values are treated as P d
-    samples of a scalar, so that it cannot see how units vary together, and it is bounded by the
-    number of bins and not by the number of samples.
+    Never I(X;T): the P d values are P d samples of a scalar, so that it cannot see how units vary
+    together, and the number of bins bounds it, not the number of samples.
 
     Parameters
     ----------
@@ -123,10 +122,6 @@ def pooled_information(t, y, *, width: float = DEFAULT_WIDTH, edges=None) -> Poo
     TypeError, ValueError
         As `information`.
 
-    Notes
-    -----
-    Cost: O(P d) time and memory.
-
     References
     ----------
     Cover & Thomas, Elements of Information Theory, Eq. 2.1 (the entropy of a histogram).
@@ -136,31 +131,17 @@ def pooled_information(t, y, *, width: float = DEFAULT_WIDTH, edges=None) -> Poo
     points = _checks.as_points(t).values
     labels = _checks.as_labels(y, points.shape[0], points.device)
     codes, clipped = quantise(points, _bins(width, edges))
-    values = dense_codes(codes.flatten().cpu().numpy())
+    values = dense_codes(codes).ravel()
     owners = np.repeat(labels.codes.cpu().numpy(), points.shape[1])
     h_t, ty = _entropies(values, counts_of(values), owners, labels.n_classes)
     return PooledInformation(h_t, ty, clipped, values.size)
 
 
 def label_entropy(y) -> float:
-    """Entropy H(Y) of the labels, in bits: the ceiling of I(T;Y).
+    """Entropy H(Y) of P integer, bool or string labels, in bits: the ceiling of I(T;Y).
 
-    Parameters
-    ----------
-    y : (P,) integer, bool or string labels
-
-    Returns
-    -------
-    float, 0 to log2 L; exactly 0 for one class.
-
-    Raises
-    ------
-    TypeError, ValueError
-        Labels of no supported kind, missing, empty or not one-dimensional.
-
-    Notes
-    -----
-    Cost: O(P log P) time. Notebook: 03
+    Exactly 0 for one class, at most log2 L. TypeError or ValueError for labels of no supported
+    kind, missing, empty or not one-dimensional. Notebook: 03
     """
     labels = _checks.as_labels(y)
     return _entropy_of_counts(np.array(labels.counts))
@@ -183,10 +164,6 @@ def uniform_edges(low: float, high: float, n_bins: int) -> np.ndarray:
     ------
     ValueError
         ``low >= high``, a bound that is not finite, ``n_bins < 1``.
-
-    Notes
-    -----
-    Cost: O(n_bins). Notebook: 03
     """
     n_bins = _checks.at_least_one("n_bins", n_bins)
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
@@ -212,10 +189,6 @@ def equal_mass_edges(t, n_bins: int) -> np.ndarray:
     TypeError, ValueError
         As `information` for ``t``; ``n_bins < 1``.
 
-    Notes
-    -----
-    Cost: O(P d log(P d)) time. Notebook: 03
-
     References
     ----------
     Shwartz-Ziv & Tishby, arXiv:1703.00810; Chelombiev et al., arXiv:1902.09037, Sec. 3.
@@ -229,9 +202,9 @@ def equal_mass_edges(t, n_bins: int) -> np.ndarray:
 
 
 def _bins(width, edges) -> Bins:
-    if edges is not None and width is not DEFAULT_WIDTH:
+    if edges is not None and width is not None:
         raise ValueError(f"give either width or edges; got both (width={width})")
-    return Bins.checked(width, edges)
+    return Bins.checked(DEFAULT_WIDTH if width is None else width, edges)
 
 
 def _entropies(symbols, counts, label_codes, n_classes: int) -> tuple[float, float]:

@@ -19,7 +19,7 @@ def measure(
     t,
     y,
     *,
-    width: float = binning.DEFAULT_WIDTH,
+    width: float | None = None,
     edges=None,
     noise_variance: float = 0.01,
     k: int = 2,
@@ -33,7 +33,7 @@ def measure(
     Parameters
     ----------
     t : (P, d) real array or tensor
-        Activations, one row a sample; NumPy or torch, any device (a GPU tensor stays there).
+        Activations, one row a sample; NumPy or torch, any device.
     y : (P,) integer, bool or string labels
     width, edges
         As in `binning.information`.

@@ -10,11 +10,11 @@ from scipy.special import digamma, gammaln
 from iblib.estimators import _checks, pairwise
 from iblib.estimators.rows import Rows, RowStatistics, one_group, sort_rows
 
-HIGH_DIMENSION = 10  # above this the bias of the estimate grows too fast to trust its value
+HIGH_DIMENSION = 10  # above, the bias is too large to trust the value (+1 nat at d = 20)
 
 
 class _Flags:
-    """What a reader must know beside the value."""
+    """When not to trust a value."""
 
     @property
     def degenerate(self) -> bool:
@@ -111,10 +111,9 @@ def information(
 
     Parameters
     ----------
-    t : (P, d) real array or tensor
-    y : (P,) integer, bool or string labels
-    k, epsilon
+    t, k, epsilon
         As in `entropy`.
+    y : (P,) integer, bool or string labels
     small_class : {"raise", "drop"}
         What to do with classes of k samples or fewer, which have no k-th neighbour: refuse, or
         leave them out of ``ty`` (of its H(T) too) and name them in ``dropped``. ``h_t`` is always
@@ -134,14 +133,7 @@ def information(
 
     Notes
     -----
-    Cost: O(P^2 d) time, O(P) memory beside a copy of the points; the class terms come from the same
-    distances.
-
-    References
-    ----------
-    As `entropy`.
-
-    Notebook: 05
+    Cost and references as `entropy`; the class terms come from the same distances. Notebook: 05
     """
     if small_class not in ("raise", "drop"):
         raise ValueError(f"small_class must be 'raise' or 'drop'; got small_class={small_class!r}")

@@ -1,11 +1,8 @@
 """From activations to symbols: the row of a sample's bins, as one number.
 
-Rows of many integers are never sorted: each is hashed, and rows of equal hash are compared, so that
-two samples share a symbol if and only if all their bins agree. Bins are integers, so -0.0 and 0.0
-share one.
-
-On the CPU a compiled loop quantises and hashes in one pass and stores no bins; elsewhere, and where
-bins do not fit 32 bits, torch operations do.
+A compiled loop quantises and hashes in one pass and stores no bins; rows of equal hash are compared
+bin by bin, so that two samples share a symbol if and only if all their bins agree. NumPy does what
+the loop cannot: unequal bins, and numbers of bins beyond 32 bits. A device's tensor is copied.
 """
 
 from dataclasses import dataclass
@@ -15,11 +12,9 @@ import numpy as np
 import torch
 
 from iblib.estimators import _checks
-from iblib.estimators._parallel import compiled, in_threads, runs_compiled, sixteenths
+from iblib.estimators._parallel import compiled, in_threads, sixteenths
 
-_BLOCK = 2**18  # values quantised or hashed at once; what a core's cache holds
 _COLUMNS = 2048  # columns hashed at once: their factors stay in the first cache
-_LARGEST_CODE = 2.0**62
 _DENSE = 2**22  # codes up to here are counted in a table, above by sorting
 
 
@@ -28,7 +23,7 @@ class Bins:
     """Bins of equal width, or between edges; one of the two is given."""
 
     width: float | None
-    edges: torch.Tensor | None  # (n_bins + 1,) float64, strictly increasing, on the CPU
+    edges: np.ndarray | None  # (n_bins + 1,) float64, strictly increasing
 
     @classmethod
     def checked(cls, width, edges) -> "Bins":
@@ -42,14 +37,14 @@ class Bins:
         steps_up = values[1:] > values[:-1]
         if not (steps_up.all() and np.isfinite(values).all()):
             raise ValueError("edges must be finite and strictly increasing; got edges that are not")
-        return cls(None, torch.from_numpy(values))
+        return cls(None, values)
 
     @property
     def are_equal(self) -> bool:
         """True where a bin's number can be had from its place: equal steps, but for rounding."""
         if self.edges is None:
             return True
-        edges = self.edges.numpy()
+        edges = self.edges
         with np.errstate(over="ignore", invalid="ignore"):  # too wide for a difference: a search
             steps = np.diff(edges)
             off_line = np.abs(edges - np.linspace(edges[0], edges[-1], len(edges))).max()
@@ -65,43 +60,45 @@ def row_symbols(values: torch.Tensor, bins: Bins) -> tuple[np.ndarray, int]:
     ValueError
         NaN or infinity among the values.
     """
-    values = _divisible(values, bins)
-    if runs_compiled(values) and bins.are_equal:
-        found = _compiled_symbols(values.numpy(), bins)
-        if found is not None:
-            return found
+    found = _compiled_symbols(_divisible(values, bins), bins) if bins.are_equal else None
+    if found is not None:
+        return found
     _checks.finite_points(values)
     codes, clipped = quantise(values, bins)
-    return symbols_of(codes), clipped
+    codes = dense_codes(codes).astype(np.int32, order="C")
+    rows = codes.view(f"V{4 * codes.shape[1]}")[:, 0]  # compared as bytes
+    return np.unique(rows, return_inverse=True)[1], clipped
 
 
-def quantise(values: torch.Tensor, bins: Bins) -> tuple[torch.Tensor, int]:
-    """Integer bin of every (finite) value, (P, d), and the number of values outside the edges."""
-    if bins.edges is None:
-        return _floor_codes(_divisible(values, bins), bins.width), 0
-    return _edge_codes(values, bins.edges.to(values.device))
+def quantise(values: torch.Tensor, bins: Bins) -> tuple[np.ndarray, int]:
+    """Bin of every (finite) value, (P, d) of any number type, and how many are outside the edges.
+
+    Raises
+    ------
+    ValueError
+        A width so small that a bin's number is no float64.
+    """
+    numbers = _divisible(values, bins)
+    if bins.edges is not None:
+        edges = bins.edges
+        codes = np.searchsorted(edges, numbers, side="right") - 1
+        clipped = np.count_nonzero((numbers < edges[0]) | (numbers > edges[-1]))
+        return np.clip(codes, 0, len(edges) - 2), int(clipped)
+    with np.errstate(over="ignore"):
+        codes = np.floor(numbers / numbers.dtype.type(bins.width))
+        if not np.abs(codes).max() < 2.0**62:
+            codes = np.floor(numbers.astype(np.float64) / bins.width)
+            if not np.isfinite(codes).all():
+                raise ValueError(f"width must keep t / width finite; got width={bins.width}")
+    return codes, 0
 
 
-def symbols_of(codes: torch.Tensor) -> np.ndarray:
-    """One number a row of integers, (P,) int64 from 0, equal if and only if the rows are."""
-    if codes.shape[1] == 1:
-        return dense_codes(codes[:, 0].cpu().numpy())
-    symbols = np.unique(_row_hashes(codes).cpu().numpy(), return_inverse=True)[1]
-    moved, example = (torch.from_numpy(rows).to(codes.device) for rows in _doubles(symbols))
-    height = max(1, _BLOCK // codes.shape[1])
-    for rows, others in zip(moved.split(height), example.split(height), strict=True):
-        if not torch.equal(codes[rows], codes[others]):
-            return torch.unique(codes, dim=0, return_inverse=True)[1].cpu().numpy()
-    return symbols
-
-
-def dense_codes(values: np.ndarray) -> np.ndarray:
-    """The same partition with int64 codes from 0, small enough to count."""
-    values = values.astype(np.int64)
-    low = values.min()
-    if int(values.max()) - int(low) < _DENSE:
-        return values - low
-    return np.unique(values, return_inverse=True)[1]
+def dense_codes(codes: np.ndarray) -> np.ndarray:
+    """Whole numbers of any type as int64 from 0, of the same shape, small enough to count."""
+    low = codes.min()
+    if float(codes.max()) - float(low) < _DENSE:
+        return (codes - low).astype(np.int64)
+    return np.unique(codes, return_inverse=True)[1].reshape(codes.shape)
 
 
 def counts_of(codes: np.ndarray) -> np.ndarray:
@@ -112,68 +109,11 @@ def counts_of(codes: np.ndarray) -> np.ndarray:
     return np.unique(codes, return_counts=True)[1]
 
 
-def _doubles(symbols: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows whose symbol stands for another row too, and that row."""
-    rows = np.arange(len(symbols))
-    example = np.zeros_like(symbols)
-    example[symbols] = rows
-    doubles = np.flatnonzero(example[symbols] != rows)
-    return doubles, example[symbols[doubles]]
-
-
-def _divisible(values: torch.Tensor, bins: Bins) -> torch.Tensor:
-    """float64 for widths that float32 does not hold."""
+def _divisible(values: torch.Tensor, bins: Bins) -> np.ndarray:
+    """As an array; float64 for widths that float32 does not hold."""
     limits = torch.finfo(values.dtype)
-    return values if limits.tiny <= (bins.width or 1.0) <= limits.max else values.double()
-
-
-# --- torch ----------------------------------------------------------------------------------------
-
-
-def _row_blocks(points: torch.Tensor):
-    height = max(1, _BLOCK // points.shape[1])
-    return [slice(i, i + height) for i in range(0, points.shape[0], height)]
-
-
-def _floor_codes(points: torch.Tensor, width: float) -> torch.Tensor:
-    low, high = torch.aminmax(points)
-    largest = max(abs(float(low)), abs(float(high))) / width
-    if largest >= _LARGEST_CODE:
-        return _ranked_codes(points, width)
-    dtype = torch.int32 if largest < 2.0**31 - 256 else torch.int64
-    codes = torch.empty_like(points, dtype=dtype)
-    # a tensor and not a number: devices may turn division by a number into a product, which puts
-    # values at bin edges elsewhere
-    divisor = torch.full((1,), width, dtype=points.dtype, device=points.device)
-    for block in _row_blocks(points):
-        codes[block] = torch.div(points[block], divisor).floor_()
-    return codes
-
-
-def _ranked_codes(points: torch.Tensor, width: float) -> torch.Tensor:
-    """Bins too far out for 64-bit integers, numbered in their order."""
-    quotient = torch.floor(points.to(torch.float64) / width)
-    if not torch.isfinite(quotient).all():
-        raise ValueError(f"width must keep t / width finite; got width={width}")
-    return torch.unique(quotient, return_inverse=True)[1].reshape(points.shape)
-
-
-def _edge_codes(points: torch.Tensor, edges: torch.Tensor) -> tuple[torch.Tensor, int]:
-    codes = torch.empty_like(points, dtype=torch.int32)
-    clipped = torch.zeros((), dtype=torch.int64, device=points.device)
-    last = len(edges) - 2
-    for block in _row_blocks(points):
-        values = points[block].to(torch.float64)
-        clipped += ((values < edges[0]) | (values > edges[-1])).sum()
-        inner = torch.bucketize(values, edges, right=True, out_int32=True) - 1
-        codes[block] = inner.clamp_(0, last)
-    return codes, int(clipped)
-
-
-def _row_hashes(codes: torch.Tensor) -> torch.Tensor:
-    """Multilinear hash of each row modulo 2^64."""
-    factors = torch.from_numpy(_factors(codes.shape[1]).astype(np.int64)).to(codes.device)
-    return torch.cat([(codes[block] * factors).sum(1) for block in _row_blocks(codes)])
+    fits = limits.tiny <= (bins.width or 1.0) <= limits.max
+    return (values if fits else values.double()).cpu().numpy()
 
 
 @lru_cache(maxsize=8)
@@ -183,12 +123,9 @@ def _factors(dimension: int) -> np.ndarray:
     return factors | np.uint32(1)
 
 
-# --- compiled -------------------------------------------------------------------------------------
-
-
 def _compiled_symbols(values: np.ndarray, bins: Bins) -> tuple[np.ndarray, int] | None:
     """`row_symbols` in one pass; None where a value is not finite or its bin beyond 32 bits."""
-    edges = np.empty(0) if bins.edges is None else bins.edges.numpy()
+    edges = np.empty(0) if bins.edges is None else bins.edges
     width = values.dtype.type(bins.width or 1.0)
     hashes, factors = np.zeros(len(values), np.uint64), _factors(values.shape[1])
 

@@ -11,9 +11,6 @@ from iblib.estimators import Measurement, binning, kde, label_entropy, measure
 from iblib.names import ESTIMATORS
 from iblib.views import View
 
-# Above this dimension the Kraskov estimate is known to be biased (notebook 05: +1 nat at d = 20).
-TRUSTED_DIMENSION = 10
-
 
 def layer_rows(
     views: list[View],
@@ -211,10 +208,10 @@ def _kde_rows(value: float, found, common: dict, name: str = "kde") -> list[dict
 
 
 def _kraskov_rows(k: int, found, common: dict) -> list[dict]:
-    common = common | {"zero_radius": found.zero_radius or 0}
-    if found.zero_radius:
+    common = common | {"zero_radius": found.zero_radius}
+    if found.degenerate:
         common["status"] = "degenerate"
-    elif common["dimension"] > TRUSTED_DIMENSION:
+    elif found.high_dimension:
         common["status"] = "high_dimension"
     rows = _estimate(common, "kraskov", k, found.h_t, found.ty)
     for row in rows:

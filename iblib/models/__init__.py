@@ -10,6 +10,9 @@
 - has ``measured_layers()``, name -> module whose output is measured.
 """
 
+import math
+from collections.abc import Callable
+
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -81,10 +84,13 @@ def count_parameters(network: nn.Module) -> int:
 
 def summary(network: nn.Module, input_shape: tuple[int, ...]) -> pd.DataFrame:
     """One row per measured layer: its module, the shape of its output and its dimension."""
-    shapes = {}
-    layers = network.measured_layers()
+    layers, shapes = network.measured_layers(), {}
+
+    def record(name: str) -> Callable:
+        return lambda module, inputs, output: shapes.update({name: tuple(output.shape[1:])})
+
     hooks = [
-        network.get_submodule(path).register_forward_hook(_shape_recorder(shapes, name))
+        network.get_submodule(path).register_forward_hook(record(name))
         for name, path in layers.items()
     ]
     was_training = network.training
@@ -95,18 +101,8 @@ def summary(network: nn.Module, input_shape: tuple[int, ...]) -> pd.DataFrame:
         network.train(was_training)
         for hook in hooks:
             hook.remove()
-    return pd.DataFrame(
-        {
-            "layer": list(layers),
-            "module": list(layers.values()),
-            "shape": [" x ".join(map(str, shapes[name])) for name in layers],
-            "dimension": [int(torch.tensor(shapes[name]).prod()) for name in layers],
-        }
-    )
-
-
-def _shape_recorder(shapes: dict, name: str):
-    def record(module: nn.Module, inputs: tuple, output: Tensor) -> None:
-        shapes[name] = tuple(output.shape[1:])
-
-    return record
+    rows = [
+        (name, path, " x ".join(map(str, shapes[name])), math.prod(shapes[name]))
+        for name, path in layers.items()
+    ]
+    return pd.DataFrame(rows, columns=["layer", "module", "shape", "dimension"])

@@ -87,14 +87,9 @@ class MLP(nn.Module):
     def forward_many(self, weights: dict[str, Tensor], x: Tensor) -> Tensor:
         """Logits (members, batch, out) of many networks of this shape, each on its own batch.
 
-        The same as ``torch.func.vmap`` over ``functional_call``, in a third of the time: at these
-        widths the calls cost more than the products.
-
-        Parameters
-        ----------
-        weights : dict
-            The state of the networks, stacked along a leading member axis.
-        x : Tensor, shape (members, batch, sizes[0])
+        ``weights`` is their state, stacked along a leading member axis; x (members, batch,
+        sizes[0]). As ``torch.func.vmap`` over ``functional_call``, with fewer calls: at these
+        widths they cost more than the products.
         """
         x = x.mT.contiguous()  # samples last: rows as long as the batch, not as the width
         for i in range(len(self.linear)):

@@ -243,7 +243,7 @@ class _Training:
         return losses.view(y.shape).mean(dim=1)
 
     @torch.no_grad()
-    def _evaluate(self, split: _Split) -> tuple[np.ndarray, np.ndarray]:
+    def _evaluate(self, split: _Split) -> tuple[list[float], list[float]]:
         """Loss and accuracy of each member on one split, in evaluation mode."""
         loss = torch.zeros(self.members.n, device=self.device)
         right = torch.zeros(self.members.n, device=self.device)
@@ -251,37 +251,25 @@ class _Training:
             output = self.members.on_same(x)
             target = y.expand(self.members.n, *y.shape)
             loss += self._loss(output, target) * len(y)
-            if not y.is_floating_point():
-                right += (output.argmax(-1) == target).sum(1)
-            else:
-                right += torch.nan  # regression has no accuracy
+            # regression has no accuracy
+            right += torch.nan if y.is_floating_point() else (output.argmax(-1) == target).sum(1)
         n = len(split)
-        return (loss / n).cpu().numpy(), (right / n).cpu().numpy()
+        return (loss / n).tolist(), (right / n).tolist()
 
     def _record(self, epoch: int) -> None:
         if epoch in self.evaluated:
             self.members.train(False)
             for name, split in self.splits.items():
                 if len(split):
-                    self._append(epoch, name, *self._evaluate(split))
+                    about = [epoch, epoch * self.updates_per_epoch, name]
+                    each = enumerate(zip(*self._evaluate(split), strict=True))
+                    self.history += [[member, *about, *found] for member, found in each]
         if epoch in self.stored:
             save_tensors(self.run.weights_path(epoch), self.members.state())
         if epoch in self.stored or time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
             self._save_state()
 
-    def _append(self, epoch: int, split: str, loss: np.ndarray, accuracy: np.ndarray) -> None:
-        updates = epoch * self.updates_per_epoch
-        for member in range(self.members.n):
-            row = [member, epoch, updates, split, float(loss[member]), float(accuracy[member])]
-            self.history.append(row)
-
     def _save_state(self) -> None:
-        self.resume.save(
-            {
-                "members": self.members.state(),
-                "optimizer": self.optimizer.state_dict(),
-                "epoch": self.epoch,
-                "history": self.history,
-            }
-        )
+        state = {"members": self.members.state(), "optimizer": self.optimizer.state_dict()}
+        self.resume.save(state | {"epoch": self.epoch, "history": self.history})
         self.saved_at = time.monotonic()

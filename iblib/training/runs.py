@@ -40,26 +40,13 @@ def epochs_in(folder: Path) -> list[int]:
 
 @dataclass(frozen=True)
 class Run:
-    """One training run on disk, finished or not.
+    """One training run on disk, finished or not."""
 
-    Parameters
-    ----------
-    folder : Path
-        ``runs/<key>``.
-    config : RunConfig
-    dataset : str
-        Name of the data set.
-    fingerprint : str
-        The data set's fingerprint.
-    options : dict
-        The model's arguments, classes and channels included.
-    """
-
-    folder: Path
+    folder: Path  # runs/<key>
     config: RunConfig
-    dataset: str
-    fingerprint: str
-    options: dict[str, Any]
+    dataset: str  # name of the data set
+    fingerprint: str  # of the data set
+    options: dict[str, Any]  # the model's arguments, classes and channels included
 
     @property
     def key(self) -> str:
@@ -167,9 +154,8 @@ class Run:
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         """Names and shapes of this run's weights."""
         network = build(self.config.model, self.config.activation, **self.options)
-        n = self.config.n_seeds
-        one = _shapes_of(network.state_dict())
-        return {name: (n, *shape) for name, shape in one.items()} if n > 1 else one
+        members = () if self.config.n_seeds == 1 else (self.config.n_seeds,)
+        return {name: members + shape for name, shape in _shapes_of(network.state_dict()).items()}
 
     def forget(self) -> None:
         """Delete what training and measuring have stored."""
@@ -181,17 +167,9 @@ class Run:
 
     def write_config(self) -> None:
         """Write config.json, and beside it what the key leaves out: versions, threads, CPU."""
-        files.write_json(
-            self.folder / "config.json",
-            {
-                "key": self.key,
-                "format": RUN_FORMAT,
-                "config": asdict(self.config),
-                "dataset": self.dataset,
-                "fingerprint": self.fingerprint,
-                "options": self.options,
-            },
-        )
+        about = {"key": self.key, "format": RUN_FORMAT, "config": asdict(self.config)}
+        data = {"dataset": self.dataset, "fingerprint": self.fingerprint}
+        files.write_json(self.folder / "config.json", about | data | {"options": self.options})
         files.write_json(self.folder / "environment.json", environment())
 
     @classmethod
