@@ -9,6 +9,7 @@ do.
 import io
 import json
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -173,29 +174,16 @@ def _load(data: str) -> Dataset:
 
 
 def run_one(
-    spec: Mapping[str, Any],
-    *,
-    home: str | Path,
-    runs_dir: str | Path,
-    device: str = "cpu",
+    spec: Mapping[str, Any], *, runs_dir: str | Path, device: str = "cpu", home: str = ""
 ) -> str:
     """Train and measure one spec on one thread, as far as ``runs_dir`` does not hold it yet.
 
-    Parameters
-    ----------
-    spec : mapping
-    home : path
-        Folder whose data/ holds audio and spectrograms.
-    runs_dir : path
-        Folder of all runs.
-    device : {"cpu", "cuda"}
-
-    Returns
-    -------
-    str
-        The run's status, ``finished`` or ``diverged``.
+    ``home`` is the folder whose data/ holds audio and spectrograms, where a worker of another
+    machine is to be told. Returns the run's status, ``finished`` or ``diverged``.
     """
-    with one_thread(), paths.rooted(Path(home)):
+    if home:
+        os.environ["IBLIB_HOME"] = home
+    with one_thread():
         dataset = _load(canonical_json(spec["data"]))
         config = RunConfig.from_dict(spec["run"])
         run = train(config, dataset, runs_dir=Path(runs_dir), device=device, progress=False)
@@ -232,10 +220,9 @@ def run_all(
     ----------
     specs : iterable of mappings
     out : path
-        Folder of the tables; ``failures.jsonl`` in it lists what failed. Outside a checkout, or
-        where that cannot be written, runs/ and data/ are in it, too.
+        ``failures.jsonl`` in this folder lists what failed.
     runs_dir : path, optional
-        Folder of all runs; the checkout's by default.
+        Folder of all runs; ``paths.runs_dir()`` by default.
     jobs : int
         Runs at once on this machine; 1 needs no Dask.
     scheduler : str, optional
@@ -255,13 +242,11 @@ def run_all(
         For settings or data that cannot be used, before anything is trained.
     """
     check_device(device)
-    home, out = paths.home(out), Path(out).resolve()
-    runs_dir = Path(runs_dir or home / "runs").resolve()
-    with paths.rooted(home):
-        outcomes = check(specs, runs_dir)
+    runs_dir = Path(runs_dir or paths.runs_dir()).resolve()
+    outcomes = check(specs, runs_dir)
     missing = {key: outcome for key, outcome in outcomes.items() if not outcome.is_done}
     outcomes |= {k: replace(o, status="reused") for k, o in outcomes.items() if k not in missing}
-    settings = {"home": str(home), "runs_dir": str(runs_dir), "device": device}
+    settings = {"runs_dir": str(runs_dir), "device": device}
     ended = _execute({k: o.spec for k, o in missing.items()}, settings, jobs, scheduler)
     for number, end in enumerate(ended, start=len(outcomes) - len(missing) + 1):
         outcome = replace(outcomes[end.key], status=end.status, seconds=end.seconds)
@@ -272,7 +257,7 @@ def run_all(
         if on_done:
             on_done(number, len(outcomes), outcome)
     result = SweepResult(list(outcomes.values()))
-    _write_failures(result, out / "failures.jsonl")
+    _write_failures(result, Path(out) / "failures.jsonl")
     return result
 
 
@@ -284,6 +269,7 @@ def _execute(
             yield cluster.timed(key, run_one, (spec,), settings)
         return
     tasks = {key: (spec,) for key, spec in specs.items()}
+    settings["home"] = str(paths.home().resolve())
     yield from cluster.run_tasks(
         run_one, tasks, settings, jobs=min(jobs, len(tasks)), scheduler=scheduler
     )

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+import iblib
 from iblib.config import MeasureConfig
 from iblib.information_plane.rows import epoch_rows
 from iblib.names import ESTIMATORS, MEASURABLE, PARAMETERS, estimator_named
@@ -18,8 +19,17 @@ def test_names_import_nothing_heavy():
     assert done.stdout.strip() == "set()", done.stderr
 
 
+def test_public_names_are_listed_and_load_when_they_are_used():
+    assert set(iblib.__all__) <= set(dir(iblib))
+    assert {"measure", "measure_model", "Checkpoints", "select", "plane_grid"} <= set(iblib.__all__)
+    for name in iblib.__all__:
+        assert getattr(iblib, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'measures'"):
+        _ = iblib.measures
+
+
 def test_a_measurement_writes_what_the_records_say():
-    kinds = {"width": 0.5, "run": 4, "epoch": 4, "net_input": 4, "equal_mass": 4, "pooled": 0.5}
+    kinds = {"width": 0.5, "run": 4, "epoch": 4, "net_input": 4, "pooled": 0.5}
     bins = [{"kind": kind, "value": value} for kind, value in kinds.items()]
     config = MeasureConfig.from_dict({"bins": bins, "relative_noise": [0.1]})
     rng = np.random.default_rng(0)
