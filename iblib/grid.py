@@ -56,10 +56,8 @@ def _product(table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for name, value in table.items():
         if value == []:
             raise ConfigError(f"{name} = [] leaves no run: a list is a choice of values")
-        if isinstance(value, Mapping):
-            choices.append(list(_product(value)))
-        else:
-            choices.append(value if isinstance(value, list) else [value])
+        one = _product(value) if isinstance(value, Mapping) else [value]
+        choices.append(value if isinstance(value, list) else one)
     for values in itertools.product(*choices):
         yield dict(zip(table, values, strict=True))
 

@@ -24,7 +24,7 @@ from iblib.activations import layers_to_measure
 from iblib.config import ConfigError, MeasureConfig, RunConfig, canonical_json, key_of
 from iblib.datasets.base import DataError, Dataset
 from iblib.grid import Spec, labels, normalised
-from iblib.information_plane import measure_run, stored_table, write_table
+from iblib.information_plane import about_run, measure_run, stored_table, write_table
 from iblib.training import Run, model_options, train
 from iblib.training.members import Members
 from iblib.views import VIEWS
@@ -34,29 +34,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run of a sweep with one measurement of it, and how it ended.
-
-    Parameters
-    ----------
-    spec : dict
-    label : str
-        The settings that tell it from the other runs of the sweep.
-    run : Run
-        Its folder is ``runs/<key>``.
-    status : str
-        ``finished``, ``diverged``, ``reused`` (whole before the sweep) or ``failed``.
-    seconds : float
-        Its own; 0 where its process died.
-    error : str
-        Why it failed.
-    """
+    """One run of a sweep with one measurement of it, and how it ended."""
 
     spec: Spec
-    label: str
+    label: str  # the settings that tell it from the other runs of the sweep
     run: Run
-    status: str = ""
-    seconds: float = 0.0
-    error: str = ""
+    status: str = ""  # finished, diverged, reused (whole before the sweep) or failed
+    seconds: float = 0.0  # its own; 0 where its process died
+    error: str = ""  # why it failed
 
     @property
     def id(self) -> str:
@@ -75,9 +60,6 @@ class Outcome:
         """Whether the run has ended, and it and its table are as they were written."""
         ended = not self.run.damage() and self.run.status["status"] != "unfinished"
         return ended and self.planes is not None
-
-
-OnDone = Callable[[int, int, Outcome], None]
 
 
 @dataclass(frozen=True)
@@ -108,10 +90,7 @@ def check_device(device: str) -> None:
 def check(specs: Iterable[Mapping[str, Any]], runs_dir: Path) -> dict[str, Outcome]:
     """Load every data set once and try every network on it, before anything is trained.
 
-    Returns
-    -------
-    dict
-        By id, in order: outcomes without a status.
+    Returns outcomes without a status by id, in order.
 
     Raises
     ------
@@ -123,8 +102,8 @@ def check(specs: Iterable[Mapping[str, Any]], runs_dir: Path) -> dict[str, Outco
     for spec, label in zip(specs, labels(specs), strict=True):
         dataset, config = _load(canonical_json(spec["data"])), RunConfig.from_dict(spec["run"])
         options = _checked_options(config, dataset, spec["measure"])
-        key = config.key(dataset.fingerprint)
-        run = Run(runs_dir / key, config, dataset.name, dataset.fingerprint, options)
+        folder = runs_dir / config.key(dataset.fingerprint)
+        run = Run(folder, config, dataset.name, dataset.fingerprint, options)
         outcome = Outcome(spec, label, run)
         found[outcome.id] = outcome
     return found
@@ -212,7 +191,7 @@ def run_all(
     jobs: int = 1,
     scheduler: str | None = None,
     device: str = "cpu",
-    on_done: OnDone | None = None,
+    on_done: Callable[[int, int, Outcome], None] | None = None,
 ) -> SweepResult:
     """Do every run that is not whole yet.
 
@@ -286,10 +265,7 @@ def _write_failures(result: SweepResult, path: Path) -> None:
 def write_tables(result: SweepResult, out: str | Path) -> str:
     """Combine all runs into ``planes.csv`` and ``history.csv``, in the order of the specs.
 
-    Returns
-    -------
-    str
-        Digest of both tables: equal for equal results, however they were computed.
+    Returns a digest of both: equal for equal results, however they were computed.
     """
     done = [outcome for outcome in result.outcomes if outcome.status != "failed"]
     runs = {outcome.run.key: outcome.run for outcome in done}  # one may be measured twice
@@ -303,19 +279,11 @@ def write_tables(result: SweepResult, out: str | Path) -> str:
 
 
 def _history(run: Run) -> str:
-    config, columns = run.config, run.history.drop(columns="member")
-    about = {
-        "run": run.key,
-        "dataset": run.dataset,
-        "model": config.name,
-        "activation": config.activation,
-        "batch_mode": config.batch_mode,
-        "seed": config.seed + run.history["member"],
-    }
-    for place, (name, value) in enumerate(about.items()):
-        columns.insert(place, name, value)
+    about = about_run(run)
+    table = run.history.assign(**about, status=run.status["status"])
+    table["seed"] += table.pop("member")
     buffer = io.StringIO()
-    write_table(columns.assign(status=run.status["status"]), buffer)
+    write_table(table[[*about, *table.columns.drop(list(about))]], buffer)
     return buffer.getvalue()
 
 

@@ -94,7 +94,7 @@ class _Way:
 
 def _way(ax: Axes, rows: pd.DataFrame, look: LayerStyle, line: str) -> _Way:
     mean = seed_mean(rows)
-    seeds = {int(e): one[["x", "y"]].to_numpy() for e, one in rows.groupby("epoch")}
+    seeds = {e: one[["x", "y"]].to_numpy() for e, one in rows.groupby("epoch")}
     moving = {"animated": True, "color": look.colour}
     (path,) = ax.plot([], [], lw=1.4, alpha=0.45, ls=line, **moving)
     (dots,) = ax.plot([], [], ".", ms=3.5, alpha=0.55, zorder=3, **moving)
@@ -169,8 +169,7 @@ def _plane(ax: Axes, panel: Panel, points: pd.DataFrame, styles: dict, ways: str
     limits = panel.limits or plane_limits(panel.table, panel.estimator, panel.bound)
     ax.set_title(panel.title)
     still_plane(ax, points, limits)
-    line = estimator_named(panel.estimator).line
-    groups = points.groupby(ways, sort=False)
+    line, groups = estimator_named(panel.estimator).line, points.groupby(ways, sort=False)
     found = [_way(ax, rows, styles[name], line) for name, rows in groups]
     place = {"transform": ax.transAxes, "ha": "left", "va": "top", "fontsize": 9}
     text = ax.text(0.03, 0.9, "", weight="bold", color="0.2", animated=True, **place)
@@ -188,9 +187,8 @@ def _accuracies(ax: Axes, history: pd.DataFrame, points: pd.DataFrame) -> Callab
     runs = history[history["run"].isin(set(points["run"])) & history["seed"].isin(points["seed"])]
     curves = {}
     for split, line in (("training", "-"), ("test", "--")):
-        rows = runs[runs["split"] == split]
-        if rows["accuracy"].notna().any():
-            mean = rows.groupby("epoch")["accuracy"].mean()
+        mean = runs[runs["split"] == split].groupby("epoch")["accuracy"].mean()
+        if mean.notna().any():
             ax.plot(mean.index, mean, ls=line, lw=1.1, color="0.3", label=split)
             curves[split] = mean
     ax.set(ylim=(0, 1.5), yticks=(0, 0.5, 1), ylabel="accuracy")
