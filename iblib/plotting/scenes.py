@@ -60,9 +60,9 @@ class Scene:
                 artist.draw(self.canvas.get_renderer())
         return pixels(self.canvas)
 
-    def still_figure(self, step=None) -> Figure:
-        """The whole figure at one step, by default the last: the static twin, to be saved."""
-        self.move(self.steps[-1] if step is None else step)
+    def still_figure(self, step) -> Figure:
+        """The whole figure at one step: the static twin, to be saved."""
+        self.move(step)
         for artist in self.moving:
             artist.set_animated(False)
         self.moving = []  # frames would miss them from here on

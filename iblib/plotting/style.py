@@ -171,9 +171,8 @@ def epoch_norm(epochs: Iterable[int]) -> LogNorm:
     return LogNorm(vmin=1, vmax=max(max(epochs, default=0) + 1, 2))
 
 
-def epoch_colours(epochs: Sequence[int], norm: LogNorm | None = None) -> np.ndarray:
+def epoch_colours(epochs: Sequence[int], norm: LogNorm) -> np.ndarray:
     """Cividis colours of epochs, ``(n, 4)`` RGBA in [0, 1]."""
-    norm = norm or epoch_norm(epochs)
     return plt.get_cmap(EPOCH_CMAP)(norm(np.asarray(epochs, dtype=float) + 1))
 
 

@@ -153,13 +153,6 @@ def facets(
     return out
 
 
-def shortened(label: object, most: int = 20) -> str:
-    """A class's or file's name as a label: cut with an ellipsis, and never read as mathematics."""
-    text = str(label)
-    text = text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
-    return text.replace("$", r"\$")
-
-
 def shown_name(value: object) -> str:
     """An activation, or a name that holds one, as a reader says it."""
     return str(value).replace("relu", "ReLU")
