@@ -4,19 +4,49 @@
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # for editors
+    from iblib.config import Binning, MeasureConfig
+    from iblib.estimators import measure
+    from iblib.information_plane import measure_model
+    from iblib.plotting import over_epochs_grid, plane_grid, plane_player, plot_plane, save_figure
+    from iblib.summaries import select
+    from iblib.training import Checkpoints
 
 __version__ = "0.1.0"
 
-_ROOM_OF = {
-    "Checkpoints": "iblib.training",
-    "measure": "iblib.estimators",
-    "measure_model": "iblib.information_plane",
+_ROOMS = {
+    "config": ("Binning", "MeasureConfig"),
+    "estimators": ("measure",),
+    "information_plane": ("measure_model",),
+    "plotting": ("over_epochs_grid", "plane_grid", "plane_player", "plot_plane", "save_figure"),
+    "summaries": ("select",),
+    "training": ("Checkpoints",),
 }
 
-__all__ = ["Checkpoints", "__version__", "measure", "measure_model"]
+__all__ = [
+    "Binning",
+    "Checkpoints",
+    "MeasureConfig",
+    "__version__",
+    "measure",
+    "measure_model",
+    "over_epochs_grid",
+    "plane_grid",
+    "plane_player",
+    "plot_plane",
+    "save_figure",
+    "select",
+]
 
 
 def __getattr__(name: str):
-    if name in _ROOM_OF:
-        return getattr(import_module(_ROOM_OF[name]), name)
+    for room, names in _ROOMS.items():
+        if name in names:
+            return getattr(import_module(f"iblib.{room}"), name)
     raise AttributeError(f"module 'iblib' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -75,9 +75,11 @@ def sweep(grid, out, jobs, scheduler, device):
     On a cluster: --scheduler takes the address of any Dask scheduler, tcp:// or tls://, whose
     workers see the same folders (docs/platforms.md).
     """
+    from iblib import paths
     from iblib.grid import read_grid
     from iblib.sweep import run_all, write_tables
 
+    paths.settle(out)
     echo = RunEcho()
     result = run_all(
         read_grid(grid), out=out, jobs=jobs, scheduler=scheduler, device=device, on_done=echo

@@ -71,25 +71,19 @@ def run_tasks(
     suspects every task that waits for it. A scheduler gets them all, since its workers may come and
     go. A task whose worker died is run once more at the end, alone, and given up if it dies again.
 
-    Parameters
-    ----------
-    function : callable
-        Importable by the workers, and idempotent: a result can be lost with the worker that had it.
-    tasks : mapping
-        Key -> arguments; the key is Dask's own, so that one task is never run twice at a time.
-    settings : mapping
-        Keyword arguments of all tasks.
-    jobs : int
-        Worker processes of one thread each, where no scheduler is given.
-    scheduler : str, optional
-        Address, such as ``tcp://host:8786``.
+    The function is importable by the workers, and idempotent: a result can be lost with the worker
+    that had it. Keys are Dask's own, so that one task is never run twice at a time. ``jobs`` worker
+    processes have one thread each; ``scheduler`` is an address, such as ``tcp://host:8786``.
 
     Raises
     ------
     ConfigError
         Where Dask is not installed, or no scheduler with workers answers in time.
     """
-    distributed = _distributed()
+    try:
+        import distributed
+    except ImportError as error:
+        raise ConfigError("--jobs and --scheduler need Dask: pip install 'iblib[dask]'") from error
     with _client(distributed, jobs, scheduler) as client:
         run = partial(_run, distributed, client, function, settings)
         died: list[str] = []
@@ -138,14 +132,6 @@ def _result(distributed, future, mark: str) -> Ended:
     return Ended(future.key.removesuffix(mark), "failed", error, 0.0)
 
 
-def _distributed():
-    try:
-        import distributed
-    except ImportError as error:
-        raise ConfigError("--jobs and --scheduler need Dask: pip install 'iblib[dask]'") from error
-    return distributed
-
-
 @contextmanager
 def _client(distributed, jobs: int, scheduler: str | None) -> Iterator[Any]:
     import dask
@@ -177,17 +163,15 @@ def _require_workers(distributed, address: str) -> None:
 
     async def ask() -> None:
         security = distributed.security.Security().get_connection_args("client")
-        async with distributed.rpc(address, connection_args=security) as scheduler:
-            while not answer.get("workers"):
-                answer.update(await scheduler.identity())
-                await asyncio.sleep(0.2)
-
-    async def ask_in_time() -> None:
-        await asyncio.wait_for(ask(), SCHEDULER_SECONDS)
+        async with asyncio.timeout(SCHEDULER_SECONDS):
+            async with distributed.rpc(address, connection_args=security) as scheduler:
+                while not answer.get("workers"):
+                    answer.update(await scheduler.identity())
+                    await asyncio.sleep(0.2)
 
     try:
         with ThreadPoolExecutor(1) as thread:  # a notebook's own loop is running in this one
-            thread.submit(asyncio.run, ask_in_time()).result()
+            thread.submit(asyncio.run, ask()).result()
     except Exception as error:  # of many kinds: whatever is at that address
         what = "no Dask scheduler answers"
         if answer.get("type") == "Scheduler":

@@ -41,18 +41,9 @@ def run_cli(
     """Run a command line; what the user can mend is one line, what is our fault a traceback.
 
     Exit codes: 0 done, 2 a setting, data or a file of the user cannot be used, 130 interrupted;
-    commands end with ``sys.exit(1)`` where a run failed.
-
-    Parameters
-    ----------
-    group : click.Group
-        With ``debug_option``.
-    arguments : sequence of str, optional
-        Those of this process by default.
-    prog_name : str
-        What the help calls the program.
-    known : mapping, optional
-        Further exceptions that are told in one line, and their exit codes.
+    commands end with ``sys.exit(1)`` where a run failed. The group has ``debug_option``; arguments
+    are those of this process by default; ``known`` are further exceptions that are told in one
+    line, and their exit codes.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     state = SimpleNamespace(debug=False)
@@ -131,15 +122,12 @@ class StepEcho:
     def __init__(self):
         self._made, self._first, self._begun = time.monotonic(), 0, 0.0
 
-    def __call__(self, number: int, total: int, name: str, seconds: float) -> None:
-        self._line(number, total, name, seconds)
-
     @property
     def total(self) -> str:
         """The time since this was made."""
         return duration(time.monotonic() - self._made)
 
-    def _line(self, number: int, total: int, name: str, seconds: float, more: str = "") -> None:
+    def __call__(self, number: int, total: int, name: str, seconds: float, more: str = "") -> None:
         left = self._left(number, total, seconds)
         told = ", ".join(filter(None, [more, left and f"{left} left"]))
         text = f"[{number:3d}/{total:3d}] {name:44s} {seconds:7.1f} s  {told}"
@@ -162,14 +150,12 @@ class RunEcho(StepEcho):
     Called as ``echo(number, total, outcome)`` with an ``iblib.sweep.Outcome``.
     """
 
-    def __init__(self):
-        super().__init__()
-        self._n_failed = 0
+    _n_failed = 0
 
     def __call__(self, number: int, total: int, outcome) -> None:
         self._n_failed += outcome.status == "failed"
         name = f"{outcome.status:8s} {outcome.label}"
         more = f"{self._n_failed} failed" if self._n_failed else ""
-        self._line(number, total, name, outcome.seconds, more)
+        super().__call__(number, total, name, outcome.seconds, more)
         if outcome.error:
             click.echo(f"          {' '.join(outcome.error.split())}")

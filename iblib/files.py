@@ -118,13 +118,7 @@ def write_sealed(path: Path, write: Callable[[BinaryIO], None]) -> None:
 
 
 def read_sealed(path: Path) -> bytes:
-    """Payload of a sealed file.
-
-    Raises
-    ------
-    DamagedFileError
-        Where the file is truncated, altered, or was never sealed.
-    """
+    """Payload of a sealed file; ``DamagedFileError`` if it was truncated, altered, never sealed."""
     head, _, payload = path.read_bytes().partition(b"\n")
     if head != _SEAL + hashlib.sha256(payload).hexdigest().encode():
         raise DamagedFileError(f"{path} is damaged: its checksum does not match")

@@ -56,10 +56,8 @@ def _product(table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for name, value in table.items():
         if value == []:
             raise ConfigError(f"{name} = [] leaves no run: a list is a choice of values")
-        if isinstance(value, Mapping):
-            choices.append(list(_product(value)))
-        else:
-            choices.append(value if isinstance(value, list) else [value])
+        one = _product(value) if isinstance(value, Mapping) else [value]
+        choices.append(value if isinstance(value, list) else one)
     for values in itertools.product(*choices):
         yield dict(zip(table, values, strict=True))
 
@@ -111,36 +109,52 @@ def _check_types(table: str, taken_by: Callable, settings: Mapping[str, Any]) ->
 
 
 def labels(specs: Iterable[Spec]) -> list[str]:
-    """What tells each spec from the others: the fewest settings, taken in turn, that do."""
+    """What tells each spec from the others: the fewest settings, taken in turn, that do.
+
+    A long value is told by its number among those of the sweep, and the end of a long label by the
+    number of its run.
+    """
     flat = [_flat(spec) for spec in specs]
-    names = dict.fromkeys((*_FIRST, *(name for settings in flat for name in settings)))
     chosen: list[str] = []
     found = [""] * len(flat)
-    for name in names:
-        tried = [
-            f"{label}\0{settings.get(name)}" for label, settings in zip(found, flat, strict=True)
-        ]
+    for name in sorted({*_FIRST, *(name for settings in flat for name in settings)}, key=_turn):
+        tried = [f"{label}\0{one.get(name)}" for label, one in zip(found, flat, strict=True)]
         if len(set(tried)) > len(set(found)):
             chosen.append(name)
             found = tried
     chosen = chosen or list(_FIRST[:2])
-    return [
-        " ".join(_told(name, settings[name]) for name in chosen if settings.get(name) is not None)
-        for settings in flat
+    values = {name: list(dict.fromkeys(str(one.get(name)) for one in flat)) for name in chosen}
+    told = [
+        " ".join(
+            _told(name, one[name], values[name]) for name in chosen if one.get(name) is not None
+        )
+        for one in flat
     ]
+    return [label if len(label) <= 60 else f"{label[:50]}… {n}" for n, label in enumerate(told, 1)]
+
+
+def _turn(name: str) -> tuple[int, int, str]:
+    """Place of a setting among those of a label: the run's own before its data and measurement."""
+    first = _FIRST.index(name) if name in _FIRST else len(_FIRST)
+    return first, ("run", "data", "measure").index(name.partition(".")[0]), name
 
 
 def _flat(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     """Settings of nested tables by dotted names."""
     flat: dict[str, Any] = {}
     for name, value in settings.items():
-        inner = _flat(value, f"{above}{name}.") if isinstance(value, Mapping) else None
-        flat |= {f"{above}{name}": value} if inner is None else inner
+        flat |= (
+            _flat(value, f"{above}{name}.") if isinstance(value, dict) else {above + name: value}
+        )
     return flat
 
 
-def _told(name: str, value: Any) -> str:
+def _told(name: str, value: Any, values: list[str]) -> str:
+    text = str(value)
     if isinstance(value, list):
         parts = [list(one.values()) if isinstance(one, dict) else [one] for one in value]
-        value = ",".join(":".join(map(str, part)) for part in parts) or "all"
-    return str(value) if name in _FIRST[:2] else f"{name.rpartition('.')[2]}={value}"
+        text = ",".join(":".join(map(str, part)) for part in parts) or "all"
+    short = name.rpartition(".")[2]
+    if len(text) > 20:
+        return f"{short} {values.index(str(value)) + 1}"
+    return text if name in _FIRST[:2] else f"{short}={text}"

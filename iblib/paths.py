@@ -1,22 +1,17 @@
 """Where things live: the checkout's own folders, or those of whoever works without one."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 
-_rooted: ContextVar[Path | None] = ContextVar("root", default=None)
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def root() -> Path:
-    """Folder that holds runs/ and data/; in a checkout also notebooks/ and results/.
+    """The checkout, with notebooks/ and results/: ``IBLIB_ROOT``, or the one this code is from.
 
-    ``IBLIB_ROOT`` if it is set, else the checkout this package is imported from, else (an
-    installation outside a checkout) the current folder.
+    The current folder where there is neither (an installation outside a checkout).
     """
-    if chosen := _rooted.get() or os.environ.get("IBLIB_ROOT"):
+    if chosen := os.environ.get("IBLIB_ROOT"):
         return Path(chosen)
     return _CHECKOUT if has_home() else Path.cwd()
 
@@ -26,27 +21,25 @@ def has_home() -> bool:
     return "IBLIB_ROOT" in os.environ or (_CHECKOUT / "pyproject.toml").is_file()
 
 
-def home(out: str | Path) -> Path:
-    """Folder that holds a sweep's runs/ and data/: ``root``, or ``out`` without one to write to."""
-    can_write = has_home() and (os.access(root(), os.W_OK) or not root().exists())
-    return (root() if can_write else Path(out).expanduser()).resolve()
+def settle(out: str | Path) -> None:
+    """Put runs/ and data/ into a command's ``--out``, if ``root`` is no checkout to write to.
+
+    ``IBLIB_HOME`` says so to this process and to those it starts.
+    """
+    if not has_home() or (root().exists() and not os.access(root(), os.W_OK)):
+        os.environ["IBLIB_HOME"] = str(Path(out).expanduser().resolve())
 
 
-@contextmanager
-def rooted(folder: Path) -> Iterator[None]:
-    """Within the block (in this thread) ``folder`` is the root."""
-    token = _rooted.set(folder)
-    try:
-        yield
-    finally:
-        _rooted.reset(token)
+def home() -> Path:
+    """Folder that holds runs/ and data/: where a command settled, else ``root``."""
+    return Path(os.environ.get("IBLIB_HOME") or root())
 
 
 def runs_dir() -> Path:
     """Folder of the trained runs, one folder per key (made, not tracked)."""
-    return root() / "runs"
+    return home() / "runs"
 
 
 def data_dir() -> Path:
     """Folder of audio and of the mel cache (made, not tracked)."""
-    return root() / "data"
+    return home() / "data"

@@ -53,14 +53,9 @@ def compression(table: pd.DataFrame) -> pd.DataFrame:
 def processing_violations(table: pd.DataFrame, *, tolerance: float = 0.01) -> pd.DataFrame:
     """How often an estimate breaks the data-processing inequality between consecutive layers.
 
-    I(X;T) of a later layer can never be above an earlier one's; an estimate can.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Plane rows of one view; layers appear in network order.
-    tolerance : float
-        Bits by which the later layer must be larger to count.
+    I(X;T) of a later layer can never be above an earlier one's; an estimate can. The table holds
+    one view, and layers in network order; what is larger by less than ``tolerance`` bits does not
+    count.
 
     Returns
     -------
@@ -143,17 +138,9 @@ def rank_correlation(
 ) -> dict[str, float]:
     """Spearman's correlation of two columns with a 95 % interval.
 
-    The interval is a percentile bootstrap over whole groups: seeds of one setting are alike, so
-    that resampling them one by one would make the interval too short.
-
-    Parameters
-    ----------
-    table : DataFrame
-    x, y : str
-        Columns.
-    groups : list of str
-        Columns that tell the settings apart.
-    n_resamples, seed : int
+    The interval is a percentile bootstrap over whole ``groups`` (settings, told apart by these
+    columns): seeds of one setting are alike, so that resampling them one by one would make the
+    interval too short.
 
     Returns
     -------

@@ -9,6 +9,7 @@ do.
 import io
 import json
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from iblib.activations import layers_to_measure
 from iblib.config import ConfigError, MeasureConfig, RunConfig, canonical_json, key_of
 from iblib.datasets.base import DataError, Dataset
 from iblib.grid import Spec, labels, normalised
-from iblib.information_plane import measure_run, stored_table, write_table
+from iblib.information_plane import about_run, measure_run, stored_table, write_table
 from iblib.training import Run, model_options, train
 from iblib.training.members import Members
 from iblib.views import VIEWS
@@ -33,29 +34,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run of a sweep with one measurement of it, and how it ended.
-
-    Parameters
-    ----------
-    spec : dict
-    label : str
-        The settings that tell it from the other runs of the sweep.
-    run : Run
-        Its folder is ``runs/<key>``.
-    status : str
-        ``finished``, ``diverged``, ``reused`` (whole before the sweep) or ``failed``.
-    seconds : float
-        Its own; 0 where its process died.
-    error : str
-        Why it failed.
-    """
+    """One run of a sweep with one measurement of it, and how it ended."""
 
     spec: Spec
-    label: str
+    label: str  # the settings that tell it from the other runs of the sweep
     run: Run
-    status: str = ""
-    seconds: float = 0.0
-    error: str = ""
+    status: str = ""  # finished, diverged, reused (whole before the sweep) or failed
+    seconds: float = 0.0  # its own; 0 where its process died
+    error: str = ""  # why it failed
 
     @property
     def id(self) -> str:
@@ -74,9 +60,6 @@ class Outcome:
         """Whether the run has ended, and it and its table are as they were written."""
         ended = not self.run.damage() and self.run.status["status"] != "unfinished"
         return ended and self.planes is not None
-
-
-OnDone = Callable[[int, int, Outcome], None]
 
 
 @dataclass(frozen=True)
@@ -107,10 +90,7 @@ def check_device(device: str) -> None:
 def check(specs: Iterable[Mapping[str, Any]], runs_dir: Path) -> dict[str, Outcome]:
     """Load every data set once and try every network on it, before anything is trained.
 
-    Returns
-    -------
-    dict
-        By id, in order: outcomes without a status.
+    Returns outcomes without a status by id, in order.
 
     Raises
     ------
@@ -122,8 +102,8 @@ def check(specs: Iterable[Mapping[str, Any]], runs_dir: Path) -> dict[str, Outco
     for spec, label in zip(specs, labels(specs), strict=True):
         dataset, config = _load(canonical_json(spec["data"])), RunConfig.from_dict(spec["run"])
         options = _checked_options(config, dataset, spec["measure"])
-        key = config.key(dataset.fingerprint)
-        run = Run(runs_dir / key, config, dataset.name, dataset.fingerprint, options)
+        folder = runs_dir / config.key(dataset.fingerprint)
+        run = Run(folder, config, dataset.name, dataset.fingerprint, options)
         outcome = Outcome(spec, label, run)
         found[outcome.id] = outcome
     return found
@@ -173,29 +153,16 @@ def _load(data: str) -> Dataset:
 
 
 def run_one(
-    spec: Mapping[str, Any],
-    *,
-    home: str | Path,
-    runs_dir: str | Path,
-    device: str = "cpu",
+    spec: Mapping[str, Any], *, runs_dir: str | Path, device: str = "cpu", home: str = ""
 ) -> str:
     """Train and measure one spec on one thread, as far as ``runs_dir`` does not hold it yet.
 
-    Parameters
-    ----------
-    spec : mapping
-    home : path
-        Folder whose data/ holds audio and spectrograms.
-    runs_dir : path
-        Folder of all runs.
-    device : {"cpu", "cuda"}
-
-    Returns
-    -------
-    str
-        The run's status, ``finished`` or ``diverged``.
+    ``home`` is the folder whose data/ holds audio and spectrograms, where a worker of another
+    machine is to be told. Returns the run's status, ``finished`` or ``diverged``.
     """
-    with one_thread(), paths.rooted(Path(home)):
+    if home:
+        os.environ["IBLIB_HOME"] = home
+    with one_thread():
         dataset = _load(canonical_json(spec["data"]))
         config = RunConfig.from_dict(spec["run"])
         run = train(config, dataset, runs_dir=Path(runs_dir), device=device, progress=False)
@@ -224,7 +191,7 @@ def run_all(
     jobs: int = 1,
     scheduler: str | None = None,
     device: str = "cpu",
-    on_done: OnDone | None = None,
+    on_done: Callable[[int, int, Outcome], None] | None = None,
 ) -> SweepResult:
     """Do every run that is not whole yet.
 
@@ -232,10 +199,9 @@ def run_all(
     ----------
     specs : iterable of mappings
     out : path
-        Folder of the tables; ``failures.jsonl`` in it lists what failed. Outside a checkout, or
-        where that cannot be written, runs/ and data/ are in it, too.
+        ``failures.jsonl`` in this folder lists what failed.
     runs_dir : path, optional
-        Folder of all runs; the checkout's by default.
+        Folder of all runs; ``paths.runs_dir()`` by default.
     jobs : int
         Runs at once on this machine; 1 needs no Dask.
     scheduler : str, optional
@@ -255,13 +221,11 @@ def run_all(
         For settings or data that cannot be used, before anything is trained.
     """
     check_device(device)
-    home, out = paths.home(out), Path(out).resolve()
-    runs_dir = Path(runs_dir or home / "runs").resolve()
-    with paths.rooted(home):
-        outcomes = check(specs, runs_dir)
+    runs_dir = Path(runs_dir or paths.runs_dir()).resolve()
+    outcomes = check(specs, runs_dir)
     missing = {key: outcome for key, outcome in outcomes.items() if not outcome.is_done}
     outcomes |= {k: replace(o, status="reused") for k, o in outcomes.items() if k not in missing}
-    settings = {"home": str(home), "runs_dir": str(runs_dir), "device": device}
+    settings = {"runs_dir": str(runs_dir), "device": device}
     ended = _execute({k: o.spec for k, o in missing.items()}, settings, jobs, scheduler)
     for number, end in enumerate(ended, start=len(outcomes) - len(missing) + 1):
         outcome = replace(outcomes[end.key], status=end.status, seconds=end.seconds)
@@ -272,7 +236,7 @@ def run_all(
         if on_done:
             on_done(number, len(outcomes), outcome)
     result = SweepResult(list(outcomes.values()))
-    _write_failures(result, out / "failures.jsonl")
+    _write_failures(result, Path(out) / "failures.jsonl")
     return result
 
 
@@ -284,6 +248,7 @@ def _execute(
             yield cluster.timed(key, run_one, (spec,), settings)
         return
     tasks = {key: (spec,) for key, spec in specs.items()}
+    settings["home"] = str(paths.home().resolve())
     yield from cluster.run_tasks(
         run_one, tasks, settings, jobs=min(jobs, len(tasks)), scheduler=scheduler
     )
@@ -300,10 +265,7 @@ def _write_failures(result: SweepResult, path: Path) -> None:
 def write_tables(result: SweepResult, out: str | Path) -> str:
     """Combine all runs into ``planes.csv`` and ``history.csv``, in the order of the specs.
 
-    Returns
-    -------
-    str
-        Digest of both tables: equal for equal results, however they were computed.
+    Returns a digest of both: equal for equal results, however they were computed.
     """
     done = [outcome for outcome in result.outcomes if outcome.status != "failed"]
     runs = {outcome.run.key: outcome.run for outcome in done}  # one may be measured twice
@@ -317,19 +279,11 @@ def write_tables(result: SweepResult, out: str | Path) -> str:
 
 
 def _history(run: Run) -> str:
-    config, columns = run.config, run.history.drop(columns="member")
-    about = {
-        "run": run.key,
-        "dataset": run.dataset,
-        "model": config.name,
-        "activation": config.activation,
-        "batch_mode": config.batch_mode,
-        "seed": config.seed + run.history["member"],
-    }
-    for place, (name, value) in enumerate(about.items()):
-        columns.insert(place, name, value)
+    about = about_run(run)
+    table = run.history.assign(**about, status=run.status["status"])
+    table["seed"] += table.pop("member")
     buffer = io.StringIO()
-    write_table(columns.assign(status=run.status["status"]), buffer)
+    write_table(table[[*about, *table.columns.drop(list(about))]], buffer)
     return buffer.getvalue()
 
 

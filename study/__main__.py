@@ -4,6 +4,7 @@ import time
 
 import click
 
+from iblib import paths
 from iblib.console import RunEcho, StepEcho, debug_option, duration, run_cli
 from iblib.datasets import AUDIO as AUDIO_SETS
 from study import ReportError
@@ -94,6 +95,7 @@ def report(profile, dataset, data_dir, out, device, seed, **options):
     from study.run import run_report
 
     out = out or folder_of(profile, dataset, seed)
+    paths.settle(out)
     where = {"data_dir": data_dir, "out_dir": out, "seed": seed, "device": device}
     lab = open_lab(profile=profile, dataset=dataset, **where)
     start = time.monotonic()

@@ -6,7 +6,7 @@ Nothing here reads or computes anything but ``profiles.toml``.
 import tomllib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +241,9 @@ def saxe_bins(activation: str) -> tuple[Binning, ...]:
     return (Binning("run", 100), Binning("width", 0.07), Binning("epoch", 100))
 
 
+_all_patterns = partial(MeasureConfig, split="all", n_samples=0)
+
+
 def saxe_measure(
     activation: str, *, n_points: int = 0, layers: tuple[str, ...] = _HIDDEN
 ) -> MeasureConfig:
@@ -248,9 +251,7 @@ def saxe_measure(
 
     Not the logits: bins of the hidden layers' range would clip them.
     """
-    return MeasureConfig(
-        split="all",
-        n_samples=0,
+    return _all_patterns(
         n_points=n_points,
         layers=layers,
         bins=saxe_bins(activation),
@@ -267,9 +268,7 @@ def saxe_sweep(activation: str) -> MeasureConfig:
     else:
         counts = tuple(Binning("run", n) for n in (100, 10, 30))
         special = tuple(Binning("epoch", n) for n in (10, 30, 100))
-    return MeasureConfig(
-        split="all",
-        n_samples=0,
+    return _all_patterns(
         layers=("hidden5",),
         bins=(*counts, *widths, *special),
         noise_variance=SAXE_NOISE_VARIANCE,
@@ -282,9 +281,7 @@ def saxe_sweep(activation: str) -> MeasureConfig:
 
 def saxe_edges() -> MeasureConfig:
     """All layers by bins that are fine where tanh is flat."""
-    return MeasureConfig(
-        split="all",
-        n_samples=0,
+    return _all_patterns(
         layers=_HIDDEN,
         bins=(Binning("bounds", 30, -1.0, 1.0), Binning("net_input", 100), MACHINE_PRECISION),
         n_points=10,
@@ -294,14 +291,7 @@ def saxe_edges() -> MeasureConfig:
 
 def saxe_components() -> MeasureConfig:
     """First three principal components of every layer: equal d, for a fair comparison of H(T)."""
-    return MeasureConfig(
-        split="all",
-        n_samples=0,
-        views=("pca",),
-        layers=_HIDDEN,
-        n_points=6,
-        estimators=("kraskov",),
-    )
+    return _all_patterns(views=("pca",), layers=_HIDDEN, n_points=6, estimators=("kraskov",))
 
 
 def saxe_runs(profile: Profile, seed: int = 0) -> dict[str, RunSpec]:
@@ -361,33 +351,15 @@ def _saxe_run(
 
 @dataclass(frozen=True)
 class LinearCase:
-    """One setting of the linear teacher and student (Saxe et al., section 3).
+    """One setting of the linear teacher and student (Saxe et al., section 3)."""
 
-    Parameters
-    ----------
-    n_training : int
-        Samples, of 100 inputs.
-    batch_size : int
-        0 is full batch.
-    n_relevant : int or None
-        The teacher looks at the first so many inputs only.
-    snr : float
-        Variance of the teacher's signal over that of its noise.
-    gain : float
-        Size of the student's first weights; 1 is a deviation of 1/sqrt(inputs).
-    learning_rate : float
-        Of gradient descent; stable while the curvature stays below 2 / rate.
-    epoch_share : float
-        Epochs, as a multiple of the profile's.
-    """
-
-    n_training: int
-    batch_size: int = 0
-    n_relevant: int | None = None
-    snr: float = 1.0
-    gain: float = 1.0
-    learning_rate: float = 0.05
-    epoch_share: float = 1.0
+    n_training: int  # samples, of 100 inputs
+    batch_size: int = 0  # 0 is full batch
+    n_relevant: int | None = None  # the teacher looks at the first so many inputs only
+    snr: float = 1.0  # variance of the teacher's signal over that of its noise
+    gain: float = 1.0  # size of the student's first weights; 1 is a deviation of 1/sqrt(inputs)
+    learning_rate: float = 0.05  # stable while the curvature stays below 2 / rate
+    epoch_share: float = 1.0  # epochs, as a multiple of the profile's
 
 
 LINEAR_CASES = {
@@ -410,7 +382,6 @@ def linear_runs(profile: Profile, seed: int = 0) -> dict[str, RunSpec]:
 
 
 def _linear_run(profile: Profile, seed: int, case: LinearCase) -> RunSpec:
-    """Deep linear student of one hidden layer."""
     config = RunConfig(
         "mlp",
         "linear",

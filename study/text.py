@@ -16,6 +16,13 @@ def answer(text: str) -> Markdown:
     return Markdown(f"**Answer.** {' '.join(text.split())}")
 
 
+def shortened(label: object, most: int = 20) -> str:
+    """A class's or file's name as a label: cut with an ellipsis, and never read as mathematics."""
+    text = str(label)
+    text = text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+    return text.replace("$", r"\$")
+
+
 def spread(values: Iterable[float], digits: int = 2) -> str:
     """Mean and range: ``1.74 (1.19 to 2.21)``; one value has no range, no values are ``none``."""
     numbers = np.asarray(list(values), dtype=float)

@@ -55,6 +55,7 @@ def fails(capsys, cure, *arguments):
 def _elsewhere(tmp_path, monkeypatch):
     """Runs and data go to a temporary folder."""
     monkeypatch.setenv("IBLIB_ROOT", str(tmp_path / "home"))
+    monkeypatch.setenv("IBLIB_HOME", "")  # what a command sets goes with the test
 
 
 @pytest.fixture
@@ -189,13 +190,8 @@ def test_the_time_left_is_estimated_once_a_tenth_is_done(capsys, monkeypatch):
     clock = SimpleNamespace(monotonic=lambda: 100.0)
     monkeypatch.setattr(console, "time", clock)
     echo = console.StepEcho()
-    assert [left(echo, capsys, n, 60) for n in (1, 5, 6, 59, 60)] == [
-        False,
-        False,
-        True,
-        True,
-        False,
-    ]
+    told = {n: left(echo, capsys, n, 60) for n in (1, 5, 6, 59, 60)}
+    assert told == {1: False, 5: False, 6: True, 59: True, 60: False}
     echo = console.StepEcho()  # 40 were there already
     clock.monotonic = lambda: 200.0
     assert not left(echo, capsys, 41, 60, 10.0)  # began at 190
@@ -206,8 +202,8 @@ def test_the_time_left_is_estimated_once_a_tenth_is_done(capsys, monkeypatch):
 
 
 def test_durations():
-    told = [console.duration(s) for s in (0.4, 59, 61, 3599.7, 3661)]
-    assert told == ["0 s", "59 s", "1 min 01 s", "1 h 00 min", "1 h 01 min"]
+    told = {0.4: "0 s", 59: "59 s", 61: "1 min 01 s", 3599.7: "1 h 00 min", 3661: "1 h 01 min"}
+    assert {seconds: console.duration(seconds) for seconds in told} == told
 
 
 # Errors of the operating system

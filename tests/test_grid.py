@@ -46,6 +46,32 @@ def test_labels_are_the_settings_that_differ(specs):
     assert len(set(labels([*specs, {**specs[0], "measure": None}]))) == 5
 
 
+def test_labels_are_short_and_begin_with_what_the_run_is(specs):
+    measures = [
+        {"bins": [{"kind": "run", "value": n}, {"kind": "width", "value": 0.1}]} for n in (4, 9)
+    ]
+    shares = ({}, {"training_share": 0.5})
+    told = labels(
+        normalised({"data": {**specs[0]["data"], **share}, "run": run, "measure": measure})
+        for run in ({**specs[0]["run"], "epochs": epochs} for epochs in (2, 3))
+        for share in shares
+        for measure in measures
+    )
+    assert told[:3] == [
+        f"epochs=2 {rest}" for rest in ("bins 1", "bins 2", "training_share=0.5 bins 1")
+    ]
+    assert len(set(told)) == 8
+    every = {"epochs": 1000000, "batch_size": 1000000, "learning_rate": 0.123456789, "n_points": 99}
+    many = [
+        specs[0],
+        *({**specs[0], "run": {**specs[0]["run"], name: n}} for name, n in every.items()),
+    ]
+    many += [{**specs[0], "run": {**specs[0]["run"], **every, "momentum": m}} for m in (0.1, 0.2)]
+    told = labels(many)
+    assert len(set(told)) == len(many) == 7
+    assert max(map(len, told)) <= 60
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

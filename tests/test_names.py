@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+import iblib
 from iblib.config import MeasureConfig
 from iblib.information_plane.rows import epoch_rows
 from iblib.names import ESTIMATORS, MEASURABLE, PARAMETERS, estimator_named
@@ -16,6 +17,15 @@ def test_names_import_nothing_heavy():
     program = "import sys, iblib.names; print({'numpy', 'torch', 'pandas'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.strip() == "set()", done.stderr
+
+
+def test_public_names_are_listed_and_load_when_they_are_used():
+    assert set(iblib.__all__) <= set(dir(iblib))
+    assert {"measure", "measure_model", "Checkpoints", "select", "plane_grid"} <= set(iblib.__all__)
+    for name in iblib.__all__:
+        assert getattr(iblib, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'measures'"):
+        _ = iblib.measures
 
 
 def test_a_measurement_writes_what_the_records_say():

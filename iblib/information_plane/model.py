@@ -81,9 +81,7 @@ def measure_model(
     replay = Replay(stored.recorded, config)
     about = dict.fromkeys(("run", "profile", "activation", "batch_mode"), "")
     about |= {"dataset": dataset, "model": name or type(model).__name__, "seed": seed}
-    ranges: dict = {}
-    if config.needs_ranges:
-        ranges = ranges_over(stored.epochs, replay.layers_to_return_to)
+    ranges = ranges_over(stored.epochs, replay.layers_to_return_to) if config.needs_ranges else {}
     rows: list[dict] = []
     shown = None if progress and len(stored.epochs) > 1 else True
     for epoch in tqdm(stored.epochs, "measuring", leave=False, disable=shown):

@@ -17,22 +17,15 @@ class Replay:
 
     Bins over a run need every epoch twice: first for the extremes, then for the measurement. The
     epochs that fit into ``HELD_BYTES`` are kept meanwhile. Principal components of all epochs are
-    kept: they are small, and slow to compute.
-
-    Parameters
-    ----------
-    recorded : callable
-        Epoch -> (member, layer, its activations), one layer of them in memory at a time.
-    config : MeasureConfig
+    kept: they are small, and slow to compute. ``recorded(epoch)`` gives (member, layer, its
+    activations), one layer of them in memory at a time.
     """
 
     recorded: Callable[[int], Iterable[tuple[int, str, np.ndarray]]]
     config: MeasureConfig
     components: dict[tuple[int, int, str], list[View]] = field(default_factory=dict)
     held: dict[int, list[tuple[int, str, np.ndarray]]] = field(default_factory=dict)
-
-    def __post_init__(self):
-        self.room = HELD_BYTES
+    room: int = field(default_factory=lambda: HELD_BYTES)
 
     def layers(self, epoch: int) -> Iterator[tuple[int, str, list[View]]]:
         """(member, layer, its views) of one epoch, one layer after the other."""

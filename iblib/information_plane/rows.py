@@ -36,18 +36,10 @@ def epoch_rows(
     ranges: Mapping[tuple[int, str, str], tuple[float, float]],
     about: Mapping[str, Any],
 ) -> list[dict]:
-    """All rows of one epoch.
+    """All rows of one epoch; ``layers`` gives (member, layer, its views), one after the other.
 
-    Parameters
-    ----------
-    layers : iterable
-        (member, layer, its views), one layer after the other.
-    y, config
-        As in ``layer_rows``.
-    ranges : mapping
-        What ``ranges_over`` gave; empty where no bins need it.
-    about : mapping
-        The columns that all rows share; ``seed`` is that of member 0.
+    ``ranges`` is what ``ranges_over`` gave, empty where no bins need it; ``about`` the columns that
+    all rows share, in which ``seed`` is that of member 0.
     """
     rows: list[dict] = []
     for member, layer, views in layers:
@@ -74,13 +66,7 @@ def ranges_over(
 ) -> dict[tuple[int, str, str], tuple[float, float]]:
     """Smallest and largest value of each (member, layer, view) over all epochs and channels.
 
-    Views that are not finite are left out.
-
-    Parameters
-    ----------
-    epochs : iterable of int
-    layers : callable
-        Epoch -> (member, layer, its views), one layer after the other.
+    ``layers(epoch)`` gives (member, layer, its views). Views that are not finite are left out.
     """
     found: dict[tuple[int, str, str], tuple[float, float]] = {}
     for epoch in epochs:
@@ -133,12 +119,13 @@ def _rows(
     if "binning" in config.estimators:
         for bins in config.bins:
             if bins.kind == "pooled":
-                rows += _pooled_rows(bins, t, y, common)
-            elif bins is first:
-                rows += _binning_rows(bins, result.binning, common)
-            else:
+                found = binning.pooled_information(t, y, width=bins.value)
+                rows += _estimate(common, bins.estimator, bins.value, found.h_t, found.ty)
+                continue
+            found = result.binning
+            if bins is not first:
                 found = binning.information(t, y, **_bins_argument(bins, t, run_range))
-                rows += _binning_rows(bins, found, common)
+            rows += _binning_rows(bins, found, common)
     if "kde" in config.estimators:
         rows += _kde_rows(config.noise_variance, result.kde, common)
         rows += _noise_sweep_rows(config, t, y, common)
@@ -175,18 +162,9 @@ def _estimate(common: dict, name: str, value: float, *numbers, parameter: str = 
 
 
 def _binning_rows(bins: Binning, found, common: dict) -> list[dict]:
-    common = common | {
-        "saturated": found.saturated,
-        "unique_share": found.unique_share,
-        "clipped": found.clipped,
-    }
+    marks = {name: getattr(found, name) for name in ("saturated", "unique_share", "clipped")}
     how = {"parameter": bins.parameter}
-    return _estimate(common, bins.estimator, bins.value, found.xt, found.ty, **how)
-
-
-def _pooled_rows(bins: Binning, t: np.ndarray, y: np.ndarray, common: dict) -> list[dict]:
-    found = binning.pooled_information(t, y, width=bins.value)
-    return _estimate(common, bins.estimator, bins.value, found.h_t, found.ty)
+    return _estimate(common | marks, bins.estimator, bins.value, found.xt, found.ty, **how)
 
 
 def _noise_sweep_rows(config: MeasureConfig, t: np.ndarray, y: np.ndarray, common) -> list[dict]:

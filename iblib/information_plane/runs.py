@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -73,10 +74,10 @@ def measure_run(
     path = _table_path(run, config)
     table = _stored_table(path)
     if table is None:
-        partial_path = path.with_suffix(".partial")
-        table = _measured_table(run, dataset, config, device, progress, partial_path)
+        unfinished = path.with_suffix(".partial")
+        table = _measured_table(run, dataset, config, device, progress, unfinished)
         _store_table(path, table)
-        partial_path.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
     return read_table(io.StringIO(table)).assign(profile=profile)
 
 
@@ -107,14 +108,9 @@ def _store_table(path: Path, table: str) -> None:
 
 
 def _measured_table(
-    run: Run,
-    dataset: Dataset,
-    config: MeasureConfig,
-    device: str,
-    progress: bool,
-    partial_path: Path,
+    run: Run, dataset: Dataset, config: MeasureConfig, device: str, progress: bool, unfinished: Path
 ) -> str:
-    """The table as CSV; its first epochs may stand in ``partial_path``, where it is kept meanwhile.
+    """The table as CSV; its first epochs may stand in ``unfinished``, where it is kept meanwhile.
 
     The table grows by whole epochs, in order: one that was resumed is byte-equal to one that was
     not.
@@ -125,16 +121,9 @@ def _measured_table(
     epochs = thin(_finite_epochs(run), config.n_points)
     replay = Replay(partial(_recorded, run, x, config, device), config)
     ranges = ranges_over(epochs, replay.layers_to_return_to) if config.needs_ranges else {}
-    about = {
-        "run": run.key,
-        "dataset": dataset.name,
-        "model": run.config.name,
-        "activation": run.config.activation,
-        "batch_mode": run.config.batch_mode,
-        "seed": run.config.seed,
-    }
+    about = about_run(run)
     title = f"measuring {run.config.model} {run.config.activation}"
-    table = _stored_table(partial_path) or _HEADER
+    table = _stored_table(unfinished) or _HEADER
     measured = set(read_table(io.StringIO(table))["epoch"])
     saved_at = time.monotonic()
     for epoch in tqdm(epochs, title, leave=False, disable=None if progress else True):
@@ -145,9 +134,17 @@ def _measured_table(
         write_table(pd.DataFrame(rows, columns=COLUMNS), lines, header=False)
         table += lines.getvalue()
         if time.monotonic() - saved_at >= SAVE_SECONDS:
-            _store_table(partial_path, table)
+            _store_table(unfinished, table)
             saved_at = time.monotonic()
     return table
+
+
+def about_run(run: Run) -> dict[str, Any]:
+    """What every row of a run's tables says of it; ``seed`` is that of member 0."""
+    about = {"run": run.key, "dataset": run.dataset, "model": run.config.name}
+    return about | {
+        name: getattr(run.config, name) for name in ("activation", "batch_mode", "seed")
+    }
 
 
 def _finite_epochs(run: Run) -> list[int]:

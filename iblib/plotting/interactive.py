@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from functools import cached_property
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -161,14 +162,12 @@ class EpochPlayer:
         self.interval = interval
         self.poster = poster % len(frames)
         self._scene: Scene | None = None
-        self._widget = None
 
     @classmethod
     def from_scene(cls, scene: Scene, title: str = "figure", **options) -> "EpochPlayer":
         """The frames of a scene, one for each of its epochs; ``options`` as of `EpochPlayer`."""
-        frames = [scene.frame(step) for step in scene.steps]
+        frames = reduce_colours([scene.frame(step) for step in scene.steps])
         options = {"width": frames[0].width} | options
-        frames = reduce_colours(frames)
         labels = [f"epoch {step}" for step in scene.steps]
         player = cls([png_bytes(frame) for frame in frames], labels, title, **options)
         player._scene = scene
@@ -182,11 +181,10 @@ class EpochPlayer:
 
     def widget(self):
         """The ipywidgets view; it moves where a kernel runs."""
-        if self._widget is None:
-            self._widget = self._make_widget()
         return self._widget
 
-    def _make_widget(self):
+    @cached_property
+    def _widget(self):
         """Picture, Play button, slider and label, wired together."""
         import ipywidgets
 

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from iblib.names import estimator_named
-from iblib.plotting.planes import hollow_handles, padded
+from iblib.plotting.planes import hollow_handles, mean_told, padded
 from iblib.plotting.style import (
     LayerStyle,
     epoch_axis,
@@ -31,7 +31,6 @@ from iblib.plotting.tables import (
     facets,
     n_seeds,
     require_one,
-    seeds_text,
     values_of,
 )
 
@@ -49,30 +48,11 @@ def plot_over_epochs(
 ) -> list[Artist]:
     """Draw I(X;T) or I(T;Y) [bits] of every layer against the epoch, on a log axis with epoch 0.
 
-    Parameters
-    ----------
-    ax : Axes
-        Where to draw.
-    table : DataFrame
-        Plane table of one configuration.
-    quantity : {"I_XT", "I_TY"}
-        What to draw; Kraskov and the pooled histogram have H(T) in the place of I(X;T).
-    estimator : str
-        One of the table's; it sets the line style.
-    bound : {"upper", "lower"}
-        Which KDE value.
-    layers : sequence of str, optional
-        Which layers, in this order; by default all.
-    styles : dict of str to LayerStyle, optional
-        Colours and markers, where panels must agree.
-    ceiling : bool
-        Draw log2 P or H(Y).
-
-    Returns
-    -------
-    list of Artist
-        By layer: the band from the lowest to the highest seed (several seeds), the mean line, and
-        the scatter of means (hollow where saturated, or for Kraskov with zero-radius samples).
+    ``table`` holds one configuration; for Kraskov and the pooled histogram H(T) stands for I(X;T).
+    By layer: the band from the lowest to the highest seed (several seeds), the mean line, and the
+    means' markers (hollow where saturated, or for Kraskov with zero-radius samples). ``layers``
+    chooses and orders the layers, ``styles`` their colours and markers where panels must agree;
+    ``ceiling``: draw log2 P or H(Y).
     """
     rows, known = estimator_rows(table, estimator, quantity, bound), estimator_named(estimator)
     rows = rows if layers is None else rows[rows["layer"].isin(list(layers))]
@@ -94,25 +74,19 @@ def plot_over_epochs(
 
 
 def _trend(ax: Axes, rows: pd.DataFrame, look: LayerStyle, line: str) -> list[Artist]:
-    """One layer: band over seeds, mean line, markers."""
-    groups = rows.groupby("epoch")["bits"]
-    epochs = groups.mean().index.to_numpy()
-    mean = groups.mean().to_numpy()
+    """One layer: band over seeds, mean line, markers of a dozen epochs spread over the axis."""
+    groups = rows.groupby("epoch")
+    mean, bits = groups[["bits", "hollow"]].mean(), groups["bits"]
     artists: list[Artist] = []
     if n_seeds(rows) > 1:
         band = {"color": look.colour, "alpha": 0.18, "linewidth": 0}
-        artists.append(ax.fill_between(epochs, groups.min(), groups.max(), **band))
-    artists += ax.plot(epochs, mean, color=look.colour, ls=line)
-    hollow = rows.groupby("epoch")["hollow"].mean().to_numpy() >= 0.5
-    at = _spaced(epochs)
-    return [*artists, marks(ax, epochs[at], mean[at], look, hollow[at], size=14)]
-
-
-def _spaced(epochs: np.ndarray, most: int = 12) -> np.ndarray:
-    """Indices of at most about a dozen epochs, evenly spaced on the log axis."""
-    place = np.log10(epochs + 0.5)
-    wanted = np.linspace(place[0], place[-1], most)
-    return np.unique([np.abs(place - at).argmin() for at in wanted])
+        artists.append(ax.fill_between(mean.index, bits.min(), bits.max(), **band))
+    artists += ax.plot(mean.index, mean["bits"], color=look.colour, ls=line)
+    place = np.log10(mean.index.to_numpy() + 0.5)
+    wanted = np.linspace(place[0], place[-1], 12)
+    shown = mean.iloc[np.unique([np.abs(place - at).argmin() for at in wanted])]
+    hollow = shown["hollow"] >= 0.5
+    return [*artists, marks(ax, shown.index, shown["bits"], look, hollow, size=14)]
 
 
 def over_epochs_grid(
@@ -143,8 +117,7 @@ def over_epochs_grid(
     grid = facets(table, rows, columns, bound)
     styles = layer_styles(values_of(table, "layer"))
     drawn, by_family = [], {}
-    size = {"panel": panel, "title": title}
-    with panels(grid[-1].row + 1, grid[-1].column + 1, **size) as (figure, axes):
+    with panels(grid[-1].row + 1, grid[-1].column + 1, panel=panel, title=title) as (figure, axes):
         for ax, facet in filled_panels(axes, grid):
             require_one(facet.table[["estimator"]])
             name = values_of(facet.table, "estimator")[0]
@@ -169,11 +142,10 @@ def equal_limits(axes: Iterable[Axes], *, room: bool = False) -> None:
 
 def seed_handles(drawn: Sequence[pd.DataFrame]) -> list[Artist]:
     """Legend entries of mean and band; none where every curve is one network's."""
-    counts = [n_seeds(rows) for rows in drawn]
-    if max(counts, default=0) < 2:
+    if not (told := mean_told(drawn)):
         return []
-    mean = Line2D([], [], color="0.4", label=f"mean, {seeds_text(counts)}")
-    return [mean, Patch(color="0.4", alpha=0.25, lw=0, label="lowest to highest seed")]
+    band = Patch(color="0.4", alpha=0.25, lw=0, label="lowest to highest seed")
+    return [Line2D([], [], color="0.4", label=told), band]
 
 
 def seeds_legend(figure: Figure, handles: list, drawn: Sequence[pd.DataFrame]) -> None:

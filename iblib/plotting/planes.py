@@ -52,20 +52,11 @@ class PlaneLimits:
 
 
 def plane_limits(table: pd.DataFrame, estimator: str, bound: str = "upper") -> PlaneLimits:
-    """Limits [bits] that hold every point and both ceilings, for all panels and slider frames.
+    """Limits [bits] that hold every point of a table and both ceilings, for all panels and frames.
 
     All binning variants and KDE share one pair of limits; Kraskov, whose H(T) has no zero and
     no ceiling, and the pooled histogram have their own. Kraskov points with zero-radius samples
     (each worth -53 bits per dimension) do not stretch the limits unless there are no others.
-
-    Parameters
-    ----------
-    table : DataFrame
-        The whole plane table.
-    estimator : str
-        The estimator to be drawn.
-    bound : {"upper", "lower"}
-        Which KDE value.
 
     Raises
     ------
@@ -146,28 +137,27 @@ def plot_plane(
     limits = limits or _limits_of(points, known.family)
     styles = layer_styles(layers or values_of(points, "layer"))
     norm = norm or epoch_norm(points["epoch"])
-    artists = draw_ceilings(ax, points)
+    artists = still_plane(ax, points, limits)
     for layer, rows in points.groupby("layer", sort=False):
         look = styles[layer]
         artists += _paths(ax, rows, look.colour if colour == "layer" else "0.6", known.line)
         artists += _means(ax, rows, look, norm if colour == "epoch" else None)
-    return artists + finish_plane(ax, points, limits)
+    return artists
 
 
-def finish_plane(ax: Axes, points: pd.DataFrame, limits: PlaneLimits) -> list[Artist]:
-    """Limits and labels of a plane, and how many of its points the limits leave out."""
+def still_plane(ax: Axes, points: pd.DataFrame, limits: PlaneLimits) -> list[Artist]:
+    """A plane's limits and labels, the lines no estimate can pass, and how many points are outside.
+
+    The lines are log2 P (not for Kraskov) and H(Y).
+    """
     known = estimator_named(values_of(points, "estimator")[0])
     ax.set(xlim=limits.x, ylim=limits.y, xlabel=known.axis("I_XT"), ylabel=known.axis("I_TY"))
-    return say_outside(ax, points["x"].between(*limits.x) & points["y"].between(*limits.y))
-
-
-def draw_ceilings(ax: Axes, points: pd.DataFrame) -> list[Artist]:
-    """The lines no estimate can pass: log2 P (not for Kraskov) and H(Y)."""
     artists: list[Artist] = []
     for axis, quantity in (("x", "I_XT"), ("y", "I_TY")):
         for value, label in ceilings(points, quantity).items():
             artists += reference_line(ax, value, label, axis)
-    return artists
+    inside = points["x"].between(*limits.x) & points["y"].between(*limits.y)
+    return artists + say_outside(ax, inside)
 
 
 def _paths(ax: Axes, rows: pd.DataFrame, colour: str, line: str) -> list[Artist]:
@@ -250,8 +240,7 @@ def plane_grid(
     limits = {name: plane_limits(whole, name, bound) for name in names}
     layers, norm = values_of(table, "layer"), epoch_norm(whole["epoch"])
     shared = {"layers": layers, "norm": norm, "colour": colour}
-    size = {"panel": panel, "title": title}
-    with panels(grid[-1].row + 1, grid[-1].column + 1, **size) as (figure, axes):
+    with panels(grid[-1].row + 1, grid[-1].column + 1, panel=panel, title=title) as (figure, axes):
         for ax, facet in filled_panels(axes, grid):
             name = values_of(facet.table, "estimator")[0]
             plot_plane(ax, facet.table, limits=limits[name], **shared)
@@ -272,13 +261,18 @@ def _facet_points(table: pd.DataFrame, bound: str) -> pd.DataFrame:
 
 def _plane_handles(found: Sequence[pd.DataFrame]) -> list[Line2D]:
     """Legend entries that say what lines and markers mean."""
-    counts = [n_seeds(points) for points in found]
     handles = []
-    if max(counts, default=0) > 1:
-        handles.append(Line2D([], [], color="0.4", lw=1.2, label=f"mean, {seeds_text(counts)}"))
-        handles.append(Line2D([], [], color="0.4", lw=0.5, label="one seed"))
+    if told := mean_told(found):
+        labels = {told: 1.2, "one seed": 0.5}
+        handles = [Line2D([], [], color="0.4", lw=lw, label=label) for label, lw in labels.items()]
     last = Line2D([], [], color="0.25", marker="o", ls="", ms=6, label="large: last epoch")
     return [*handles, *hollow_handles(found), last]
+
+
+def mean_told(found: Sequence[pd.DataFrame]) -> str:
+    """``mean, n = 3 seeds``; empty where every curve is one network's."""
+    counts = [n_seeds(points) for points in found]
+    return f"mean, {seeds_text(counts)}" if max(counts, default=0) > 1 else ""
 
 
 def hollow_handles(found: Sequence[pd.DataFrame]) -> list[Line2D]:

@@ -14,11 +14,11 @@ from PIL import Image
 from iblib.names import estimator_named
 from iblib.plotting.planes import (
     PlaneLimits,
-    draw_ceilings,
-    finish_plane,
     hollow_handles,
+    mean_told,
     plane_limits,
     seed_mean,
+    still_plane,
 )
 from iblib.plotting.style import (
     SMALLEST_PT,
@@ -31,29 +31,13 @@ from iblib.plotting.style import (
     pixels,
     style,
 )
-from iblib.plotting.tables import (
-    data_note,
-    n_seeds,
-    plane_points,
-    require_one,
-    seeds_text,
-    values_of,
-)
+from iblib.plotting.tables import data_note, plane_points, require_one, values_of
 
 
 class Scene:
     """A figure whose animated artists ``move(step)`` changes; frames cost only what moves.
 
-    Parameters
-    ----------
-    figure : Figure
-        Its layout is kept as it is. Artists with ``animated=True`` are the ones that move.
-    move : callable
-        Changes the moving artists to the step given.
-    steps : sequence
-        Epochs, in order.
-    dpi : int
-        Resolution of the frames.
+    Its layout is kept as it is. Steps are epochs, in order; ``dpi`` is the frames' resolution.
     """
 
     def __init__(self, figure: Figure, move: Callable[[object], None], steps: Sequence, *, dpi=88):
@@ -76,9 +60,9 @@ class Scene:
                 artist.draw(self.canvas.get_renderer())
         return pixels(self.canvas)
 
-    def still_figure(self, step=None) -> Figure:
-        """The whole figure at one step, by default the last: the static twin, to be saved."""
-        self.move(self.steps[-1] if step is None else step)
+    def still_figure(self, step) -> Figure:
+        """The whole figure at one step: the static twin, to be saved."""
+        self.move(step)
         for artist in self.moving:
             artist.set_animated(False)
         self.moving = []  # frames would miss them from here on
@@ -100,19 +84,17 @@ class _Way:
         """The way up to an epoch; nothing before its first measured one."""
         passed = self.mean[self.mean["epoch"] <= epoch]
         self.path.set_data(passed["x"], passed["y"])
-        last = passed.tail(1)
-        self.mark.set_data(last["x"], last["y"])
-        dots = np.empty((0, 2))
-        if len(last):
-            dots = self.seeds[int(last["epoch"].iloc[0])]
-            hollow = bool(last["hollow"].iloc[0] >= 0.5)
-            self.mark.set_markerfacecolor("white" if hollow else self.colour)
+        self.mark.set_data(passed["x"][-1:], passed["y"][-1:])
+        dots = []
+        for last in passed[-1:].itertuples():
+            dots = self.seeds[last.epoch]
+            self.mark.set_markerfacecolor("white" if last.hollow >= 0.5 else self.colour)
         self.dots.set_data(*(dots.T if len(dots) > 1 else ([], [])))
 
 
 def _way(ax: Axes, rows: pd.DataFrame, look: LayerStyle, line: str) -> _Way:
     mean = seed_mean(rows)
-    seeds = {int(e): one[["x", "y"]].to_numpy() for e, one in rows.groupby("epoch")}
+    seeds = {e: one[["x", "y"]].to_numpy() for e, one in rows.groupby("epoch")}
     moving = {"animated": True, "color": look.colour}
     (path,) = ax.plot([], [], lw=1.4, alpha=0.45, ls=line, **moving)
     (dots,) = ax.plot([], [], ".", ms=3.5, alpha=0.55, zorder=3, **moving)
@@ -142,21 +124,9 @@ def plane_scene(
 ) -> Scene:
     """Planes side by side that show one epoch: every layer's point, its way so far, accuracies.
 
-    Parameters
-    ----------
-    shown : sequence of Panel
-        From left to right. A panel measured at fewer epochs keeps its last one.
-    history : DataFrame, optional
-        Learning curves; those of a panel's runs are drawn below it.
-    ways : {"layer", "channel"}
-        Whose ways are drawn: every layer's, or every filter's of one layer.
-    title, dpi
-        Text above the panels; resolution.
-
-    Returns
-    -------
-    Scene
-        Its steps are the measured epochs of all panels.
+    Steps are the measured epochs of all panels; one measured at fewer epochs keeps its last one.
+    ``history``: learning curves; those of a panel's runs are drawn below it. ``ways``: of every
+    "layer", or of every "channel" (filter) of one layer.
 
     Raises
     ------
@@ -166,16 +136,16 @@ def plane_scene(
     points = [_checked(panel, ways) for panel in shown]
     names = list(dict.fromkeys(name for one in points for name in values_of(one, ways)))
     styles = layer_styles(names)
-    size = {"figsize": (3.5 * len(shown) + 0.4, 4.6), "height_ratios": (3.4, 1)}
-    if history is None:
-        size = {"figsize": (3.5 * len(shown) + 0.4, 3.6)}
-    moves, rows = [], 1 if history is None else 2
-    with panels(rows, len(shown), title=title, **size) as (figure, axes):
+    heights = (3.4,) if history is None else (3.4, 1)
+    size = {"figsize": (3.5 * len(shown) + 0.4, 2.6 + len(heights)), "height_ratios": heights}
+    moves = []
+    with panels(len(heights), len(shown), title=title, **size) as (figure, axes):
         for column, (panel, one) in enumerate(zip(shown, points, strict=True)):
             moves.append(_plane(axes[0, column], panel, one, styles, ways))
             if history is not None:
                 moves.append(_accuracies(axes[1, column], history, one))
-        handles = layer_handles({_way_name(n, ways): s for n, s in styles.items()}, coloured=True)
+        prefix = "" if ways == "layer" else "filter "
+        handles = layer_handles({f"{prefix}{n}": s for n, s in styles.items()}, coloured=True)
         note = data_note(pd.concat([panel.table for panel in shown]))
         figure_legend(figure, [*handles, *_handles(points)], note)
     epochs = sorted({int(epoch) for one in points for epoch in one["epoch"]})
@@ -194,18 +164,12 @@ def _checked(panel: Panel, ways: str) -> pd.DataFrame:
     return points
 
 
-def _way_name(name: object, ways: str) -> str:
-    return str(name) if ways == "layer" else f"filter {name}"
-
-
 def _plane(ax: Axes, panel: Panel, points: pd.DataFrame, styles: dict, ways: str) -> Callable:
     """The still part of one plane; what moves it to an epoch is returned."""
     limits = panel.limits or plane_limits(panel.table, panel.estimator, panel.bound)
-    draw_ceilings(ax, points)
     ax.set_title(panel.title)
-    finish_plane(ax, points, limits)
-    line = estimator_named(panel.estimator).line
-    groups = points.groupby(ways, sort=False)
+    still_plane(ax, points, limits)
+    line, groups = estimator_named(panel.estimator).line, points.groupby(ways, sort=False)
     found = [_way(ax, rows, styles[name], line) for name, rows in groups]
     place = {"transform": ax.transAxes, "ha": "left", "va": "top", "fontsize": 9}
     text = ax.text(0.03, 0.9, "", weight="bold", color="0.2", animated=True, **place)
@@ -223,9 +187,8 @@ def _accuracies(ax: Axes, history: pd.DataFrame, points: pd.DataFrame) -> Callab
     runs = history[history["run"].isin(set(points["run"])) & history["seed"].isin(points["seed"])]
     curves = {}
     for split, line in (("training", "-"), ("test", "--")):
-        rows = runs[runs["split"] == split]
-        if rows["accuracy"].notna().any():
-            mean = rows.groupby("epoch")["accuracy"].mean()
+        mean = runs[runs["split"] == split].groupby("epoch")["accuracy"].mean()
+        if mean.notna().any():
             ax.plot(mean.index, mean, ls=line, lw=1.1, color="0.3", label=split)
             curves[split] = mean
     ax.set(ylim=(0, 1.5), yticks=(0, 0.5, 1), ylabel="accuracy")
@@ -238,22 +201,17 @@ def _accuracies(ax: Axes, history: pd.DataFrame, points: pd.DataFrame) -> Callab
 
     def move(epoch: int) -> None:
         line.set_xdata([epoch, epoch])
-        values = {split: _at(mean, epoch) for split, mean in curves.items()}
-        says.set_text(", ".join(f"{split} {v:.2f}" for split, v in values.items()))
+        # the last recorded value; before the first one, that
+        at = {s: mean.iloc[max((mean.index <= epoch).sum() - 1, 0)] for s, mean in curves.items()}
+        says.set_text(", ".join(f"{split} {value:.2f}" for split, value in at.items()))
 
     return move
 
 
-def _at(mean: pd.Series, epoch: int) -> float:
-    """Value at an epoch, or at the last recorded one before it."""
-    passed = mean[mean.index <= epoch]
-    return float(passed.iloc[-1] if len(passed) else mean.iloc[0])
-
-
 def _handles(points: Sequence[pd.DataFrame]) -> list[Line2D]:
-    counts = [n_seeds(one) for one in points]
-    handles = [Line2D([], [], color="0.4", lw=1.4, alpha=0.6, label="way so far")]
-    if max(counts) > 1:
-        handles[0].set_label(f"way so far, mean, {seeds_text(counts)}")
+    told = mean_told(points)
+    label = f"way so far, {told}" if told else "way so far"
+    handles = [Line2D([], [], color="0.4", lw=1.4, alpha=0.6, label=label)]
+    if told:
         handles.append(Line2D([], [], color="0.4", marker=".", ls="", ms=4, label="one seed"))
     return [*handles, *hollow_handles(points)]

@@ -95,26 +95,11 @@ def panels(
     title: str | None = None,
     **options,
 ) -> Iterator[tuple[Figure, np.ndarray]]:
-    """A styled figure of ``rows x columns`` panels, laid out at the end of the block.
+    """A styled figure and its ``(rows, columns)`` axes, laid out at the end of the block.
 
     The figure leaves pyplot's list of open figures, so a notebook shows it once: where it is the
-    last expression of a cell.
-
-    Parameters
-    ----------
-    rows, columns : int
-        Number of panels.
-    panel : tuple of float
-        Width and height of one panel [inch].
-    title : str, optional
-        Above all panels.
-    **options
-        Passed to ``plt.subplots`` (``sharex``, ``width_ratios``, ...).
-
-    Yields
-    ------
-    tuple of Figure and ndarray
-        The figure and its axes, always ``(rows, columns)``.
+    last expression of a cell. ``panel`` is the width and height of one panel [inch]; ``options``
+    go to ``plt.subplots`` (``sharex``, ``width_ratios``, ...).
     """
     size = (panel[0] * columns + 0.5, panel[1] * rows + 0.5)
     options = {"figsize": size, "layout": "constrained", "squeeze": False} | options
@@ -165,10 +150,7 @@ def ringed_marks(
 ) -> list[PathCollection]:
     """Markers in colours of their own, with dark outlines, so that light ones stay visible.
 
-    Returns
-    -------
-    list of PathCollection
-        The filled ones and the hollow ones, where there are any.
+    The filled ones come first, then the hollow ones, where there are any.
     """
     found = []
     for chosen, empty in ((~hollow, False), (hollow, True)):
@@ -189,9 +171,8 @@ def epoch_norm(epochs: Iterable[int]) -> LogNorm:
     return LogNorm(vmin=1, vmax=max(max(epochs, default=0) + 1, 2))
 
 
-def epoch_colours(epochs: Sequence[int], norm: LogNorm | None = None) -> np.ndarray:
+def epoch_colours(epochs: Sequence[int], norm: LogNorm) -> np.ndarray:
     """Cividis colours of epochs, ``(n, 4)`` RGBA in [0, 1]."""
-    norm = norm or epoch_norm(epochs)
     return plt.get_cmap(EPOCH_CMAP)(norm(np.asarray(epochs, dtype=float) + 1))
 
 
@@ -224,25 +205,10 @@ def epoch_axis(ax: Axes, last: int, label: str = "epoch") -> None:
 def reference_line(
     ax: Axes, value: float, label: str, axis: str = "x", *, end: bool = False
 ) -> list[Artist]:
-    """Grey dotted line at a reference value, with its label on the line.
+    """Grey dotted line at a reference value, and its label: on a vertical line, above a flat one.
 
-    Parameters
-    ----------
-    ax : Axes
-        Where to draw.
-    value : float
-        Position on the axis, in its unit.
-    label : str
-        What the value is.
-    axis : {"x", "y"}
-        "x": a vertical line at x = value; "y": a horizontal one, its label just above.
-    end : bool
-        Label at the upper or right end instead of the lower or left one.
-
-    Returns
-    -------
-    list of Artist
-        The line and its label.
+    ``axis`` "x": a vertical line at x = value; "y": a horizontal one. ``end``: the label is at the
+    upper or right end instead of the lower or left one.
 
     Raises
     ------
@@ -252,18 +218,17 @@ def reference_line(
     if axis not in ("x", "y"):
         raise ValueError(f'axis must be "x" or "y"; got {axis!r}')
     look = {"color": REFERENCE_GREY, "linestyle": ":", "linewidth": 1.1, "zorder": 1}
-    write = {"color": REFERENCE_GREY, "fontsize": SMALLEST_PT, "zorder": 1.5, "xycoords": "data"}
+    write = {"color": REFERENCE_GREY, "fontsize": SMALLEST_PT, "zorder": 1.5}
     place = 0.98 if end else 0.02
     if axis == "x":
         write |= {"rotation": 90, "ha": "center", "va": "top" if end else "bottom"}
         write["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-        at, frame, offset = (value, place), ax.get_xaxis_transform(), (0, 0)
+        line, at, frame = ax.axvline(value, **look), (value, place), ax.get_xaxis_transform()
     else:
         write |= {"ha": "right" if end else "left", "va": "bottom"}
-        at, frame, offset = (place, value), ax.get_yaxis_transform(), (0, 2)
-    line = ax.axvline(value, **look) if axis == "x" else ax.axhline(value, **look)
-    write |= {"xycoords": frame, "xytext": offset, "textcoords": "offset points"}
-    return [line, ax.annotate(label, at, annotation_clip=False, **write)]
+        line, at, frame = ax.axhline(value, **look), (place, value), ax.get_yaxis_transform()
+    offset = {"xytext": (0, 0 if axis == "x" else 2), "textcoords": "offset points"}
+    return [line, ax.annotate(label, at, xycoords=frame, annotation_clip=False, **offset, **write)]
 
 
 def say_outside(ax: Axes, inside) -> list[Artist]:

@@ -74,21 +74,9 @@ def ceilings(rows: pd.DataFrame, quantity: str) -> dict[float, str]:
 def plane_points(table: pd.DataFrame, estimator: str, bound: str = "upper") -> pd.DataFrame:
     """Points of the information plane [bits]: one row a run, seed, epoch, layer, view, channel.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Plane table, one row one number.
-    estimator : str
-        One of the table's estimators.
-    bound : {"upper", "lower"}
-        Which of the KDE's two values; the other estimators have one.
-
-    Returns
-    -------
-    DataFrame
-        The columns of the I(X;T) rows (Kraskov, pooled histogram: the H(T) rows) with ``x`` and
-        ``y`` (I(T;Y)) [bits] and ``hollow`` in place of ``quantity`` and ``bits``; points without
-        both numbers are left out.
+    The columns of the I(X;T) rows (Kraskov, pooled histogram: the H(T) rows) with ``x`` and ``y``
+    (I(T;Y)) [bits] and ``hollow`` in place of ``quantity`` and ``bits``; points without both
+    numbers are left out. ``bound``: which of the KDE's two values.
 
     Raises
     ------
@@ -134,21 +122,10 @@ def seeds_text(counts: Sequence[int]) -> str:
 def facets(
     table: pd.DataFrame, rows: str | None, columns: str | None, bound: str = "upper"
 ) -> list[Facet]:
-    """Split a table into the panels of a grid, in order of first appearance.
+    """Split a table into the panels of a grid, row by row, in order of first appearance.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Plane or history table.
-    rows, columns : str or None
-        Table columns; None makes one row or column of panels.
-    bound : {"upper", "lower"}
-        Named in the title of KDE panels.
-
-    Returns
-    -------
-    list of Facet
-        Row by row; a pair that the table does not hold has an empty table.
+    ``rows`` and ``columns`` are columns of the table; None makes one row or column of panels. A
+    pair that the table does not hold has an empty table. KDE panels are titled with the ``bound``.
 
     Raises
     ------
@@ -167,18 +144,13 @@ def facets(
     out = []
     for i, row in enumerate(row_values):
         for j, column in enumerate(column_values):
-            chosen = table if row is None else table[table[rows] == row]
-            chosen = chosen if column is None else chosen[chosen[columns] == column]
-            names = [_title(rows, row, bound), _title(columns, column, bound)]
+            chosen, names = table, []
+            for name, value in ((rows, row), (columns, column)):
+                if name is not None:
+                    chosen = chosen[chosen[name] == value]
+                    names.append(_title(name, value, bound))
             out.append(Facet(i, j, ", ".join(filter(None, names)), chosen))
     return out
-
-
-def shortened(label: object, most: int = 20) -> str:
-    """A class's or file's name as a label: cut with an ellipsis, and never read as mathematics."""
-    text = str(label)
-    text = text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
-    return text.replace("$", r"\$")
 
 
 def shown_name(value: object) -> str:
@@ -186,10 +158,8 @@ def shown_name(value: object) -> str:
     return str(value).replace("relu", "ReLU")
 
 
-def _title(name: str | None, value: object, bound: str) -> str:
+def _title(name: str, value: object, bound: str) -> str:
     """A facet's value as a reader says it."""
-    if name is None:
-        return ""
     if name == "estimator":
         return estimator_named(str(value)).shown(bound)
     if name in ("activation", "batch_mode", "model", "dataset", "layer", "configuration"):

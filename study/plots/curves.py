@@ -20,7 +20,8 @@ from iblib.plotting.style import (
     panels,
     reference_line,
 )
-from iblib.plotting.tables import data_note, facets, n_seeds, require_one, shortened
+from iblib.plotting.tables import data_note, facets, n_seeds, require_one
+from study.text import shortened
 
 # Splits differ in colour and in line style, so that they stay apart in greyscale.
 SPLITS = {

@@ -16,7 +16,8 @@ from iblib.plotting.style import (
     panels,
     reference_line,
 )
-from iblib.plotting.tables import seeds_text, shortened
+from iblib.plotting.tables import seeds_text
+from study.text import shortened
 
 CONFUSION_CMAP = "Blues"
 _DARK = 0.55  # share from which numbers are written in white

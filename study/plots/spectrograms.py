@@ -10,7 +10,7 @@ from matplotlib.image import AxesImage
 
 from iblib.datasets.melspectrogram import MelSettings
 from iblib.plotting.style import OKABE_ITO, SMALLEST_PT, VALUE_CMAP, panels
-from iblib.plotting.tables import shortened
+from study.text import shortened
 
 _HZ_TICKS = (250, 500, 1000, 2000, 4000, 8000)
 _STRETCHES = 800
