@@ -200,7 +200,7 @@ def test_index_shows_what_this_run_found(text_of):
     assert 'class="headline">2 bits, ' in index  # the conclusions' answer
     assert index.count('href="01-b.html#06-planes"') == 1  # the hero
     assert "12 clips for tests" in index
-    assert 'class="note"' not in index
+    assert "A copy" not in index
 
 
 def test_index_lets_hear_every_class(text_of):
