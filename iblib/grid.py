@@ -125,7 +125,7 @@ def labels(specs: Iterable[Spec]) -> list[str]:
     chosen = chosen or list(_FIRST[:2])
     values = {name: list(dict.fromkeys(str(one.get(name)) for one in flat)) for name in chosen}
     parts = [[_told(name, one.get(name), values[name]) for name in chosen] for one in flat]
-    told = [" ".join(filter(None, some)) for some in parts]
+    told = [" ".join(filter(None, some)) or "not measured" for some in parts]
     return [label if len(label) <= 60 else f"{label[:50]}… {n}" for n, label in enumerate(told, 1)]
 
 
