@@ -124,12 +124,8 @@ def labels(specs: Iterable[Spec]) -> list[str]:
             found = tried
     chosen = chosen or list(_FIRST[:2])
     values = {name: list(dict.fromkeys(str(one.get(name)) for one in flat)) for name in chosen}
-    told = [
-        " ".join(
-            _told(name, one[name], values[name]) for name in chosen if one.get(name) is not None
-        )
-        for one in flat
-    ]
+    parts = [[_told(name, one.get(name), values[name]) for name in chosen] for one in flat]
+    told = [" ".join(filter(None, some)) or "not measured" for some in parts]
     return [label if len(label) <= 60 else f"{label[:50]}… {n}" for n, label in enumerate(told, 1)]
 
 
@@ -143,13 +139,15 @@ def _flat(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     """Settings of nested tables by dotted names."""
     flat: dict[str, Any] = {}
     for name, value in settings.items():
-        flat |= (
-            _flat(value, f"{above}{name}.") if isinstance(value, dict) else {above + name: value}
-        )
+        is_table = isinstance(value, Mapping)
+        flat |= _flat(value, f"{above}{name}.") if is_table else {above + name: value}
     return flat
 
 
 def _told(name: str, value: Any, values: list[str]) -> str:
+    """A setting of one run; ``values`` are the sweep's, as texts. Empty where it has none."""
+    if value is None:
+        return ""
     text = str(value)
     if isinstance(value, list):
         parts = [list(one.values()) if isinstance(one, dict) else [one] for one in value]

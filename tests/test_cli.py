@@ -361,6 +361,7 @@ def test_a_checkout_that_cannot_be_written(capsys, tmp_path, swept, monkeypatch)
     monkeypatch.setattr(paths.os, "access", lambda path, mode: path != paths.root())
     assert call(capsys, *swept)[0] == 0
     assert (tmp_path / "out" / "runs").is_dir()
+    assert paths.data_dir() == tmp_path / "out" / "data"
     assert list((tmp_path / "home").iterdir()) == []
 
 

@@ -44,6 +44,7 @@ def test_labels_are_the_settings_that_differ(specs):
     told = labels([normalised({**specs[0], "measure": measure}) for measure in measures])
     assert told == [f"k={k} noise_variance={v}" for k, v in ((2, 0.01), (3, 0.01), (3, 0.1))]
     assert len(set(labels([*specs, {**specs[0], "measure": None}]))) == 5
+    assert labels([specs[0], {**specs[0], "measure": None}])[1] == "not measured"
 
 
 def test_labels_are_short_and_begin_with_what_the_run_is(specs):
