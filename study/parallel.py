@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -50,7 +51,9 @@ def run_tasks(
     rank = {name: place for place, name in enumerate(before)}
     order, ready = TopologicalSorter(before), []
     order.prepare()
-    with _pool(jobs) as pool:
+    # what a process that is ended leaves behind goes with this folder
+    scratch = tempfile.TemporaryDirectory(prefix="iblib-", ignore_cleanup_errors=True)
+    with scratch as folder, _pool(jobs, folder) as pool:
         running: dict = {}
         try:
             while order.is_active():
@@ -80,13 +83,14 @@ def _timed(function: Callable, name: str) -> tuple[Any, float]:
     return function(name), time.monotonic() - start
 
 
-def _pool(jobs: int) -> ProcessPoolExecutor:
+def _pool(jobs: int, folder: str) -> ProcessPoolExecutor:
     spawn = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_one_thread)
+    return ProcessPoolExecutor(jobs, spawn, initializer=_begin, initargs=(folder,))
 
 
-def _one_thread() -> None:
+def _begin(folder: str) -> None:
     """A process that leaves Ctrl-C to its parent, and the other cores to its siblings."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    os.environ.update(dict.fromkeys(_THREADS, "1"), TMPDIR=folder)
+    tempfile.tempdir = folder

@@ -131,7 +131,8 @@ class Clone:
 
     def environment(self, **more: str) -> dict[str, str]:
         """A shell's: nothing of the tests' own but the Python that runs them."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("IBLIB_", "PYTEST_"))}
+        ours = ("IBLIB_", "PYTEST_", "MAKE", "MFLAGS", "VENV")  # of the tests, and of make
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
         return kept | {"PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": "1"} | more
 
     def start(self, *arguments: str, module: str = "study", **more: str) -> Started:
