@@ -6,7 +6,14 @@ from pathlib import Path
 import click
 
 from iblib import __version__
-from iblib.console import RunEcho, debug_option, run_cli
+from iblib.console import (
+    RunEcho,
+    debug_option,
+    device_option,
+    jobs_option,
+    run_cli,
+    scheduler_option,
+)
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -28,26 +35,9 @@ def cli():
 @cli.command(short_help="Train and measure a grid of settings.")
 @click.argument("grid", type=_FOLDER, metavar="GRID.toml")
 @click.option("--out", required=True, type=_FOLDER, metavar="DIR", help="Where the tables go.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Runs at once on this machine, one thread each (more than 1 needs iblib[dask]).",
-)
-@click.option(
-    "--scheduler",
-    metavar="ADDRESS",
-    help="Dask scheduler to use instead of this machine, e.g. tcp://host:8786.",
-)
-@click.option(
-    "--device",
-    type=click.Choice(["cpu", "cuda"]),
-    default="cpu",
-    show_default=True,
-    help="Where networks are trained and replayed.",
-)
+@jobs_option
+@scheduler_option
+@device_option
 def sweep(grid, out, jobs, scheduler, device):
     """Train and measure every combination of the lists in GRID.toml.
 

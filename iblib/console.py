@@ -32,6 +32,28 @@ debug_option = click.option(
 )
 
 
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Processes at once on this machine, one thread each (more than 1 needs iblib[dask]).",
+)
+scheduler_option = click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Dask scheduler that trains and measures instead, e.g. tcp://host:8786.",
+)
+device_option = click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="Where networks are trained and replayed.",
+)
+
+
 def run_cli(
     group: click.Group,
     arguments: Sequence[str] | None,

@@ -78,6 +78,12 @@ def _one_kind(t: np.ndarray, name: str, n_components: int) -> Iterator[View]:
 
 # Above this many dimensions the Gram matrix is summed in float32 (relative error about 1e-6).
 _FLOAT64_DIMENSION = 4096
+_LARGEST = 1e15  # squares of larger values, summed over a layer, leave float32
+
+
+def has_diverged(t: np.ndarray) -> bool:
+    """Whether values are infinite, not numbers, or too large to be squared and summed."""
+    return not (t.min() > -_LARGEST and t.max() < _LARGEST)
 
 
 def principal_components(t: np.ndarray, n_components: int) -> np.ndarray:
@@ -87,7 +93,7 @@ def principal_components(t: np.ndarray, n_components: int) -> np.ndarray:
     ``O(P^2 d)``. A component's sign is arbitrary; no estimator here depends on it except binning
     anchored at 0, so the largest loading sample is made positive.
     """
-    if not np.isfinite(t).all():  # a network that diverged: it has no directions
+    if has_diverged(t):  # it has no directions
         return np.full((len(t), min(n_components, *t.shape)), np.nan)
     dtype = np.float64 if t.shape[1] <= _FLOAT64_DIMENSION else np.float32
     t = (t - t.mean(axis=0, dtype=np.float64).astype(dtype)).astype(dtype, copy=False)

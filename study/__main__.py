@@ -5,23 +5,20 @@ import time
 import click
 
 from iblib import paths
-from iblib.console import RunEcho, StepEcho, debug_option, duration, run_cli
+from iblib.console import (
+    RunEcho,
+    StepEcho,
+    debug_option,
+    device_option,
+    duration,
+    jobs_option,
+    run_cli,
+    scheduler_option,
+)
 from iblib.datasets import AUDIO as AUDIO_SETS
 from study import ReportError
 from study.lab import HOME, folder_of, open_lab
 from study.plan import PROFILES
-
-_JOBS = click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Processes at once on this machine, one thread each.",
-)
-_SCHEDULER = click.option(
-    "--scheduler", metavar="ADDRESS", help="Dask scheduler that trains and measures instead."
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -54,15 +51,9 @@ def cli():
 )
 @click.option("--data-dir", default="", metavar="DIR", help="Folder of the audio.")
 @click.option("--out", default="", metavar="DIR", help="Folder to write; under build/ by default.")
-@click.option(
-    "--device",
-    type=click.Choice(["cpu", "cuda"]),
-    default="cpu",
-    show_default=True,
-    help="Where networks are trained and replayed.",
-)
-@_JOBS
-@_SCHEDULER
+@device_option
+@jobs_option
+@scheduler_option
 @click.option("--only", multiple=True, metavar="NN", help="Only this notebook; may be repeated.")
 @click.option(
     "--seed",
@@ -105,8 +96,8 @@ def report(profile, dataset, data_dir, out, device, seed, **options):
 
 
 @cli.command(short_help="Renew the committed notebooks, results, figures and README numbers.")
-@_JOBS
-@_SCHEDULER
+@jobs_option
+@scheduler_option
 @click.option("--fresh", is_flag=True, help="Compute again what is committed and still valid.")
 def publish(**options):
     """Make the committed report beside, then put it in place (maintainers).

@@ -9,6 +9,7 @@ from torch import nn
 from iblib import models
 from iblib.activations import layers_to_measure, measurement_rows, record
 from iblib.config import MeasureConfig
+from iblib.information_plane.rows import layer_rows
 from iblib.views import VIEWS, principal_components, views_of
 
 
@@ -169,3 +170,18 @@ def test_unknown_views_and_shapes_are_refused():
         list(views_of(np.zeros((4, 6)), ("flat",)))
     with pytest.raises(ValueError, match="must have shape"):
         list(views_of(np.zeros(4)))
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan, 1e18])
+def test_values_that_cannot_be_squared_are_those_of_a_diverged_network(value):
+    t = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+    t[3, 2] = value
+    views = list(views_of(t, ("layer", "pca")))
+    about = {"run": "r", "seed": 0, "epoch": 1}
+    limits = {"layer": None, "pca": None}
+    rows = layer_rows(
+        views, np.arange(40) % 2, MeasureConfig(views=("layer", "pca")), limits, about
+    )
+    assert {row["view"] for row in rows} == {"layer", "pca"}
+    assert {row["status"] for row in rows} == {"diverged"}
+    assert np.isnan([row["bits"] for row in rows]).all()

@@ -9,7 +9,7 @@ import numpy as np
 from iblib.config import Binning, MeasureConfig
 from iblib.estimators import Measurement, binning, kde, label_entropy, measure
 from iblib.names import ESTIMATORS
-from iblib.views import View
+from iblib.views import View, has_diverged
 
 
 def layer_rows(
@@ -19,13 +19,13 @@ def layer_rows(
     limits: Mapping[str, tuple[float, float] | None],
     about: Mapping[str, Any],
 ) -> list[dict]:
-    """All rows of one layer; without bits, and with status ``diverged``, where it is not finite."""
+    """All rows of one layer; without bits, and with status ``diverged``, where it has diverged."""
     rows = []
     for view in views:
-        if np.isfinite(view.values).all():
-            rows += _rows(view, y, config, limits[view.name], about)
-        else:
+        if has_diverged(view.values):
             rows += _diverged_rows(view, y, config, about)
+        else:
+            rows += _rows(view, y, config, limits[view.name], about)
     return rows
 
 
@@ -66,14 +66,14 @@ def ranges_over(
 ) -> dict[tuple[int, str, str], tuple[float, float]]:
     """Smallest and largest value of each (member, layer, view) over all epochs and channels.
 
-    ``layers(epoch)`` gives (member, layer, its views). Views that are not finite are left out.
+    ``layers(epoch)`` gives (member, layer, its views). Diverged ones are left out.
     """
     found: dict[tuple[int, str, str], tuple[float, float]] = {}
     for epoch in epochs:
         for member, layer, views in layers(epoch):
             for view in views:
                 ends = float(view.values.min()), float(view.values.max())
-                if np.isfinite(ends).all():
+                if not has_diverged(view.values):
                     key = (member, layer, view.name)
                     low, high = found.get(key, ends)
                     found[key] = min(low, ends[0]), max(high, ends[1])

@@ -1,5 +1,7 @@
 """A learning rate far too large: the run is in the tables as diverged, with its finite epochs."""
 
+import re
+
 import pandas as pd
 
 GRID = """
@@ -31,3 +33,18 @@ def test_a_diverged_run_in_a_sweep(clone, tmp_path):
     assert len(first) == len(whole) > 0
     bits = ["layer", "estimator", "quantity", "bits"]
     assert first[bits].reset_index(drop=True).equals(whole[bits].reset_index(drop=True))
+
+
+def test_diverged_runs_in_a_report(clone):
+    plan = clone.folder / "study" / "plan.py"
+    text, told = re.subn(r"(AUDIO_LEARNING_RATE =) .*", r"\1 1e25", plan.read_text("utf-8"))
+    plan.write_text(text, "utf-8")
+    clone.commit()
+    done = clone.report("--only", "09", "--jobs", "2")
+    assert told == 1
+    assert "diverged" in done.out
+    planes = done.table("cnn-planes")
+    lost = planes["status"] == "diverged"
+    assert planes.loc[lost, "bits"].isna().all()
+    assert planes.loc[~lost & (planes["epoch"] == 0), "bits"].notna().any()
+    assert clone.changes() == ""
