@@ -84,8 +84,9 @@ format: $(STAMP) ## ruff, changing what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-figures: $(STAMP) ## every figure as PNG and SVG, into build/published-synthetic/figures
-	$(ONE_THREAD) IBLIB_PICTURES=svg $(PY) -m pytest -n 2 --dist loadfile $(NBVAL) notebooks
+figures: $(STAMP) ## every figure as PNG and SVG, into build/figures
+	$(ONE_THREAD) IBLIB_PICTURES=svg IBLIB_FIGURES=$(CURDIR)/$(BUILD)/figures \
+		$(PY) -m pytest -n 2 --dist loadfile $(NBVAL) notebooks
 
 notebooks: $(STAMP) ## JupyterLab, to explore
 	$(BIN)/jupyter lab notebooks

@@ -19,6 +19,7 @@ from iblib.datasets import AUDIO as AUDIO_SETS
 from study import ReportError
 from study.lab import HOME, folder_of, open_lab
 from study.plan import PROFILES
+from study.text import counted
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -47,7 +48,7 @@ def cli():
     type=click.Choice(sorted(AUDIO_SETS)),
     default="synthetic",
     show_default=True,
-    help="Embedded clips, FMA-small, or a folder with one folder of clips per class.",
+    help="Synthetic clips, FMA-small, or a folder with one folder of clips per class.",
 )
 @click.option("--data-dir", default="", metavar="DIR", help="Folder of the audio.")
 @click.option("--out", default="", metavar="DIR", help="Folder to write; under build/ by default.")
@@ -98,7 +99,7 @@ def report(profile, dataset, data_dir, out, device, seed, **options):
 @cli.command(short_help="Renew the committed notebooks, results, figures and README numbers.")
 @jobs_option
 @scheduler_option
-@click.option("--fresh", is_flag=True, help="Compute again what is committed and still valid.")
+@click.option("--fresh", is_flag=True, help="Make every result again, from the runs.")
 def publish(**options):
     """Make the committed report beside, then put it in place (maintainers).
 
@@ -121,7 +122,7 @@ def _echoes() -> dict:
 def _say_warnings(warnings: list[str]) -> None:
     """What cells warned of, at the end, where it is seen."""
     if warnings:
-        click.echo(f"{len(warnings)} warnings of cells:")
+        click.echo(f"{counted(len(warnings), 'warning')} of cells:")
     for warning in warnings:
         click.echo(f"  {warning}")
 

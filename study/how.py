@@ -28,7 +28,10 @@ def how(plan: Plan, name: str) -> str:
     name : str
         ``saxe-planes`` or ``saxe-planes.csv``.
     """
-    name = next(known for known in RECIPES if name in (known, known.partition(".")[0]))
+    known = [known for known in RECIPES if name in (known, known.partition(".")[0])]
+    if not known:
+        raise KeyError(f"no recipe makes {name}; known are {', '.join(RECIPES)}")
+    name = known[0]
     recipe = RECIPES[name]
     lines = [f"{name}, version {recipe.version}"]
     if recipe.of == AUDIO:
@@ -73,23 +76,29 @@ def _trained(runs: Iterable[RunConfig]) -> list[str]:
         found[0][run.activation] = None
         found[1].update(range(run.seed, run.seed + run.n_seeds))
     return [
-        f"trained: {name} {', '.join(activations)}; {how}; seeds {min(seeds)} to {max(seeds)}"
+        f"trained: {name} {', '.join(activations)}; {how}; {_seeds(seeds)}"
         for (name, how), (activations, seeds) in groups.items()
     ]
 
 
+def _seeds(seeds: set[int]) -> str:
+    first, last = min(seeds), max(seeds)
+    return f"seed {first}" if first == last else f"seeds {first} to {last}"
+
+
 def _measured(measure: MeasureConfig) -> str:
-    number = measure.n_samples or "all"
+    number, epochs = measure.n_samples or "all", measure.n_points
     parts = [f"{number} samples of {measure.split}, {', '.join(measure.views)}"]
     parts += [f"layers {', '.join(measure.layers)}"] if measure.layers else []
     if "binning" in measure.estimators:
         parts.append(f"binning ({', '.join(map(_bins, measure.bins))})")
     if "kde" in measure.estimators:
         noises = sorted((measure.noise_variance, *measure.more_noise))
-        parts.append(f"KDE (noise variance {', '.join(f'{v:g}' for v in noises)})")
+        relative = "".join(f", {v:g} of the deviation" for v in measure.relative_noise)
+        parts.append(f"KDE (noise variance {', '.join(f'{v:g}' for v in noises)}{relative})")
     if "kraskov" in measure.estimators:
         parts.append(f"Kraskov (k = {measure.k})")
-    return "; ".join(parts)
+    return "; ".join([*parts, f"{epochs} epochs" if epochs else "every stored epoch"])
 
 
 def _bins(bins: Binning) -> str:

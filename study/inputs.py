@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
+from pathlib import Path
 
 import pandas as pd
 
-from iblib import datasets
+from iblib import datasets, paths
 from iblib.config import RUN_FORMAT, TABLE_FORMAT, MeasureConfig, canonical_json, key_of
 from iblib.datasets import DataError, Dataset
 from iblib.information_plane import measure_run
@@ -38,12 +39,15 @@ class Runs:
 
     def of(self, plan: Plan) -> dict[str, RunSpec]:
         """Name -> run of a plan."""
-        return {
+        found = {
             name: spec
             for name, spec in plan.groups[self.group].items()
             if any(fnmatchcase(name, pattern) for pattern in self.names)
             and (not self.measure or self.measure in spec.measures)
         }
+        if not found:
+            raise KeyError(f"no run of {list(plan.groups[self.group])} is meant by {self}")
+        return found
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,9 @@ class Inputs:
         try:
             return datasets.fingerprint(**self.plan.audio_settings)
         except DataError:
-            if not self.stored_fingerprint:
+            folder = Path(self.plan.data_dir or paths.data_dir())
+            is_here = (folder if self.plan.dataset == "folder" else folder / "fma_small").exists()
+            if is_here or not self.stored_fingerprint:
                 raise
             return self.stored_fingerprint
 

@@ -1,7 +1,6 @@
 """The face of the report's results in a notebook: tables read, or made where that is allowed."""
 
 import os
-import shlex
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,8 +54,12 @@ class Lab:
     @property
     def is_home(self) -> bool:
         """Whether these are the settings of the committed report, whose numbers the text quotes."""
-        about = {"profile": self.profile.name, "dataset": self.dataset, "seed": self.seed}
-        return about == HOME
+        return self.identity == HOME
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tells this report from others: profile, dataset, seed."""
+        return {"profile": self.profile.name, "dataset": self.dataset, "seed": self.seed}
 
     @property
     def profile(self):
@@ -84,8 +87,8 @@ class Lab:
         known = self.results.about("class-shares.csv").get("fingerprint", "")
         return Inputs(self.plan, self.device, known)
 
-    def runs(self, group: str) -> dict[str, RunSpec]:
-        """The runs of a group (``saxe``, ``audio``, ``linear``) by name."""
+    def specs(self, group: str) -> dict[str, RunSpec]:
+        """Settings of the runs of a group (``saxe``, ``audio``, ``linear``) by name."""
         return self.plan.groups[group]
 
     def table(self, name: str) -> pd.DataFrame:
@@ -111,13 +114,13 @@ class Lab:
         for one in in_order([name]):
             if problem := self.results.problem(one, self.key(one)):
                 if self.is_committed:
-                    raise StaleResultError(f"{problem}; make it with: {self.command}")
+                    raise StaleResultError(f"{problem}; make it with: make publish")
                 self.make(one)
         return self.results.path(name)
 
     def make(self, name: str) -> None:
         """Make one result; the tables that it is made of are there."""
-        recipe = RECIPES[name]
+        recipe, key = RECIPES[name], self.key(name)  # of the inputs as they are before it is made
         tables = {table: self.results.table(table) for table in recipe.tables}
         with one_thread():  # small networks: a second thread costs more than it does
             value = recipe.value(self.inputs, tables)
@@ -125,7 +128,7 @@ class Lab:
         if recipe.needs_audio:
             about |= {"dataset": self.dataset, "source": self.inputs.audio.source}
             about["fingerprint"] = self.inputs.audio_fingerprint
-        self.results.write(name, value, self.key(name), **about)
+        self.results.write(name, value, key, **about)
 
     def key(self, name: str) -> str:
         """Key that a result made of these settings carries: a hash of all that it depends on."""
@@ -148,16 +151,6 @@ class Lab:
         """How a result is made: its runs, what is measured of them, or the tables it is made of."""
         return how(self.plan, name)
 
-    @property
-    def command(self) -> str:
-        """The command that makes this lab's results."""
-        if self.is_committed:
-            return "make publish"
-        parts = ["python -m study report --profile", self.profile.name, "--dataset", self.dataset]
-        if self.plan.data_dir:
-            parts += ["--data-dir", shlex.quote(self.plan.data_dir)]
-        return " ".join(parts + ([f"--seed {self.seed}"] if self.seed else []))
-
     @cached_property
     def source_of_data(self) -> str:
         """One sentence: what audio, real or synthetic, how many clips."""
@@ -168,7 +161,8 @@ class Lab:
         """Write ``figures/<name>.png`` into the report's folder; as a last line it shows it.
 
         The notebook holds the file's own bytes, in the size of the figure: nothing is drawn again.
-        Where ``IBLIB_PICTURES`` is 0, nothing is encoded or written.
+        Where ``IBLIB_PICTURES`` is 0, nothing is encoded or written; ``svg`` adds an SVG.
+        ``IBLIB_FIGURES`` names another folder.
         """
         from IPython.display import Image
 
@@ -177,7 +171,8 @@ class Lab:
         if os.environ.get("IBLIB_PICTURES") == "0":
             return Image(_BLANK)
         svg = os.environ.get("IBLIB_PICTURES") == "svg"
-        path = save_figure(fig, name, self.folder / "figures", svg=svg)
+        folder = os.environ.get("IBLIB_FIGURES") or self.folder / "figures"
+        path = save_figure(fig, name, folder, svg=svg)
         return Image(filename=path, width=round(fig.get_figwidth() * fig.dpi))
 
 

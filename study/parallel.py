@@ -36,7 +36,8 @@ def run_tasks(
     function : callable
         Of a name; it and what it returns can be pickled.
     before : mapping
-        Name -> names that come before it. Of those that are ready, the first named is begun first.
+        Name -> names that come before it. Of those that are ready, the first named is begun first
+        where there are several processes.
     jobs : int
         Processes at once, of one thread each; 1: none but this one.
 
@@ -51,6 +52,7 @@ def run_tasks(
     rank = {name: place for place, name in enumerate(before)}
     order, ready = TopologicalSorter(before), []
     order.prepare()
+    others = set(multiprocessing.active_children())
     # what a process that is ended leaves behind goes with this folder
     scratch = tempfile.TemporaryDirectory(prefix="iblib-", ignore_cleanup_errors=True)
     with scratch as folder, _pool(jobs, folder) as pool:
@@ -66,9 +68,10 @@ def run_tasks(
                     order.done(name)
                     yield Done(name, *future.result())
         except BrokenProcessPool as error:
-            raise ReportError(f"{name}: its process died (out of memory?)") from error
+            names = ", ".join([name, *running.values()])
+            raise ReportError(f"a process died (out of memory?) at one of: {names}") from error
         except BaseException:
-            for process in multiprocessing.active_children():
+            for process in set(multiprocessing.active_children()) - others:
                 process.terminate()  # their kernels see that, and end
             raise
 

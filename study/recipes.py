@@ -25,7 +25,7 @@ class Recipe:
         Of the data set or the list of trained runs that ``of`` names; of the ``tables``, by name
         (``saxe-planes.csv`` as ``saxe_planes``); or of nothing.
     version : int
-        Raised by one when the maker computes something else (tests/test_recipes.py holds it).
+        Raised by one when the maker computes something else (tests/test_study.py holds it).
     of : str or Runs, optional
         ``audio``: the audio data set; or runs.
     tables : tuple of str
@@ -39,6 +39,10 @@ class Recipe:
     of: str | Runs | None = None
     tables: tuple[str, ...] = ()
     long: bool = False
+
+    def __post_init__(self):
+        if self.of is not None and self.tables:
+            raise ValueError("a recipe is made of inputs or of tables; got both")
 
     @property
     def needs_audio(self) -> bool:

@@ -71,7 +71,7 @@ class Results:
                 temporary.write_bytes(value)
             else:
                 _write_arrays(temporary, value)
-        about |= {"key": key, "sha256": files.digest(self.path(name))}
+            about |= {"key": key, "sha256": files.digest(temporary)}
         files.write_json(self._about_path(name), about | {"environment": environment()})
 
     def table(self, name: str) -> pd.DataFrame:
@@ -113,8 +113,11 @@ def _wide(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
     shape: dict[str, Any] = {"columns": list(table.columns)}
     for by, values, group in _SPREAD:
         if {by, group, *values} <= set(table) and len(table):
-            table, found = _spread(table, by, values, group)
-            shape["spread"] = {"by": by, "values": values, "group": group, "found": found}
+            how = {"by": by, "values": values, "group": group}
+            wide, how["found"] = _spread(table, **how)
+            again = _gathered(wide, **how)[shape["columns"]].astype(object)
+            if again.equals(table.reset_index(drop=True).astype(object)):  # else it stays long
+                table, shape["spread"] = wide, how
     if "run" in table and (runs := _keys_of_runs(table)):
         table, shape["runs"] = table.drop(columns="run"), runs
     constant = {c: _plain(table[c].iloc[0]) for c in table.columns if _is_constant(table[c])}
@@ -185,7 +188,9 @@ def _all(found: Mapping[str, list[str]]) -> list[str]:
 
 
 def _is_constant(column: pd.Series) -> bool:
-    return len(column) > 1 and bool((column == column.iloc[0]).all())
+    first = column.iloc[0] if len(column) > 1 else np.nan
+    is_finite = not isinstance(first, float) or np.isfinite(first)
+    return is_finite and bool((column == first).all())
 
 
 def _plain(value: Any) -> Any:

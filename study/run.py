@@ -1,6 +1,8 @@
 """The whole report: data checked, runs made, results made, notebooks executed, pages written."""
 
+import os
 import re
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,8 +22,9 @@ from study.pages.html import write_html
 from study.pages.readme import update_readme
 from study.parallel import Done, run_tasks
 from study.plan import RunSpec, sweep_order
-from study.recipes import RECIPES, closure, in_order
+from study.recipes import RECIPES, in_order
 from study.results import Results
+from study.text import counted
 
 # (number, total, name of the table or notebook, its own seconds)
 OnStep = Callable[[int, int, str, float], None]
@@ -31,7 +34,7 @@ _ASKED = re.compile(r'lab\.(table|arrays|result)\(\s*"([\w.-]+)"')
 _ENDINGS = {"table": ".csv", "arrays": ".npz", "result": ""}
 _FOR_THE_PAGES = ("examples.npz", "clips.npz")
 _TABLE_OF_README = "README-table.csv"
-# The figures that README and docs show, in the checkout's figures/.
+# The figures that README shows, in the checkout's figures/.
 SHOWN = ("06-planes.png",)
 
 
@@ -84,6 +87,7 @@ def run_report(
         Where a run, a result or a notebook failed.
     """
     sources = notebooks(only)
+    _forget_another(lab)
     wanted = in_order([*asked_for(sources), *(() if only else (*_FOR_THE_PAGES, _TABLE_OF_README))])
     if any(RECIPES[name].needs_audio for name in wanted):
         _check_audio(lab, on_data)
@@ -103,7 +107,7 @@ def publish(lab: Lab, *, fresh: bool = False, **options) -> list[Path]:
     lab : Lab
         With the settings ``HOME``, and a folder of its own.
     fresh : bool
-        Compute everything; otherwise committed results whose keys hold are taken over.
+        Make every result from its runs; otherwise committed ones whose keys hold are taken over.
     **options
         Of ``run_report``; it is strict.
 
@@ -115,13 +119,17 @@ def publish(lab: Lab, *, fresh: bool = False, **options) -> list[Path]:
     if not lab.is_home:
         raise ConfigError(f"only the report of {HOME} is published")
     root = paths.root()
-    if not fresh:
+    os.environ.pop("IBLIB_PICTURES", None)  # they are what is published
+    if fresh:
+        shutil.rmtree(lab.folder, ignore_errors=True)
+    else:
         _take_over(Results(root / "results"), lab)
     run_report(lab, strict=True, **options)
+    names = [("notebooks", path.name) for path in notebooks()]
+    names += [("results", file) for name in RECIPES for file in (name, f"{name}.json")]
     placed = []
-    for folder in ("notebooks", "results"):
-        for path in sorted((lab.folder / folder).iterdir()):
-            placed += _placed(path, root / folder / path.name)
+    for folder, name in names:
+        placed += _placed(lab.folder / folder / name, root / folder / name)
     for about in (root / "results").glob("*.*.json"):  # of recipes that are no more
         if (name := about.name.removesuffix(".json")) not in RECIPES:
             for path in (about, about.with_name(name)):
@@ -184,11 +192,21 @@ def asked_for(sources: Iterable[Path]) -> set[str]:
     return names
 
 
+def _forget_another(lab: Lab) -> None:
+    """Remove what a report of other settings has left in the same folder."""
+    path = lab.folder / "report.json"
+    if path.is_file() and any(
+        files.read_json(path).get(name) != value for name, value in lab.identity.items()
+    ):
+        for name in ("notebooks", "figures", "html"):
+            shutil.rmtree(lab.folder / name, ignore_errors=True)
+
+
 def _check_audio(lab: Lab, on_data: Callable[[str], None] | None) -> None:
     """Load the data set, so that what is wrong with it is said before anything is computed."""
     audio = lab.inputs.audio
     if not len(audio.rows("training")):
-        raise ConfigError(f"{lab.dataset} has no training clips: check tracks.csv's set.split")
+        raise ConfigError(f"{lab.dataset} has no training clips: check how its split is made")
     if on_data:
         on_data(audio.summary())
 
@@ -201,18 +219,17 @@ def _train_and_measure(lab: Lab, names: list[str], jobs: int, scheduler, on_run)
             for name, spec in of.of(lab.plan).items():
                 measures = wanted.setdefault((of.group, name), (spec, {}))[1]
                 measures |= {of.measure: None} if of.measure else {}
-    if not wanted or (jobs == 1 and not scheduler):
-        return  # a result trains what it is made of
-    order = [key for group, specs in lab.plan.groups.items() for key in ((group, n) for n in specs)]
+    if not wanted:
+        return
+    order = [(group, name) for group, specs in lab.plan.groups.items() for name in specs]
     specs = sweep_order(wanted[key] for key in order if key in wanted)
-    folder = paths.runs_dir() / "report"
-    options = {"jobs": jobs, "scheduler": scheduler, "device": lab.device}
-    result = run_all(specs, out=folder, on_done=on_run and _by_name(wanted, on_run), **options)
+    options = {"jobs": jobs, "scheduler": scheduler, "device": lab.device, "out": lab.folder}
+    result = run_all(specs, on_done=on_run and _by_name(wanted, on_run), **options)
     if result.failed:
         first = result.failed[0]
         raise ReportError(
-            f"{len(result.failed)} runs failed, the first with {first.error}; "
-            f"all are listed in {folder / 'failures.jsonl'}"
+            f"{counted(len(result.failed), 'run')} failed, the first with {first.error}; "
+            f"all are listed in {lab.folder / 'failures.jsonl'}"
         )
 
 
@@ -233,7 +250,7 @@ def _by_name(wanted: Mapping[tuple[str, str], tuple[RunSpec, Iterable[str]]], on
 def _make_results(lab: Lab, names: list[str], jobs: int, on_step: OnStep | None) -> None:
     """Make results in processes of their own, each after what it is made of."""
     first = sorted(names, key=lambda name: not RECIPES[name].long)
-    before = {name: tuple(t for t in closure([name])[name] if t in names) for name in first}
+    before = {name: tuple(t for t in RECIPES[name].tables if t in names) for name in first}
     make = partial(_named, make_result, lab_settings(lab))
     _report_steps(run_tasks(make, before, jobs), len(before), on_step)
 
@@ -287,5 +304,4 @@ def lab_settings(lab: Lab) -> dict[str, Any]:
 def _about(lab: Lab) -> dict[str, Any]:
     """What the pages say of a report."""
     source = lab.results.about("class-shares.csv").get("source", "")
-    about = {"profile": lab.profile.name, "dataset": lab.dataset, "seed": lab.seed}
-    return about | {"source": source, "is_copy": not lab.is_home}
+    return {**lab.identity, "source": source, "is_copy": not lab.is_home}

@@ -50,7 +50,7 @@ def plane_table(
                                 "profile": "smoke",
                                 "model": model,
                                 "activation": activation,
-                                "batch_mode": "SGD",
+                                "batch_mode": "mini-batch",
                                 "seed": seed,
                                 "epoch": epoch,
                                 "layer": layer,
@@ -111,8 +111,10 @@ def history_table(*, seeds=(0, 1, 2), epochs=40, n_classes=8):
     """Learning curves of two activations and two batch modes."""
     rows = []
     for activation in ("tanh", "relu"):
-        for batch_mode, updates in (("SGD", 20), ("BGD", 1)):
-            speed = (0.12 if batch_mode == "SGD" else 0.04) * (1.3 if activation == "relu" else 1)
+        for batch_mode, updates in (("mini-batch", 20), ("full batch", 1)):
+            speed = (0.12 if batch_mode == "mini-batch" else 0.04) * (
+                1.3 if activation == "relu" else 1
+            )
             for seed in seeds:
                 generator = np.random.default_rng([seed, updates])
                 for epoch in range(epochs + 1):

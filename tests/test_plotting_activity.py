@@ -112,7 +112,7 @@ def test_modes_are_compared_by_epoch_and_by_update():
 
 def test_cases_stand_side_by_side_on_equal_scales():
     planes, history = plane_table(estimators=("binning",), layers=LAYERS), history_table()
-    history = history[history["batch_mode"] == "SGD"]
+    history = history[history["batch_mode"] == "mini-batch"]
     cases = {
         name: tuple(t[t["activation"] == name] for t in (planes, history))
         for name in ("tanh", "relu")

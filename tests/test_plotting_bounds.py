@@ -25,7 +25,7 @@ def kde():
 def modes():
     """SGD with 20 updates an epoch to epoch 30, the full batch with one to epoch 10."""
     table = plane_table(estimators=("binning",), layers=LAYERS, epochs=EPOCHS)
-    full = table[(table["seed"] < 2) & (table["epoch"] <= 10)].assign(batch_mode="BGD")
+    full = table[(table["seed"] < 2) & (table["epoch"] <= 10)].assign(batch_mode="full batch")
     full["run"] += "full"
     full["updates"] = full["epoch"]
     both = pd.concat([table.assign(updates=20 * table["epoch"]), full])
@@ -114,7 +114,7 @@ def test_comparison_ends_where_the_shorter_one_does(modes):
     last = [max(line.get_xdata().max() for line in ax.lines[1:]) for ax in figure.axes]
     assert set(last) == {10}
     assert [figure.axes[i].get_xlabel() for i in (0, -1)] == ["epoch", "updates"]
-    assert legend_texts(figure)[:3] == ["SGD", "BGD", "mean, n = 2 to 3 seeds"]
+    assert legend_texts(figure)[:3] == ["mini-batch", "full batch", "mean, n = 2 to 3 seeds"]
 
 
 def test_compared_numbers_get_dark_to_light_in_order(sweep):

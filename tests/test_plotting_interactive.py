@@ -102,7 +102,7 @@ def test_player_checks_its_arguments(wrong, message):
 
 
 def test_player_needs_one_configuration_a_panel(table):
-    doubled = pd.concat([table, table.assign(batch_mode="BGD")])
+    doubled = pd.concat([table, table.assign(batch_mode="full batch")])
     with pytest.raises(ValueError, match="batch_mode must have one value"):
         plane_player(doubled, estimator="kde")
 

@@ -25,7 +25,7 @@ def history():
 
 
 def one(history):
-    return history[(history["activation"] == "relu") & (history["batch_mode"] == "SGD")]
+    return history[(history["activation"] == "relu") & (history["batch_mode"] == "mini-batch")]
 
 
 def test_learning_curves_draw_mean_and_band_of_each_split(history, ax):

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from small_notebooks import write_notebook
 
+from iblib import files
 from iblib.config import ConfigError
-from study import recipes
+from study import recipes, run
 from study.inputs import Runs
 from study.lab import HOME, open_lab
 from study.plan import PROFILES, Plan, profile_named, sweep_order
@@ -59,9 +61,9 @@ def test_every_result_comes_after_what_it_is_made_of():
 def plane_table() -> pd.DataFrame:
     """Rows as ``measure_run`` gives them, with a missing value and two runs."""
     rows = []
-    for run, activation in (("0012", "tanh"), ("00ab", "relu")):
+    for key, activation in (("0012", "tanh"), ("00ab", "relu")):
         for epoch in (0, 1, 2):
-            about = {"run": run, "dataset": "d", "activation": activation, "seed": 0}
+            about = {"run": key, "dataset": "d", "activation": activation, "seed": 0}
             about |= {"epoch": epoch, "status": "ok"}
             bits = {"binning": ("I_XT", "I_TY"), "kraskov": ("H_T", "I_TY")}
             for estimator, quantities in bits.items():
@@ -202,7 +204,7 @@ def test_keys_follow_what_a_result_depends_on(tmp_path):
     other = open_lab(seed=3)
     for name in ("saxe-planes.csv", "cnn-planes.csv", "linear-network.csv", "verdicts.csv"):
         assert published.key(name) != other.key(name)
-    assert list(other.runs("audio")) == list(published.runs("audio"))  # asked for by name
+    assert list(other.specs("audio")) == list(published.specs("audio"))  # asked for by name
 
 
 def test_the_audio_is_in_the_key_and_its_path_is_not(tmp_path):
@@ -269,7 +271,7 @@ def test_a_lab_tells_how_a_table_is_made():
         assert part in told
     assert "saxe-planes.csv" in lab.how("verdicts")
     for name in RECIPES:
-        assert len(lab.how(name).splitlines()) <= 12
+        assert len(lab.how(name).splitlines()) <= 14
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -332,3 +334,27 @@ def test_home_is_what_notebooks_open_by_default():
         "seed": HOME["seed"],
     }
     assert open_lab().profile.name == HOME["profile"]
+
+
+def test_a_table_whose_rows_do_not_stand_together_stays_long(tmp_path):
+    table = plane_table()
+    table = pd.concat([table[table["quantity"] == q] for q in ("I_XT", "H_T", "I_TY")])
+    Results(tmp_path).write("t.csv", table, "key")
+    found = Results(tmp_path).table("t.csv")
+    pd.testing.assert_frame_equal(found, table.reset_index(drop=True), rtol=1e-5)
+
+
+def test_a_report_of_other_settings_leaves_nothing_in_a_folder(tmp_path, monkeypatch):
+    lab = open_lab(profile="smoke", out_dir=tmp_path)
+    files.write_json(tmp_path / "report.json", lab.identity | {"seed": 5})
+    old = write_notebook(tmp_path / "notebooks" / "00-old.ipynb")
+    monkeypatch.setenv("IBLIB_ROOT", str(tmp_path / "root"))
+    write_notebook(tmp_path / "root" / "notebooks" / "00-new.ipynb", "1 + 1")
+    for _ in range(2):
+        report = run.run_report(lab, only=("00",))
+        assert {page.stem for page in report.index.parent.iterdir()} == {
+            "index",
+            "gallery",
+            "00-new",
+        }
+    assert not old.exists()

@@ -14,7 +14,7 @@ def plane_rows(curves: dict, *, layer="hidden1", seed=0, **about) -> pd.DataFram
         "run": "r",
         "model": "mlp",
         "activation": "tanh",
-        "batch_mode": "SGD",
+        "batch_mode": "mini-batch",
         "view": "layer",
     }
     common |= {"channel": -1, "estimator": "binning", "parameter": "width", "value": 0.07}
@@ -85,7 +85,7 @@ def test_saturation_is_a_share_of_information_rows():
 
 def history(accuracies: dict, *, run="a", seed=0, epochs=(0, 3)) -> pd.DataFrame:
     rows = [
-        {"run": run, "model": "cnn", "activation": "relu", "batch_mode": "SGD", "seed": seed}
+        {"run": run, "model": "cnn", "activation": "relu", "batch_mode": "mini-batch", "seed": seed}
         | {"epoch": e, "updates": 10 * e, "split": split, "loss": 1.0, "accuracy": a * (e > 0)}
         for e in epochs
         for split, a in accuracies.items()
@@ -125,7 +125,7 @@ def test_select_names_what_is_missing():
 def history_rows(accuracy: dict, *, run="a", seed=0, **about) -> pd.DataFrame:
     """One row per split and epoch; ``accuracy`` maps split -> values at epochs 0, 1, ..."""
     common = {"run": run, "seed": seed, "dataset": "d", "model": "mlp", "activation": "tanh"}
-    common |= {"batch_mode": "SGD", **about}
+    common |= {"batch_mode": "mini-batch", **about}
     return pd.DataFrame(
         [
             {**common, "split": split, "epoch": epoch, "accuracy": value}

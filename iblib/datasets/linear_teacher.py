@@ -49,7 +49,7 @@ def load(
 
     References
     ----------
-    Saxe et al. 2018, sections 3 and 4. Notebook: 06.
+    Saxe et al. 2018, sections 3 and 4. Notebook: 07.
     """
     counts = dict(zip(SPLITS, (n_training, n_validation, n_test), strict=True))
     if min(counts.values()) < 1:

@@ -56,7 +56,7 @@ def render_index(pages: list[Page], report: Path) -> str:
     ----------
     pages : list of Page
         Notebooks in order, with alternative texts.
-    report : OutputPaths
+    report : Path
         Its folder; what is missing there is left out.
     """
     formulas = Formulas()

@@ -37,7 +37,7 @@ def update_readme(readme: Path, results_dir: Path) -> bool:
     updated = _BLOCK.sub(lambda block: f"{block[1]}\n{table}\n{block[2]}", text, count=1)
     if updated != text:
         files.write_atomic(readme, updated)
-    return True
+    return updated != text
 
 
 def _cell(value: str) -> str:
