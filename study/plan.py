@@ -183,7 +183,7 @@ _RESNET_FILTERS = ("res1_block1", "res2_block1", "after_pool")
 
 
 def audio_runs(profile: Profile, data: dict[str, Any], seed: int = 0) -> dict[str, RunSpec]:
-    """SimpleCNN (SGD and full batch, widths reversed too) and MiniResNet, ReLU and tanh, by name.
+    """SimpleCNN (mini-batches and full batch, widths reversed too) and MiniResNet, by name.
 
     The longest come first. ``seed`` is that of the first network of a setting, whose name ends in
     ``-0``; filters and noise are measured of it alone.
