@@ -201,8 +201,9 @@ def open_lab(
         raise ConfigError(f"seed must be a whole number from 0 on; got {seed!r}")
     check_device(device)
     plan = Plan(profile_named(profile), dataset, _absolute(data_dir), seed)
-    lab = Lab(plan, Path(_absolute(out_dir) or folder_of(profile, dataset, seed)), False, device)
-    return Lab(plan, lab.folder, lab.is_home and not out_dir, device)
+    folder = Path(_absolute(out_dir) or folder_of(profile, dataset, seed))
+    identity = {"profile": profile, "dataset": dataset, "seed": seed}
+    return Lab(plan, folder, identity == HOME and not out_dir, device)
 
 
 def folder_of(profile: str, dataset: str, seed: int = 0) -> Path:
