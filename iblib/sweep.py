@@ -100,7 +100,7 @@ def check(specs: Iterable[Mapping[str, Any]], runs_dir: Path) -> dict[str, Outco
     specs = [normalised(spec) for spec in specs]
     found = {}
     for spec, label in zip(specs, labels(specs), strict=True):
-        dataset, config = _load(canonical_json(spec["data"])), RunConfig.from_dict(spec["run"])
+        dataset, config = load_once(spec["data"]), RunConfig.from_dict(spec["run"])
         options = _checked_options(config, dataset, spec["measure"])
         folder = runs_dir / config.key(dataset.fingerprint)
         run = Run(folder, config, dataset.name, dataset.fingerprint, options)
@@ -142,6 +142,11 @@ def _check_measure(config: MeasureConfig, network: torch.nn.Module, dataset: Dat
         raise ConfigError(str(error)) from error
 
 
+def load_once(settings: Mapping[str, Any]) -> Dataset:
+    """The data set of these arguments of ``datasets.load``; the last ones asked for are kept."""
+    return _load(canonical_json(settings))
+
+
 @lru_cache(maxsize=4)
 def _load(data: str) -> Dataset:
     dataset = datasets.load(**json.loads(data))
@@ -163,7 +168,7 @@ def run_one(
     if home:
         os.environ["IBLIB_HOME"] = home
     with one_thread():
-        dataset = _load(canonical_json(spec["data"]))
+        dataset = load_once(spec["data"])
         config = RunConfig.from_dict(spec["run"])
         run = train(config, dataset, runs_dir=Path(runs_dir), device=device, progress=False)
         if spec["measure"] is not None:

@@ -1,18 +1,18 @@
 """What results are made of: the audio, and trained runs with what is measured of them."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
 from iblib import datasets, paths
-from iblib.config import RUN_FORMAT, TABLE_FORMAT, MeasureConfig, canonical_json, key_of
+from iblib.config import RUN_FORMAT, TABLE_FORMAT, MeasureConfig, key_of
 from iblib.datasets import DataError, Dataset
 from iblib.information_plane import measure_run
+from iblib.sweep import load_once
 from iblib.training import Run, train
 from study.plan import Plan, RunSpec
 
@@ -92,7 +92,7 @@ class Inputs:
     @property
     def audio(self) -> Dataset:
         """The audio data set (made or cached first where that is needed)."""
-        return _load(canonical_json(self.plan.audio_settings))
+        return load_once(self.plan.audio_settings)
 
     @cached_property
     def audio_fingerprint(self) -> str:
@@ -110,7 +110,7 @@ class Inputs:
         """Trained runs, in the plan's order."""
         found = []
         for name, spec in of.of(self.plan).items():
-            data = _load(canonical_json(spec.data))
+            data = load_once(spec.data)
             run = train(spec.run, data, device=self.device, progress=False)
             measure = spec.measures.get(of.measure)
             about = (self.plan.profile.name, self.device)
@@ -126,8 +126,3 @@ class Inputs:
             specs.append([name, data, spec.run.key(""), measure])
         audio = self.audio_fingerprint if of.group == AUDIO else ""
         return key_of(RUN_FORMAT, TABLE_FORMAT, specs, audio)
-
-
-@lru_cache(maxsize=64)
-def _load(settings: str) -> Dataset:
-    return datasets.load(**json.loads(settings))

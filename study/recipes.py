@@ -119,8 +119,8 @@ RECIPES = {
 }
 
 
-def closure(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """These results and all they are made of, each with the tables that come before it."""
+def in_order(names: Iterable[str]) -> list[str]:
+    """These results and all they are made of, each after what it is made of."""
     found: dict[str, tuple[str, ...]] = {}
     waiting = list(names)
     while waiting:
@@ -130,9 +130,4 @@ def closure(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
         if name not in found:
             found[name] = RECIPES[name].tables
             waiting += found[name]
-    return found
-
-
-def in_order(names: Iterable[str]) -> list[str]:
-    """These results and all they are made of, each after what it is made of."""
-    return list(TopologicalSorter(closure(names)).static_order())
+    return list(TopologicalSorter(found).static_order())

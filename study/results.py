@@ -76,7 +76,16 @@ class Results:
 
     def table(self, name: str) -> pd.DataFrame:
         """A table as it was given to ``write``, rounded to six significant digits."""
-        return read_result(self.path(name), self.about(name))
+        about = self.about(name)
+        table = _read(self.path(name), about.get("text", []))
+        for column, value in about.get("constant", {}).items():
+            table[column] = value
+        if spread := about.get("spread"):
+            table = _gathered(table, **spread)
+        if runs := about.get("runs"):
+            keys = pd.DataFrame(runs["keys"], columns=[*runs["by"], "run"])
+            table = table.merge(keys, on=runs["by"], how="left", validate="many_to_one")
+        return table[about["columns"]] if "columns" in about else table
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """Arrays as they were given to ``write``."""
@@ -85,19 +94,6 @@ class Results:
 
     def _about_path(self, name: str) -> Path:
         return self.folder / f"{name}.json"
-
-
-def read_result(path: Path, about: Mapping[str, Any]) -> pd.DataFrame:
-    """The table of a file, with what its ``.json`` says of it."""
-    table = _read(path, about.get("text", []))
-    for column, value in about.get("constant", {}).items():
-        table[column] = value
-    if spread := about.get("spread"):
-        table = _gathered(table, **spread)
-    if runs := about.get("runs"):
-        keys = pd.DataFrame(runs["keys"], columns=[*runs["by"], "run"])
-        table = table.merge(keys, on=runs["by"], how="left", validate="many_to_one")
-    return table[about["columns"]] if "columns" in about else table
 
 
 def _read(path: Path, text: list[str]) -> pd.DataFrame:

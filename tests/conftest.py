@@ -8,9 +8,11 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from small_grid import GRID, write_grid
 
 from iblib.estimators import _parallel
 from iblib.estimators._parallel import torch_engine
+from iblib.grid import read_grid
 from iblib.plotting import panels
 
 # Not by MPLBACKEND: the notebooks that tests execute would inherit it and show no figure.
@@ -51,3 +53,18 @@ def _engine_of_ones_own(request, monkeypatch):
     """A module's engine, which outlasts its tests, is not that of a test that asks for none."""
     if "engine" not in request.fixturenames:
         monkeypatch.setattr(_parallel, "_torch_only", False)
+
+
+@pytest.fixture
+def specs(tmp_path):
+    """Four small runs of a sweep."""
+    small = GRID.replace("[[12, 4, 2], [12, 3, 2]]", "[[12, 4, 2]]").replace("[0, 1, 2]", "[0, 1]")
+    found = read_grid(write_grid(tmp_path, small))
+    assert len(found) == 4
+    return found
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Where a sweep of a test writes."""
+    return {"out": tmp_path / "out", "runs_dir": tmp_path / "runs"}

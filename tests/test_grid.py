@@ -13,20 +13,6 @@ from iblib.grid import labels, normalised, read_grid
 from iblib.sweep import run_all
 
 
-@pytest.fixture
-def specs(tmp_path):
-    """Four small runs."""
-    small = GRID.replace("[[12, 4, 2], [12, 3, 2]]", "[[12, 4, 2]]").replace("[0, 1, 2]", "[0, 1]")
-    found = read_grid(write_grid(tmp_path, small))
-    assert len(found) == 4
-    return found
-
-
-@pytest.fixture
-def folders(tmp_path):
-    return {"out": tmp_path / "out", "runs_dir": tmp_path / "runs"}
-
-
 def test_lists_expand_to_their_product(tmp_path):
     specs = read_grid(write_grid(tmp_path))
     assert len(specs) == 2 * 3 * 2

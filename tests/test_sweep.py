@@ -24,20 +24,6 @@ from iblib.information_plane import read_table
 from iblib.sweep import run_all, write_tables
 
 
-@pytest.fixture
-def specs(tmp_path):
-    """Four small runs."""
-    small = GRID.replace("[[12, 4, 2], [12, 3, 2]]", "[[12, 4, 2]]").replace("[0, 1, 2]", "[0, 1]")
-    found = read_grid(write_grid(tmp_path, small))
-    assert len(found) == 4
-    return found
-
-
-@pytest.fixture
-def folders(tmp_path):
-    return {"out": tmp_path / "out", "runs_dir": tmp_path / "runs"}
-
-
 def ids(specs, runs_dir):
     return list(sweep.check(specs, runs_dir))
 

@@ -15,6 +15,7 @@ from study.pages.alts import PNG, Picture, alt_of, pictures
 from study.pages.markdown import Formulas, Heading, first_sentence, plain_text
 from study.pages.pictures import data_url, mel_picture, thumbnail
 from study.pages.readme import headline_table
+from study.results import Results
 
 HERO = "06-planes"
 CARD_WIDTH, GALLERY_WIDTH = 300, 420  # pixels
@@ -90,7 +91,7 @@ def clips(results: Path) -> list[Clip]:
     """Sounds of ``clips.npz`` with the mel-spectrograms of ``examples.npz``."""
     if not (results / "clips.npz").is_file():
         return []
-    stored, mels = _arrays(results / "clips.npz"), _mels(results / "examples.npz")
+    stored, mels = Results(results).arrays("clips.npz"), _mels(results)
     credits = stored.get("credits", [""] * len(stored["ids"]))
     named = zip(stored["classes"], stored["ids"], credits, strict=True)
     return [
@@ -105,22 +106,17 @@ def clips(results: Path) -> list[Clip]:
     ]
 
 
-def _mels(path: Path) -> dict[str, np.ndarray]:
+def _mels(results: Path) -> dict[str, np.ndarray]:
     """Spectrograms by clip, as long as the clips can be heard."""
-    if not path.is_file():
+    if not (results / "examples.npz").is_file():
         return {}
-    stored = _arrays(path)
+    stored = Results(results).arrays("examples.npz")
     n_frames = stored["mel"].shape[2]
     heard = [
         max(1, min(n_frames, round(n_frames * PREVIEW_SECONDS / s))) for s in stored["seconds"]
     ]
     named = zip(stored["ids"], stored["mel"], heard, strict=True)
     return {str(name): mel[:, :frames] for name, mel, frames in named}
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
 
 
 def _made_of(report: Path) -> dict:
