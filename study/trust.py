@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.special import digamma, gammaln
 
 from iblib.activations import layers_to_measure, measurement_rows, record
-from iblib.estimators import binning, exact, kde, kraskov
+from iblib.estimators import binning, closed_forms, kde, kraskov
 from iblib.information_plane import thin
 from iblib.summaries import CURVE, accuracy_by_seed, compression, processing_violations, saturation
 from iblib.views import views_of
@@ -50,7 +50,7 @@ def knn_bias() -> pd.DataFrame:
     """
     rows = []
     for d in DIMENSIONS:
-        truth = exact.gaussian_entropy(np.eye(d))
+        truth = closed_forms.gaussian_entropy(np.eye(d))
         for seed in range(BIAS_SEEDS):
             t = np.random.default_rng([seed, d]).normal(size=(N_BIAS, d))
             bits = kraskov.entropy(t, k=2).bits

@@ -10,8 +10,8 @@ import pytest
 import torch
 from small_grid import GRID, write_grid
 
-from iblib.estimators import _parallel
-from iblib.estimators._parallel import torch_engine
+from iblib.estimators._engine import threads
+from iblib.estimators._engine.threads import torch_engine
 from iblib.grid import read_grid
 from iblib.plotting import panels
 
@@ -52,7 +52,7 @@ def engine(request):
 def _engine_of_ones_own(request, monkeypatch):
     """A module's engine, which outlasts its tests, is not that of a test that asks for none."""
     if "engine" not in request.fixturenames:
-        monkeypatch.setattr(_parallel, "_torch_only", False)
+        monkeypatch.setattr(threads, "_torch_only", False)
 
 
 @pytest.fixture

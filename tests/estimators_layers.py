@@ -3,7 +3,7 @@
 import numpy as np
 
 from iblib.estimators import _checks
-from iblib.estimators.rows import one_group, sort_rows
+from iblib.estimators._engine.rows import one_group, sort_rows
 
 N = 300
 

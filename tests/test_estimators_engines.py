@@ -6,8 +6,9 @@ import torch
 from estimators_layers import N, assert_same, layer, sorted_rows, spy
 from scipy.spatial import cKDTree
 
-from iblib.estimators import blocks, kde, kraskov, measure, pairwise, products, projected
-from iblib.estimators._parallel import torch_engine
+from iblib.estimators import kde, kraskov, measure
+from iblib.estimators._engine import blocks, pairwise, products, projected
+from iblib.estimators._engine.threads import torch_engine
 
 # --- rows -----------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from estimators_checks import CONTRACT, kde_values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iblib.estimators import binning, exact, kde, kraskov, label_entropy, measure
+from iblib.estimators import binning, closed_forms, kde, kraskov, label_entropy, measure
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -276,8 +276,8 @@ def test_binning_is_the_information_of_its_table(data, width):
     table = np.zeros((symbols.max() + 1, y.max() + 1))
     np.add.at(table, (symbols, y), 1 / len(t))
     got = binning.information(t, y, width=width)
-    assert got.ty == pytest.approx(exact.discrete_mutual_information(table), abs=1e-12)
-    assert got.xt == pytest.approx(exact.discrete_entropy(table.sum(1)), abs=1e-12)
+    assert got.ty == pytest.approx(closed_forms.discrete_mutual_information(table), abs=1e-12)
+    assert got.xt == pytest.approx(closed_forms.discrete_entropy(table.sum(1)), abs=1e-12)
 
 
 @given(samples(least=5), st.integers(1, 3))
@@ -317,7 +317,7 @@ def test_far_points_have_log2_n_bits(n, d):
 @common
 def test_equidistant_points(n, length, s2):
     got = kde.information(np.eye(n) * length, np.arange(n), noise_variance=s2)
-    expected = exact.equidistant_bound(n, 2 * length**2, s2)
+    expected = closed_forms.equidistant_bound(n, 2 * length**2, s2)
     assert got.xt_upper == pytest.approx(expected, abs=1e-9)
     assert got.xt_upper == pytest.approx(got.ty_upper, abs=1e-12)
 

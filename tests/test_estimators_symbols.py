@@ -5,7 +5,8 @@ import pytest
 import torch
 from estimators_layers import layer
 
-from iblib.estimators import binning, symbols
+from iblib.estimators import binning
+from iblib.estimators._engine import symbols
 
 
 def test_values_on_bin_edges_follow_division_not_multiplication_by_the_inverse():

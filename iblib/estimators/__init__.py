@@ -4,14 +4,14 @@ Nothing here knows a network, a file or a plot. ``t`` is always an ``(P, d)`` re
 (NumPy or torch, any device), ``y`` holds ``P`` labels.
 """
 
-from iblib.estimators import binning, exact, kde, kraskov
+from iblib.estimators import binning, closed_forms, kde, kraskov
 from iblib.estimators.binning import label_entropy
 from iblib.estimators.combined import Measurement, measure
 
 __all__ = [
     "Measurement",
     "binning",
-    "exact",
+    "closed_forms",
     "kde",
     "kraskov",
     "label_entropy",

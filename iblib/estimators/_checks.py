@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from iblib.estimators._parallel import compiled, in_threads, runs_compiled, sixteenths
+from iblib.estimators._engine.threads import compiled, in_threads, runs_compiled, sixteenths
 
 _SMALL = (torch.float16, torch.bfloat16, torch.float32, torch.bool)
 _SMALL += (torch.uint8, torch.int8, torch.int16, torch.uint16)  # all are exact in float32

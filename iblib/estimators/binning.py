@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from iblib.estimators import _checks
-from iblib.estimators.symbols import Bins, counts_of, dense_codes, quantise, row_symbols
+from iblib.estimators._engine.symbols import Bins, counts_of, dense_codes, quantise, row_symbols
 
 DEFAULT_WIDTH = 0.07  # where neither a width nor edges are given
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from iblib.estimators import _checks, binning, kde, kraskov, pairwise
-from iblib.estimators.rows import Rows, RowStatistics, sort_rows
+from iblib.estimators import _checks, binning, kde, kraskov
+from iblib.estimators._engine import pairwise
+from iblib.estimators._engine.rows import Rows, RowStatistics, sort_rows
 
 
 @dataclass(frozen=True)

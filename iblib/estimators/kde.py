@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from iblib.estimators import _checks, pairwise
-from iblib.estimators.rows import Rows, RowStatistics, sort_rows
+from iblib.estimators import _checks
+from iblib.estimators._engine import pairwise
+from iblib.estimators._engine.rows import Rows, RowStatistics, sort_rows
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from scipy.special import digamma, gammaln
 
-from iblib.estimators import _checks, pairwise
-from iblib.estimators.rows import Rows, RowStatistics, one_group, sort_rows
+from iblib.estimators import _checks
+from iblib.estimators._engine import pairwise
+from iblib.estimators._engine.rows import Rows, RowStatistics, one_group, sort_rows
 
 HIGH_DIMENSION = 10  # above, the bias is too large to trust the value (+1 nat at d = 20)
 

@@ -9,8 +9,8 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from iblib.estimators import products
-from iblib.estimators.rows import Rows, RowStatistics
+from iblib.estimators._engine import products
+from iblib.estimators._engine.rows import Rows, RowStatistics
 
 _VALUES_CPU = 2**18  # values per tile: three of these stay in a core's cache
 _VALUES_DEVICE = 2**24  # a GPU's launch costs as much as a CPU's small tile

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from numba.extending import overload
 
-from iblib.estimators._parallel import compiled, in_threads
-from iblib.estimators.rows import Rows, RowStatistics
+from iblib.estimators._engine.rows import Rows, RowStatistics
+from iblib.estimators._engine.threads import compiled, in_threads
 
 OWN, OTHER = 0, 1
 N_GROUPS = 16  # accumulators; a fixed number, so that results do not depend on the threads

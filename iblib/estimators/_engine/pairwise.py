@@ -22,9 +22,9 @@ On the CPU compiled loops (numba) and torch's matrix products; elsewhere torch o
 import numpy as np
 import torch
 
-from iblib.estimators import blocks, direct, products, projected
-from iblib.estimators._parallel import runs_compiled
-from iblib.estimators.rows import Rows, RowStatistics
+from iblib.estimators._engine import blocks, direct, products, projected
+from iblib.estimators._engine.rows import Rows, RowStatistics
+from iblib.estimators._engine.threads import runs_compiled
 
 DIRECT_DIMENSION = 16  # up to here differences cost no more than a matrix product
 PROJECTED_DIMENSION = 128  # from here on a proof costs less than a product

@@ -9,9 +9,9 @@ import math
 
 import numpy as np
 
-from iblib.estimators import direct, products
-from iblib.estimators._parallel import compiled, in_threads, sixteenths
-from iblib.estimators.rows import Rows, RowStatistics
+from iblib.estimators._engine import direct, products
+from iblib.estimators._engine.rows import Rows, RowStatistics
+from iblib.estimators._engine.threads import compiled, in_threads, sixteenths
 
 _BLOCKS = 32  # coordinates of the projection
 _NEGLIGIBLE = 1e-10  # of a row's sum of kernels, which is at least 1

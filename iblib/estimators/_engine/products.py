@@ -7,9 +7,9 @@ apart, and nothing is negative.
 
 import torch
 
-from iblib.estimators import direct
-from iblib.estimators._parallel import in_threads
-from iblib.estimators.rows import Rows, RowStatistics
+from iblib.estimators._engine import direct
+from iblib.estimators._engine.rows import Rows, RowStatistics
+from iblib.estimators._engine.threads import in_threads
 
 CANCELLATION = 1e-7  # below this share of |a|^2 + |b|^2 a product has lost too many digits
 _TILE = 256  # rows and columns of a tile

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from iblib.estimators import _checks
-from iblib.estimators._parallel import compiled, in_threads, sixteenths
+from iblib.estimators._engine.threads import compiled, in_threads, sixteenths
 
 _COLUMNS = 2048  # columns hashed at once: their factors stay in the first cache
 _DENSE = 2**22  # codes up to here are counted in a table, above by sorting

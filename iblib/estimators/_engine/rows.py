@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from iblib.estimators import _checks
-from iblib.estimators._parallel import compiled, in_threads, runs_compiled, sixteenths
+from iblib.estimators._engine.threads import compiled, in_threads, runs_compiled, sixteenths
 
 
 @dataclass(frozen=True)
