@@ -22,7 +22,8 @@ FLOORS = {
     "paths": set(),
     "names": set(),
     "config": {"names"},
-    "estimators": set(),
+    "tidy": {"names"},
+    "estimators": {"tidy"},
     "models": set(),
     "datasets": {"paths", "files", "config"},
     "training": {"datasets", "models"},
@@ -66,6 +67,7 @@ WRITING = {
 }
 THIRD_PARTY = {
     "iblib": {
+        "tidy": {"numpy", "pandas"},
         "estimators": ARRAYS,
         "models": {"torch", "pandas"},
         "datasets": TABLES
