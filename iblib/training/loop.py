@@ -130,7 +130,7 @@ class _Split:
 
     def parts(self) -> Iterator[tuple[Tensor, Tensor]]:
         """All of it in order, as much at once as should go through a network."""
-        size = samples_at_once(self._part(0, 1), self.device)
+        size = samples_at_once(self._part(0, 1).nbytes, self.device)
         for start in range(0, len(self), size):
             yield self._part(start, start + size), self.y[start : start + size]
 
