@@ -5,7 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -153,8 +153,8 @@ class Listener:
         for path, module in self.network.named_modules(remove_duplicate=False):
             if "parametrizations" not in path.split("."):
                 self.paths.setdefault(module, []).append(path or type(module).__name__)
-        self.calls: dict[str, tuple[nn.Module, int]] = {}  # in the order in which they began
-        self.leaves: set[str] = set()
+        # module, number and surrounding calls of each call, in the order in which they began
+        self.calls: dict[str, tuple[nn.Module, int, tuple[str, ...]]] = {}
         self._running: list[str] = []
 
     @contextmanager
@@ -166,16 +166,14 @@ class Listener:
             counts[module] += 1
             n = counts[module]
             name = self.paths[module][0] + (f":{n}" if n > 1 else "")
-            self.calls[name] = module, n
-            self.leaves.add(name)
-            self.leaves.difference_update(self._running)
+            self.calls[name] = module, n, tuple(self._running)
             self._running.append(name)
 
         def end(module: nn.Module, inputs: tuple, output: Any) -> None:
             heard(self._running.pop(), _first_tensor(output))
 
         def send(batch: Any) -> None:
-            for state in (counts, self.calls, self.leaves, self._running):
+            for state in (counts, self.calls, self._running):
                 state.clear()
             with _uncompiled(self.paths):
                 self.forward(self.network, batch)
@@ -214,8 +212,8 @@ class Layer:
     name: str
     names: tuple[str, ...]  # all by which it can be asked for
     module: nn.Module
-    leaf: bool = True
     is_whole: bool = False  # the network itself
+    leaf: bool = True  # nothing in it can be measured by itself
     problem: str = ""  # why it cannot be measured
     is_complex: bool = False
     shape: tuple[int, ...] = ()  # of one sample
@@ -285,21 +283,34 @@ def probe(listener: Listener, inputs: Inputs) -> dict[str, Layer]:
                     f"the forward pass fails in {listener.running}, given {what}: "
                     f"{' '.join(str(error).split())} (forward= says how a batch is given)"
                 ) from error
-    found = {}
-    for name, (module, n) in listener.calls.items():
-        paths = listener.paths[module]
-        how = name in listener.leaves, module is listener.network
+    found: dict[str, Layer] = {}
+    for name, (module, n, _) in listener.calls.items():
+        paths, whole = listener.paths[module], module is listener.network
         known = _known(given[0].get(name), given[1].get(name))
-        found[name] = Layer(name, (name, f"{paths[0]}:{n}", *paths), module, *how, **known)
+        found[name] = Layer(name, (name, f"{paths[0]}:{n}", *paths), module, whole, **known)
+    around = {
+        one
+        for name, layer in found.items()
+        if not layer.problem or layer.is_complex
+        for one in listener.calls[name][2]
+    }
+    around |= {
+        one
+        for name, layer in found.items()
+        if layer.problem
+        for one in listener.calls[name][2]
+        if found[one].problem
+    }
+    found = {name: replace(layer, leaf=name not in around) for name, layer in found.items()}
     within = {m for layer in found.values() if layer.leaf for m in layer.module.modules()}
-    reached = {layer.module for layer in found.values()}
     for module, paths in listener.paths.items():
-        if module not in reached:
-            computes = type(module).forward is not nn.Module.forward and module not in within
-            leaf = computes and not any(module.children())
-            whole = module is listener.network
+        if all(module is not layer.module for layer in found.values()):
+            leaf = module not in within and not any(module.children())
+            leaf &= type(module).forward is not nn.Module.forward
+            leaf &= not isinstance(module, nn.Sequential)
             problem = "the forward pass does not reach it"
-            found[paths[0]] = Layer(paths[0], tuple(paths), module, leaf, whole, problem)
+            whole = module is listener.network
+            found[paths[0]] = Layer(paths[0], tuple(paths), module, whole, leaf, problem)
     return found
 
 
