@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from iblib.config import MeasureConfig
 from iblib.models import samples_at_once
-from iblib.probing import Forward, Inputs, Layer, Listener, as_it_was, probe, unwrapped
+from iblib.probing import Forward, Inputs, Layer, Listener, as_it_was, probe
 
 Pick = str | Sequence[str] | Callable[[str, nn.Module], bool] | None
 
@@ -47,39 +47,17 @@ def chosen_layers(
     exclude: Pick = None,
     forward: Forward | None = None,
 ) -> dict[str, str]:
-    """Layer name -> call of a module, of the layers that these inputs reach.
-
-    Parameters
-    ----------
-    network, x, forward
-        As in `record`.
-    layers : str, sequence of str, or callable, optional
-        Names or patterns (``*``, ``?``, ``[...]``) of module paths, or ``(name, module) -> bool``.
-        A module called several times gives ``name``, ``name:2``, ``name:3``; its path stands for
-        all of them, ``name:1`` for the first. By default what the network's ``measured_layers``
-        says, else every module that calls no other, in the order of the forward pass (dropout
-        too, which in evaluation mode passes on what it gets).
-    exclude : str, sequence of str, or callable, optional
-        What is left out of these.
-
-    Raises
-    ------
-    TypeError
-        For a layer with complex output.
-    ValueError
-        Where a name or pattern matches nothing; for a layer asked for by name that the forward
-        pass does not reach, or whose output is no tensor or has no sample axis. Such layers that
-        were not named are left out, with one warning.
-    """
-    inputs = x if isinstance(x, Inputs) else Inputs(x, network)
-    known = probe(Listener(network, forward), inputs)
-    own = getattr(unwrapped(network), "measured_layers", None)
+    """Layer name -> call of a module, as `measure_model` picks them for these inputs."""
+    listener = Listener(network, forward)
+    known = probe(listener, x if isinstance(x, Inputs) else Inputs(x, network))
+    own = getattr(listener.network, "measured_layers", None)
     if own:
         called = {name: _layer(known, name, call) for name, call in own().items()}
         known = {name: replace(layer, names=(name,), leaf=True) for name, layer in called.items()}
-    by_default = {name: bool(own) for name, layer in known.items() if layer.leaf}
-    picked = by_default if _patterns(layers, "layers") == () else _picked(known, layers, "layers")
-    for name in _picked(known, exclude, "exclude"):
+    picked = _picked(known, layers, "layers")
+    if picked is None:
+        picked = {name: bool(own) for name, layer in known.items() if layer.leaf}
+    for name in _picked(known, exclude, "exclude") or ():
         picked.pop(name, None)
     lost: dict[str, list[str]] = {}
     for name, by_name in picked.items():
@@ -92,40 +70,35 @@ def chosen_layers(
         warnings.warn(f"layers left out: {reasons}", RuntimeWarning, stacklevel=3)
     chosen = {name: known[name].name for name in picked if not known[name].problem}
     if not chosen:
-        raise ValueError(f"no layer is left to measure of {_list(known)}; layers={layers!r}")
+        raise ValueError(f"no layer is left of {_names(known)}; got layers={layers!r}")
     return chosen
 
 
-def _patterns(pick: Pick, argument: str) -> tuple[str, ...] | Callable[[str, nn.Module], bool]:
+def _picked(known: Mapping[str, Layer], pick: Pick, argument: str) -> dict[str, bool] | None:
+    """Names that are asked for -> whether by name; None where nothing is asked for."""
     if callable(pick):
-        return pick
-    patterns = (pick,) if isinstance(pick, str) else pick if pick is not None else ()
-    if not isinstance(patterns, (str, Mapping)) and all(isinstance(p, str) for p in patterns):
-        return tuple(patterns)
-    raise TypeError(f"{argument} must be a name, names, or (name, module) -> bool; got {pick!r}")
-
-
-def _picked(known: Mapping[str, Layer], pick: Pick, argument: str) -> dict[str, bool]:
-    """Names that are asked for -> whether by name; each pattern must match something."""
-    patterns = _patterns(pick, argument)
-    if callable(patterns):
-        return {name: False for name, layer in known.items() if patterns(name, layer.module)}
+        return {name: False for name, layer in known.items() if pick(name, layer.module)}
+    patterns = (pick,) if isinstance(pick, str) else () if pick is None else pick
     picked: dict[str, bool] = {}
-    for pattern in patterns:
-        found = {name: True for name, layer in known.items() if pattern in layer.names}
-        for name, layer in known.items() if not found else ():
-            if any(fnmatchcase(n, pattern) for n in layer.names) and (
-                layer.leaf or not layer.is_whole
-            ):
-                found[name] = False
-        if not found:
-            raise ValueError(f"{argument} must be among {_list(known)}; got {pattern!r}")
-        for name, by_name in found.items():
-            picked[name] = picked.get(name, False) or by_name
-    return picked
+    try:
+        for pattern in patterns:
+            found = {name: True for name, layer in known.items() if pattern in layer.names}
+            found = found or {
+                name: False
+                for name, layer in known.items()
+                if any(fnmatchcase(one, pattern) for one in layer.names)
+                and (layer.leaf or not layer.is_whole)
+            }
+            if not found:
+                raise ValueError(f"{argument} must be among {_names(known)}; got {pattern!r}")
+            picked |= {name: by_name or picked.get(name, False) for name, by_name in found.items()}
+    except TypeError:
+        words = f"{argument} must be a name, names, or (name, module) -> bool; got {pick!r}"
+        raise TypeError(words) from None
+    return picked or None
 
 
-def _list(known: Mapping[str, Layer]) -> str:
+def _names(known: Mapping[str, Layer]) -> str:
     names = [name for name, layer in known.items() if layer.leaf or not layer.is_whole]
     return f"{names[:30]}" + f" and {len(names) - 30} more" * (len(names) > 30)
 
@@ -134,7 +107,7 @@ def _layer(found: Mapping[str, Layer], name: str, call: str) -> Layer:
     """The layer that a call of a module is, or an error that says why it cannot be measured."""
     layer = found.get(call) or next((v for v in found.values() if call in v.names), None)
     if layer is None:
-        raise ValueError(f"layer {name!r} must be among {_list(found)}; got {call!r}")
+        raise ValueError(f"layer {name!r} must be among {_names(found)}; got {call!r}")
     if layer.problem:
         kind = TypeError if layer.is_complex else ValueError
         raise kind(f"layer {name!r} cannot be measured: {layer.problem} (exclude= leaves it out)")
@@ -160,9 +133,8 @@ def record(
     x : array, tensor, DataFrame, or mapping or tuple of them, each of length P
         Inputs; row i of every yielded array belongs to row i of ``x``. Floats are given in the
         type of the network's weights; a mapping as keyword arguments, a tuple as arguments.
-    layers : mapping, or as in `chosen_layers`
-        A mapping of layer names to module paths (``path:2``: its second call) is taken as it is.
-    exclude : as in `chosen_layers`
+    layers, exclude : str, sequence of str, or callable, optional
+        As in `measure_model`; or ``layers`` maps names to module paths (``path:2``: second call).
     forward : callable, optional
         ``(network, batch) -> anything``: how a batch of ``x`` is given to the network.
     batch_size : int, optional
@@ -175,13 +147,13 @@ def record(
     ------
     (name, activations) : str, ndarray of shape (P, ...)
         In the order of ``layers``. Of an output that is no tensor its first; sequence-first
-        outputs (T, P, d) are turned, axes of P times k become two. Half precision becomes float32;
-        other types stay.
+        outputs (T, P, d) are turned, an axis of P times k becomes two. Half precision becomes
+        float32, other types stay.
 
     Raises
     ------
     TypeError, ValueError
-        As `chosen_layers`; also where the forward pass fails.
+        As in `measure_model`.
     """
     inputs = x if isinstance(x, Inputs) else Inputs(x, network)
     if not isinstance(layers, Mapping):
@@ -210,15 +182,12 @@ def _recorded(
     listener: Listener, inputs: Inputs, group: Mapping[str, Layer], batch_size: int
 ) -> Iterator[tuple[str, np.ndarray]]:
     recorded = {n: np.empty((inputs.n, *layer.shape), layer.dtype) for n, layer in group.items()}
-    names_of: dict[str, list[str]] = {}
-    for name, layer in group.items():
-        names_of.setdefault(layer.name, []).append(name)
 
     def heard(call: str, t: Tensor | None) -> None:  # copied: the next module may change it
-        for name in names_of.get(call, ()):
-            values = group[name].values(t, len(rows))[: stop - start]
-            recorded[name][start:stop] = values
-            waiting.discard(name)
+        for name, layer in group.items():
+            if layer.name == call:
+                recorded[name][start:stop] = layer.values(t, len(rows))[: stop - start]
+                waiting.discard(name)
 
     with as_it_was(listener.network, inputs.device), listener.listening(heard) as send:
         for start in range(0, inputs.n, batch_size):

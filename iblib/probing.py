@@ -3,9 +3,9 @@
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, is_dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -18,29 +18,21 @@ Forward = Callable[[nn.Module, Any], Any]
 
 def unwrapped(network: nn.Module) -> nn.Module:
     """The network inside ``torch.compile``, ``DataParallel`` or ``DistributedDataParallel``."""
-    while True:
-        if hasattr(network, "_orig_mod"):
-            network = network._orig_mod
-        elif isinstance(network, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
-            network = network.module
-        else:
-            return network
+    parallel = isinstance(network, (nn.DataParallel, nn.parallel.DistributedDataParallel))
+    inner = network.module if parallel else getattr(network, "_orig_mod", None)
+    return network if inner is None else unwrapped(inner)
 
 
 class Inputs:
     """Samples as a network takes them, handed out in copies that it may overwrite.
 
-    Parameters
-    ----------
-    x : array, tensor, DataFrame, or mapping or tuple of them
-        All of length P. Floats are given in the type of the network's weights, integers as they
-        are; what has no length (a flag among keyword arguments) is given as it is.
-    network : Module
+    Floats come in the type of the network's weights, integers as they are, and what has no length
+    (a flag among keyword arguments) as it is.
     """
 
     def __init__(self, x: Any, network: nn.Module):
-        self.x = _plain(x)
-        sized = list(_leaves(self.x))
+        self.x = _each(_plain, x)
+        sized = [v for v in _arrays_in(self.x) if v.ndim]
         lengths = {len(v) for v in sized}
         if len(lengths) != 1 or 0 in lengths:
             raise ValueError(f"inputs must have one length, at least 1; got {sorted(lengths)}")
@@ -52,28 +44,28 @@ class Inputs:
 
     def __call__(self, rows: np.ndarray) -> Any:
         """These samples, one or more times each."""
-        return self._taken(self.x, rows)
 
-    def _taken(self, x: Any, rows: np.ndarray) -> Any:
-        if isinstance(x, dict):
-            return {name: self._taken(value, rows) for name, value in x.items()}
-        if isinstance(x, tuple):
-            return tuple(self._taken(value, rows) for value in x)
-        if isinstance(x, np.ndarray):  # of any strides, byte order and access
-            part = np.ascontiguousarray(x[rows])
-            t = torch.from_numpy(part.astype(part.dtype.newbyteorder("="), copy=False))
-        elif isinstance(x, Tensor):
-            t = x.detach()[torch.from_numpy(rows).to(x.device)]
-        else:
-            return x
-        return t.to(self.device, self.dtype if t.is_floating_point() else None)
+        def taken(x: Any) -> Any:
+            if isinstance(x, np.ndarray):  # of any strides, byte order and access
+                part = np.ascontiguousarray(x[rows], x.dtype.newbyteorder("="))
+                t = torch.from_numpy(part)
+            elif isinstance(x, Tensor) and x.ndim:
+                t = x.detach()[torch.from_numpy(rows).to(x.device)]
+            else:
+                return x
+            return t.to(self.device, self.dtype if t.is_floating_point() else None)
+
+        return _each(taken, self.x)
+
+
+def _each(function: Callable[[Any], Any], x: Any) -> Any:
+    """``x``, or what it maps or lists, through a function."""
+    if isinstance(x, Mapping):
+        return {name: _each(function, value) for name, value in x.items()}
+    return tuple(_each(function, v) for v in x) if isinstance(x, tuple) else function(x)
 
 
 def _plain(x: Any) -> Any:
-    if isinstance(x, Mapping):
-        return {name: _plain(value) for name, value in x.items()}
-    if isinstance(x, tuple):
-        return tuple(map(_plain, x))
     if isinstance(x, Tensor) or x is None or np.ndim(x) == 0:
         return x
     array = x.to_numpy() if hasattr(x, "to_numpy") else np.asarray(x)
@@ -82,20 +74,18 @@ def _plain(x: Any) -> Any:
     return array
 
 
-def _leaves(x: Any) -> Iterator[np.ndarray | Tensor]:
-    """The arrays and tensors with a length in (nested) mappings, sequences and data classes."""
+def _arrays_in(x: Any) -> Iterator[np.ndarray | Tensor]:
+    """Arrays and tensors, in mappings and sequences too."""
     if isinstance(x, (np.ndarray, Tensor)):
-        yield from [x] if x.ndim else []
-    elif isinstance(x, (Mapping, list, tuple)) or (is_dataclass(x) and not isinstance(x, type)):
-        inside = vars(x) if is_dataclass(x) and not isinstance(x, Mapping) else x
-        for value in inside.values() if isinstance(inside, Mapping) else inside:
-            yield from _leaves(value)
+        yield x
+    elif isinstance(x, (Mapping, list, tuple)):
+        for value in x.values() if isinstance(x, Mapping) else x:
+            yield from _arrays_in(value)
 
 
 def _first_tensor(output: Any) -> Tensor | None:
-    """The first tensor of a module's output: the first of real or complex numbers, if one is."""
-    tensors = [output] if isinstance(output, Tensor) else [*_leaves(output)]
-    tensors = [t for t in tensors if isinstance(t, Tensor)]
+    """The first tensor of a module's output: the first that holds no integers, if one does not."""
+    tensors = [t for t in _arrays_in(output) if isinstance(t, Tensor)]
     return next((t for t in tensors if not _is_integer(t)), tensors[0] if tensors else None)
 
 
@@ -119,12 +109,11 @@ def as_it_was(network: nn.Module, device: torch.device) -> Iterator[None]:
     ]
     states = random.getstate(), np.random.get_state()  # noqa: NPY002
     fused = torch.backends.mha.get_fastpath_enabled()
-    cuda = [device] if device.type == "cuda" else []
     try:
         torch.backends.mha.set_fastpath_enabled(False)  # it calls none of a transformer's modules
         for module, _ in modes:
             module.training = False
-        with torch.no_grad(), torch.random.fork_rng(cuda):
+        with torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
@@ -143,8 +132,7 @@ class Listener:
     """Sends batches through a network and hears what each call of each module gives.
 
     Calls are named by the module's path, from the second on ``path:2``, ``path:3``; the network
-    itself by its class. A module that calls no other is a leaf: so is one with parametrised
-    weights, and one that uses its parts' weights without calling them.
+    itself by its class. What is inside of parametrised weights is not listened to.
     """
 
     def __init__(self, network: nn.Module, forward: Forward | None = None):
@@ -153,12 +141,12 @@ class Listener:
         for path, module in self.network.named_modules(remove_duplicate=False):
             if "parametrizations" not in path.split("."):
                 self.paths.setdefault(module, []).append(path or type(module).__name__)
-        # module, number and surrounding calls of each call, in the order in which they began
+        # module, number and surrounding calls of each call, in the order in which they begin
         self.calls: dict[str, tuple[nn.Module, int, tuple[str, ...]]] = {}
-        self._running: list[str] = []
+        self.running: list[str] = []
 
     @contextmanager
-    def listening(self, heard: Callable[[str, Tensor | None], None]) -> Iterator[Forward]:
+    def listening(self, heard: Callable[[str, Tensor | None], None]) -> Iterator[Callable]:
         """A function that sends one batch through; ``heard`` gets each call's first tensor."""
         counts: Counter[nn.Module] = Counter()
 
@@ -166,18 +154,20 @@ class Listener:
             counts[module] += 1
             n = counts[module]
             name = self.paths[module][0] + (f":{n}" if n > 1 else "")
-            self.calls[name] = module, n, tuple(self._running)
-            self._running.append(name)
+            self.calls[name] = module, n, tuple(self.running)
+            self.running.append(name)
 
         def end(module: nn.Module, inputs: tuple, output: Any) -> None:
-            heard(self._running.pop(), _first_tensor(output))
+            heard(self.running.pop(), _first_tensor(output))
 
         def send(batch: Any) -> None:
-            for state in (counts, self.calls, self._running):
+            for state in (counts, self.calls, self.running):
                 state.clear()
-            with _uncompiled(self.paths):
+            with torch.compiler.set_stance("force_eager") if compiled else nullcontext():
                 self.forward(self.network, batch)
 
+        # parts that were compiled call no hooks
+        compiled = any(m._compiled_call_impl or hasattr(m, "_orig_mod") for m in self.paths)
         hooks = [m.register_forward_pre_hook(begin) for m in self.paths]
         hooks += [m.register_forward_hook(end) for m in self.paths]
         try:
@@ -185,18 +175,6 @@ class Listener:
         finally:
             for hook in hooks:
                 hook.remove()
-
-    @property
-    def running(self) -> str:
-        """The innermost module that is running, for an error's text."""
-        return f"layer {self._running[-1]!r}" if self._running else "the network"
-
-
-def _uncompiled(modules: Iterable[nn.Module]) -> AbstractContextManager:
-    """Inside it parts that were compiled run as they were written: compiled ones call no hooks."""
-    if any(getattr(m, "_compiled_call_impl", None) or hasattr(m, "_orig_mod") for m in modules):
-        return torch.compiler.set_stance("force_eager")
-    return nullcontext()
 
 
 def _forward(network: nn.Module, batch: Any) -> Any:
@@ -213,7 +191,7 @@ class Layer:
     names: tuple[str, ...]  # all by which it can be asked for
     module: nn.Module
     is_whole: bool = False  # the network itself
-    leaf: bool = True  # nothing in it can be measured by itself
+    leaf: bool = True  # nothing within it can be measured by itself
     problem: str = ""  # why it cannot be measured
     is_complex: bool = False
     shape: tuple[int, ...] = ()  # of one sample
@@ -231,25 +209,19 @@ class Layer:
         """The output for n samples, as (n, ...)."""
         t = t.movedim(self.axis, 0)
         if self.order == "samples last":
-            return t.unflatten(0, (len(t) // n, n)).transpose(0, 1)
-        return t.unflatten(0, (n, len(t) // n)) if self.order else t
+            return t.unflatten(0, (-1, n)).transpose(0, 1)
+        return t.unflatten(0, (n, -1)) if self.order else t
 
     def values(self, t: Tensor | None, n: int) -> np.ndarray:
-        """The output for n samples as an array (n, ...), on the CPU.
-
-        Raises
-        ------
-        ValueError
-            Where it is not of the form that the probe found.
-        """
-        fits = t is not None and t.ndim > self.axis and t.shape[self.axis] % n == 0
-        values = _array(self.samples(t, n)) if fits else None
-        if values is None or values.shape != (n, *self.shape) or values.dtype != self.dtype:
+        """The output for n samples as an array (n, ...); ValueError where its form is another."""
+        try:
+            values = _array(self.samples(t, n))
+        except (AttributeError, IndexError, RuntimeError):
+            values = np.empty(0)
+        if (values.shape, values.dtype) != ((n, *self.shape), self.dtype):
             form = "no tensor" if t is None else f"{t.dtype} of shape {tuple(t.shape)}"
-            raise ValueError(
-                f"layer {self.name!r} must give {self.dtype} of shape {self.shape} for each sample,"
-                f" as at first; got {form} for {n}"
-            )
+            expected = f"layer {self.name!r} must give {self.dtype} of shape {self.shape} a sample"
+            raise ValueError(f"{expected}, as for the first ones; got {form} for {n} samples")
         return values
 
 
@@ -257,13 +229,8 @@ def probe(listener: Listener, inputs: Inputs) -> dict[str, Layer]:
     """Every call of a module, in the order in which they begin, then the modules never called.
 
     Two passes, of two and of three samples (repeated where there are fewer): what grows with them
-    is the sample axis. One sample is never sent alone: ``squeeze`` and batch statistics would
-    differ.
-
-    Raises
-    ------
-    ValueError
-        Where the forward pass fails; it says in which module.
+    is the sample axis. One is never sent alone: ``squeeze`` and batch statistics would differ.
+    ValueError where a pass fails; it says in which module.
     """
     rows = np.arange(3) * max(inputs.n // 3, 1) % inputs.n
     given: list[dict[str, Tensor | None]] = []
@@ -278,39 +245,31 @@ def probe(listener: Listener, inputs: Inputs) -> dict[str, Layer]:
             try:
                 send(batch)
             except Exception as error:
-                what = ", ".join(f"{t.dtype} {tuple(t.shape)}" for t in _leaves(batch))
+                where = f"layer {listener.running[-1]!r}" if listener.running else "the network"
+                what = ", ".join(f"{t.dtype} {tuple(t.shape)}" for t in _arrays_in(batch))
                 raise ValueError(
-                    f"the forward pass fails in {listener.running}, given {what}: "
+                    f"the forward pass fails in {where}, given {what}: "
                     f"{' '.join(str(error).split())} (forward= says how a batch is given)"
                 ) from error
-    found: dict[str, Layer] = {}
-    for name, (module, n, _) in listener.calls.items():
-        paths, whole = listener.paths[module], module is listener.network
-        known = _known(given[0].get(name), given[1].get(name))
-        found[name] = Layer(name, (name, f"{paths[0]}:{n}", *paths), module, whole, **known)
-    around = {
-        one
-        for name, layer in found.items()
-        if not layer.problem or layer.is_complex
-        for one in listener.calls[name][2]
-    }
-    around |= {
-        one
-        for name, layer in found.items()
-        if layer.problem
-        for one in listener.calls[name][2]
-        if found[one].problem
-    }
+    found, around = {}, set()
+    for name, (module, n, outer) in listener.calls.items():
+        names = (name, f"{listener.paths[module][0]}:{n}", *listener.paths[module])
+        known = _known(*(outputs.get(name) for outputs in given))
+        found[name] = layer = Layer(name, names, module, module is listener.network, **known)
+        if layer.is_complex or not layer.problem:
+            around.update(outer)
+        else:
+            around.update(one for one in outer if found[one].problem)
     found = {name: replace(layer, leaf=name not in around) for name, layer in found.items()}
-    within = {m for layer in found.values() if layer.leaf for m in layer.module.modules()}
-    for module, paths in listener.paths.items():
-        if all(module is not layer.module for layer in found.values()):
-            leaf = module not in within and not any(module.children())
-            leaf &= type(module).forward is not nn.Module.forward
-            leaf &= not isinstance(module, nn.Sequential)
+    parts = {m for layer in found.values() if layer.leaf for m in layer.module.modules()}
+    called = {layer.module for layer in found.values()}
+    for module, names in listener.paths.items():
+        if module not in called:
+            idle = module in parts or any(module.children()) or isinstance(module, nn.Sequential)
+            leaf = not idle and type(module).forward is not nn.Module.forward
             problem = "the forward pass does not reach it"
             whole = module is listener.network
-            found[paths[0]] = Layer(paths[0], tuple(paths), module, whole, leaf, problem)
+            found[names[0]] = Layer(names[0], tuple(names), module, whole, leaf, problem)
     return found
 
 
@@ -332,8 +291,8 @@ def _known(two: Tensor | None, three: Tensor | None) -> dict[str, Any]:
     for order in ("samples first", "samples last") if size > 2 else ("",):
         layer = Layer("", (), nn.Identity(), axis=axis, order=order)
         first, second = layer.samples(two, 2), layer.samples(three, 3)
-        known = {"axis": axis, "order": order, "shape": tuple(second.shape[1:])}
-        known["dtype"] = _array(second).dtype
+        dtype = _array(second).dtype
+        known = {"axis": axis, "order": order, "shape": tuple(second.shape[1:]), "dtype": dtype}
         if _same(first, second[:2]):
             return known
     if size > 2:
@@ -352,6 +311,5 @@ def _same(a: Tensor, b: Tensor) -> bool:
     if _is_integer(a):
         return torch.equal(a, b)
     tolerance = 1e-3 if a.itemsize >= 4 else 3e-2
-    a, b = a.double(), b.double()
-    scale = float(a.nan_to_num().abs().max())
-    return torch.allclose(a, b, tolerance, tolerance * scale, equal_nan=True)
+    scale = float(a.double().nan_to_num().abs().max())
+    return torch.allclose(a.double(), b.double(), tolerance, tolerance * scale, equal_nan=True)

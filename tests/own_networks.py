@@ -3,13 +3,21 @@
 ``CASES[name]()`` gives (network, inputs, names of the layers that are measured by default).
 """
 
-from collections import OrderedDict
+import random
+from collections import Counter, OrderedDict
 
+import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 from torch.nn.utils import parametrizations
 
+from iblib import measure_model
+from iblib.config import MeasureConfig
+
 P = 12
+Y = np.arange(P) % 2
+BINNING = MeasureConfig(estimators=("binning",))
 
 
 def pictures(channels: int = 2, size: int = 8) -> torch.Tensor:
@@ -52,7 +60,7 @@ class Patches(nn.Module):
         return self.head(t[:, 0])
 
 
-ENCODER = "self_attn dropout1 norm1 linear1 dropout linear2 dropout2 norm2".split()
+ENCODER = ["self_attn", "dropout1", "norm1", "linear1", "dropout", "linear2", "dropout2", "norm2"]
 
 
 class Recurrent(nn.Module):
@@ -242,7 +250,7 @@ def sequences(*shape: int) -> torch.Tensor:
     return torch.randn(P, *shape)
 
 
-RESIDUAL = "conv1 bn relu conv2 shortcut relu:2 relu:3 fc".split()
+RESIDUAL = ["conv1", "bn", "relu", "conv2", "shortcut", "relu:2", "relu:3", "fc"]
 CASES = {
     "residual": lambda: (Residual(), pictures(), RESIDUAL),
     "transformer": lambda: transformer(True),
@@ -280,3 +288,50 @@ def built(name: str):
     """One case, the same at every call, in training mode as it came."""
     torch.manual_seed(0)
     return CASES[name]()
+
+
+def measured(model, data, **how) -> pd.DataFrame:
+    return measure_model(model, data, **{"config": BINNING, "progress": False} | how)
+
+
+def by_hand(network, x) -> dict[str, np.ndarray]:
+    """Every module's outputs for all samples at once, by the calls' names."""
+    caught, calls = {}, Counter()
+
+    def catch(path):
+        def hook(module, inputs, output):
+            calls[path] += 1
+            while not isinstance(output, torch.Tensor):
+                values = list(output.values() if isinstance(output, dict) else output)
+                values = [v for v in values if v is not None]
+                output = values[-1] if len(values) == 2 and path == "both" else values[0]
+            caught[path + f":{calls[path]}" * (calls[path] > 1)] = output.detach().clone().numpy()
+
+        return hook
+
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    hooks = [
+        module.register_forward_hook(catch(path or type(module).__name__))
+        for path, module in network.named_modules()
+        if "parametrizations" not in path
+    ]
+    with torch.no_grad():
+        network(**x) if isinstance(x, dict) else network(x.clone())
+    for hook in hooks:
+        hook.remove()
+    for module, mode in modes.items():
+        module.training = mode
+    return caught
+
+
+def state_of(network) -> dict:
+    buffers = {k: v.numpy().tobytes() for k, v in network.named_buffers()}
+    weights = {k: v.detach().numpy().tobytes() for k, v in network.named_parameters()}
+    modes = [module.training for module in network.modules()]
+    hooks = [(len(m._forward_hooks), len(m._forward_pre_hooks)) for m in network.modules()]
+    return {"buffers": buffers, "weights": weights, "modes": modes, "hooks": hooks}
+
+
+def draws() -> tuple:
+    return torch.get_rng_state().numpy().tobytes(), random.getstate(), str(np.random.get_state())  # noqa: NPY002

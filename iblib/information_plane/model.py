@@ -10,13 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.utils.data import (
-    BatchSampler,
-    DataLoader,
-    IterableDataset,
-    RandomSampler,
-    SequentialSampler,
-)
+from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
 from torch.utils.data import Dataset as TorchDataset
 
 from iblib.activations import Pick, chosen_layers, measurement_rows, record
@@ -52,24 +46,22 @@ def measure_model(
     Parameters
     ----------
     model : Module
-        Any network; its weights, buffers, modes and hooks, the inputs and the random state are
-        left as they were.
+        Any network; its weights, modes and hooks, the inputs and the random state stay as they
+        were.
     data : (x, y), Dataset, or torch Dataset or DataLoader
         Inputs (P, ...), all distinct (else I(X;T) is not H(T)), and P labels: all are measured.
-        ``x`` is an array, tensor or DataFrame; a mapping of them is given as keyword arguments, a
-        tuple as several arguments. Of an iblib ``Dataset`` as many rows of the split as ``config``
-        says. Items of torch's are (inputs, label), or mappings with the key ``labels`` or
-        ``label``; of a ``DataLoader`` the whole data set is taken, in its own order.
-    layers : str, sequence of str, or callable, optional
+        ``x`` as in `iblib.activations.record`. Of an iblib ``Dataset`` as many rows of the split
+        as ``config`` says. Items of torch's are (inputs, label), or mappings with the key
+        ``labels`` or ``label``; of a ``DataLoader`` the whole data set is taken, in its own order.
+    layers, exclude : str, sequence of str, or callable, optional
         Names or patterns of modules such as ``"block?.*"`` (``*`` matches dots too), or
-        ``(name, module) -> bool``. By default ``model.measured_layers()`` if it has them, else
-        every module that calls no other, in the order of the forward pass. A module called
-        several times gives ``relu``, ``relu:2``, ``relu:3``. In place of ``config.layers``.
-    exclude : str, sequence of str, or callable, optional
-        What is left out of these.
+        ``(name, module) -> bool``: what is measured, and what of it is left out. By default
+        ``config.layers`` or ``model.measured_layers()`` if it has them, else every innermost
+        module in the order of the forward pass (dropout too, which in evaluation mode passes on
+        what it gets). A module called several times gives ``relu``, ``relu:2``, ``relu:3``;
+        ``relu`` asks for all of them, ``relu:1`` for the first.
     forward : callable, optional
-        ``(model, batch) -> anything``: how a batch of inputs is given to the model, for masks and
-        the like.
+        ``(model, batch) -> anything``: how a batch of inputs is given to the model.
     epochs : mapping of int to weights, or int
         ``Checkpoints``, or epoch -> a state dict or the path of a stored one (``.safetensors``, or
         by ``torch.save``); the network is measured with each, and gets its own weights back. A
@@ -96,9 +88,9 @@ def measure_model(
     TypeError
         For a layer with complex output, and for data of other kinds.
     ValueError
-        Where a pattern matches no layer, a layer asked for by name is not reached or has no sample
-        axis (others are left out, with one warning), the forward pass fails, lengths differ, or
-        weights do not fit.
+        Where a pattern matches no layer; a layer asked for by name is not reached, or its output
+        is no tensor or has no sample axis (those not named are left out, with one warning); the
+        forward pass fails, lengths differ, or weights do not fit.
     """
     config = config or MeasureConfig()
     network = unwrapped(model)
@@ -108,16 +100,22 @@ def measure_model(
         raise ValueError("epochs must hold weights of at least one epoch; got none")
     about = dict.fromkeys(("run", "profile", "activation", "batch_mode"), "")
     about |= {"dataset": dataset, "model": name or type(network).__name__, "seed": seed}
-    pick = {"layers": layers if layers is not None else config.layers, "exclude": exclude}
-    recorded = _Recorded(network, x, stored, pick, forward)
-    replay = Replay(recorded, config)
-    rows: list[dict] = []
+    found: dict[str, str] = {}  # the layers, with the weights of the first epoch
+
+    def recorded(epoch: int) -> Iterator[tuple[int, str, np.ndarray]]:
+        if stored[epoch] is not None:
+            _load(network, stored[epoch], epoch)
+        if not found:
+            found.update(chosen_layers(network, x, layers, exclude=exclude, forward=forward))
+        for layer, t in record(network, x, found, forward=forward):
+            yield 0, layer, t
+
+    layers = config.layers if layers is None else layers
+    replay, rows, at = Replay(recorded, config), [], sorted(stored)
     before = on_cpu(network.state_dict()) if isinstance(epochs, Mapping) else None
     try:
-        ranges = {}
-        if config.needs_ranges:
-            ranges = ranges_over(sorted(stored), replay.layers_to_return_to)
-        for epoch in bar(sorted(stored), "measuring", shown=progress and len(stored) > 1):
+        ranges = ranges_over(at, replay.layers_to_return_to) if config.needs_ranges else {}
+        for epoch in bar(at, "measuring", shown=progress and len(at) > 1):
             rows += epoch_rows(replay.layers(epoch), y, config, ranges, about | {"epoch": epoch})
     finally:
         if before is not None:
@@ -130,24 +128,6 @@ def measure_model(
         text = f"layer {layer!r} at epoch {epoch}{more} is not finite: its rows have no bits"
         warnings.warn(text, RuntimeWarning, stacklevel=2)
     return table
-
-
-class _Recorded:
-    """``recorded(epoch)`` of `Replay`: the layers that are found with the first epoch's weights."""
-
-    def __init__(self, network: nn.Module, x: Inputs, stored, pick: dict, forward):
-        self.network, self.x, self.stored = network, x, stored
-        self.pick, self.forward = pick, forward
-        self.layers: dict[str, str] = {}
-
-    def __call__(self, epoch: int) -> Iterator[tuple[int, str, np.ndarray]]:
-        """(0, layer, its activations) of one epoch."""
-        if self.stored[epoch] is not None:
-            _load(self.network, self.stored[epoch], epoch)
-        how = {"forward": self.forward}
-        self.layers = self.layers or chosen_layers(self.network, self.x, **self.pick, **how)
-        for layer, t in record(self.network, self.x, self.layers, **how):
-            yield 0, layer, t
 
 
 def _load(network: nn.Module, weights: Weights, epoch: int) -> None:
@@ -185,13 +165,7 @@ def _samples(data: Data, config: MeasureConfig, network: nn.Module) -> tuple[Inp
 
 def _collected(loader: DataLoader) -> tuple[Any, Any]:
     """All inputs and labels; those of a shuffled data set in its own order, none dropped."""
-    if (
-        not isinstance(loader.dataset, IterableDataset)
-        and type(loader.batch_sampler) is BatchSampler
-        and type(loader.sampler) in (SequentialSampler, RandomSampler)
-        and len(loader.sampler) == len(loader.dataset)
-        and not getattr(loader.sampler, "replacement", False)
-    ):
+    if loader.batch_size and type(loader.sampler) in (SequentialSampler, RandomSampler):
         loader = DataLoader(loader.dataset, loader.batch_size, collate_fn=loader.collate_fn)
     inputs, labels = [], []
     for batch in loader:

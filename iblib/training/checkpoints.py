@@ -1,8 +1,6 @@
 """A callback for a training loop of one's own: weights kept at chosen epochs."""
 
 import hashlib
-import io
-import json
 import operator
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -18,7 +16,6 @@ from iblib.training.members import on_cpu
 
 _FILE = re.compile(r"epoch_(-?\d+)\.safetensors")
 _SEAL = b'"iblib-sha256":"'  # in the header of a safetensors file, before the digits
-_PICKLED = "iblib-pickled"  # names of what is no tensor (``get_extra_state``), held as bytes
 
 
 class Checkpoints(Mapping[int, dict[str, Any]]):
@@ -89,15 +86,10 @@ class Checkpoints(Mapping[int, dict[str, Any]]):
 
 def _sealed(state: Mapping[str, Any]) -> bytes:
     """A safetensors file; the checksum in its header is of the file with zeros in its place."""
-    pickled = [name for name, value in state.items() if not isinstance(value, Tensor)]
-    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
-    for name in pickled:
-        buffer = io.BytesIO()
-        torch.save(state[name], buffer)
-        tensors[name] = torch.frombuffer(buffer.getbuffer(), dtype=torch.uint8)
-    about = {"format": "pt", "iblib-sha256": "0" * 64, _PICKLED: "\n".join(pickled)}
-    tensors = {name: value.contiguous() for name, value in tensors.items()}
-    payload = safetensors.torch.save(tensors, about)
+    if odd := [name for name, value in state.items() if not isinstance(value, Tensor)]:
+        raise TypeError(f"a folder keeps tensors only; {odd[0]!r} is none: leave folder= out")
+    tensors = {name: value.contiguous() for name, value in state.items()}
+    payload = safetensors.torch.save(tensors, {"format": "pt", "iblib-sha256": "0" * 64})
     digest = hashlib.sha256(payload).hexdigest().encode()
     return payload.replace(_SEAL + b"0" * 64, _SEAL + digest, 1)
 
@@ -120,13 +112,7 @@ def read_weights(path: Path, *, sealed: bool = False) -> dict[str, Any]:
         zeroed = hashlib.sha256(head + seal + b"0" * 64 + rest[64:]).hexdigest()
         if zeroed.encode() != rest[:64] and (seal or sealed):
             raise files.DamagedFileError(f"{path} is damaged: its checksum does not match")
-        state = safetensors.torch.load(payload)
-        header = json.loads(payload[8 : 8 + int.from_bytes(payload[:8], "little")])
-        pickled = header.get("__metadata__", {}).get(_PICKLED, "")
-        for name in filter(None, pickled.split("\n")):
-            value = io.BytesIO(state[name].numpy().tobytes())
-            state[name] = torch.load(value, weights_only=True, map_location="cpu")
-        return state
+        return safetensors.torch.load(payload)
     except OSError:
         raise
     except Exception as error:  # of many kinds: whatever was put there is not followed
