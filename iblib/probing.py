@@ -163,10 +163,11 @@ class Listener:
         def send(batch: Any) -> None:
             for state in (counts, self.calls, self.running):
                 state.clear()
-            with torch.compiler.set_stance("force_eager") if compiled else nullcontext():
+            with stance("force_eager") if compiled else nullcontext():
                 self.forward(self.network, batch)
 
-        # parts that were compiled call no hooks
+        # parts that were compiled call no hooks (torch below 2.6 cannot be told)
+        stance = getattr(torch.compiler, "set_stance", nullcontext)
         compiled = any(m._compiled_call_impl or hasattr(m, "_orig_mod") for m in self.paths)
         hooks = [m.register_forward_pre_hook(begin) for m in self.paths]
         hooks += [m.register_forward_hook(end) for m in self.paths]
@@ -249,7 +250,7 @@ def probe(listener: Listener, inputs: Inputs) -> dict[str, Layer]:
                 what = ", ".join(f"{t.dtype} {tuple(t.shape)}" for t in _arrays_in(batch))
                 raise ValueError(
                     f"the forward pass fails in {where}, given {what}: "
-                    f"{' '.join(str(error).split())} (forward= says how a batch is given)"
+                    f"{' '.join(str(error).split())} (cast x, or say by forward= how it is given)"
                 ) from error
     found, around = {}, set()
     for name, (module, n, outer) in listener.calls.items():
@@ -308,8 +309,9 @@ def _array(t: Tensor) -> np.ndarray:
 
 def _same(a: Tensor, b: Tensor) -> bool:
     """Whether values agree but for rounding; those that are not numbers agree with their like."""
-    if _is_integer(a):
+    if torch.equal(a, b) or _is_integer(a):
         return torch.equal(a, b)
     tolerance = 1e-3 if a.itemsize >= 4 else 3e-2
-    scale = float(a.double().nan_to_num().abs().max())
-    return torch.allclose(a.double(), b.double(), tolerance, tolerance * scale, equal_nan=True)
+    a, b = (t.float() if t.itemsize < 4 else t for t in (a, b))
+    scale = float(a.nan_to_num().abs().max())
+    return torch.allclose(a, b, tolerance, tolerance * scale, equal_nan=True)

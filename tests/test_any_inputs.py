@@ -1,6 +1,9 @@
 """Inputs, numbers and weights as people have them: the table is that of plain ones."""
 
+import io
 import random
+import sys
+import types
 import warnings
 
 import numpy as np
@@ -14,6 +17,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from iblib import Checkpoints
 from iblib.activations import record
+from iblib.progress import bar
 
 
 def arrays(x: torch.Tensor, kind: str):
@@ -108,6 +112,8 @@ def test_a_failing_layer_is_named():
         measured(network, (np.array([["a"] * 4] * P), Y))
     with pytest.raises(ValueError, match="one length"):
         measured(network, ((sequences(4), sequences(4)[:5]), Y))
+    with pytest.raises(ValueError, match=r"layer '0', given torch.int64 \(2, 4\).*cast x"):
+        measured(network, (np.ones((P, 4), int), Y))
     with pytest.raises(TypeError, match="data must be"):
         measured(network, sequences(4))
 
@@ -224,6 +230,33 @@ def test_checkpoints_on_disk_are_safetensors_for_everyone(tmp_path):
     expected = measured(network, (x, Y), epochs={3: checkpoints[3]})
     for epochs in (paths, {3: str(tmp_path / "mine.pt")}):
         pd.testing.assert_frame_equal(measured(network, (x, Y), epochs=epochs), expected)
+
+
+@pytest.mark.parametrize(
+    ("static", "kernel", "terminal", "seen"),
+    [
+        (False, False, True, True),
+        (False, False, False, False),
+        (False, True, False, True),
+        (True, True, True, False),
+    ],
+)
+def test_bars_are_seen_in_terminals_and_in_jupyter(monkeypatch, static, kernel, terminal, seen):
+    class Shell:
+        kernel = object()
+
+    class Stream(io.StringIO):
+        def isatty(self):
+            return terminal
+
+    monkeypatch.setenv("IBLIB_STATIC", "1" if static else "0")
+    monkeypatch.setattr("sys.stderr", Stream())
+    ipython = types.SimpleNamespace(get_ipython=Shell if kernel else lambda: None)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    assert list(bar(range(3), "measuring")) == [0, 1, 2]
+    assert ("measuring" in sys.stderr.getvalue()) == seen
+    list(bar(range(3), "hidden", shown=False))
+    assert "hidden" not in sys.stderr.getvalue()
 
 
 def test_weights_that_do_not_fit_leave_the_network_as_it_was():
