@@ -24,9 +24,11 @@ FLOORS = {
     "config": {"names"},
     "tidy": {"names"},
     "estimators": {"tidy"},
-    "models": set(),
+    "probing": set(),
+    "progress": set(),
+    "models": {"probing"},
     "datasets": {"paths", "files", "config"},
-    "training": {"datasets", "models"},
+    "training": {"datasets", "models", "progress"},
     "activations": {"models", "config"},
     "views": {"models", "config"},
     "information_plane": {"estimators", "activations", "views", "training"},
@@ -70,10 +72,12 @@ THIRD_PARTY = {
         "tidy": {"numpy", "pandas"},
         "estimators": ARRAYS,
         "models": {"torch", "pandas"},
+        "probing": {"numpy", "torch"},
+        "progress": {"tqdm"},
         "datasets": TABLES
         | {"librosa", "soundfile", "torchaudio", "sklearn", "pooch", "remotezip", "soxr"}
         | {"requests", "urllib3"},  # pooch's and remotezip's own
-        "training": TABLES,
+        "training": TABLES | {"safetensors"},
         "activations": ARRAYS,
         "views": ARRAYS,
         "information_plane": TABLES,
