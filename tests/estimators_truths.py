@@ -13,6 +13,7 @@ from scipy.special import digamma, gammaln, ndtr, ndtri
 from scipy.stats import norm
 
 from iblib.estimators import closed_forms
+from study.closed_forms import equidistant_bound
 
 LOG2E = 1 / math.log(2)
 
@@ -60,7 +61,7 @@ def kde_equidistant_points(information):
         for s2 in (0.01, 0.03):
             got = information(t, np.arange(20), noise_variance=s2)
             for bound, xt in (("upper", got.xt_upper), ("lower", got.xt_lower)):
-                expected = closed_forms.equidistant_bound(20, 1 / 8, s2, bound=bound)
+                expected = equidistant_bound(20, 1 / 8, s2, bound=bound)
                 assert xt == pytest.approx(expected, abs=1e-6)
 
 
@@ -73,7 +74,7 @@ def two_simplices() -> tuple:
 def kde_far_clusters(information):
     """Noise as large as the clusters: one bit for the cluster, a simplex's bound within."""
     got = information(*two_simplices(), noise_variance=0.03)
-    inner = [closed_forms.equidistant_bound(20, 1 / 8, 0.03, bound=b) for b in ("upper", "lower")]
+    inner = [equidistant_bound(20, 1 / 8, 0.03, bound=b) for b in ("upper", "lower")]
     expected = (1 + inner[0], 1 + inner[1], 1, 1)
     assert kde_values(got) == pytest.approx(expected, abs=1e-6)
 

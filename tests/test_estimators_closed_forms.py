@@ -10,17 +10,23 @@ from scipy.stats import entropy, multivariate_normal, norm
 from sklearn.metrics import mutual_info_score
 
 from iblib.estimators import closed_forms
+from study.closed_forms import (
+    equidistant_bound,
+    linear_information_x,
+    linear_information_y,
+    minimal_model,
+)
 
 
 def test_minimal_model_anchors():
-    assert closed_forms.minimal_model(0.87) == pytest.approx(4.90, abs=0.005)
-    assert closed_forms.minimal_model(10.0) == pytest.approx(2.04, abs=0.005)
-    assert closed_forms.minimal_model(1e4) == pytest.approx(1.0, abs=0.01)
-    assert closed_forms.minimal_model(0.0) == 0.0
+    assert minimal_model(0.87) == pytest.approx(4.90, abs=0.005)
+    assert minimal_model(10.0) == pytest.approx(2.04, abs=0.005)
+    assert minimal_model(1e4) == pytest.approx(1.0, abs=0.01)
+    assert minimal_model(0.0) == 0.0
     weights = np.linspace(0.3, 3, 28)
-    peak = max(weights, key=closed_forms.minimal_model)
+    peak = max(weights, key=minimal_model)
     assert abs(peak - 0.87) < 0.1
-    relu = [closed_forms.minimal_model(w, "relu") for w in weights]
+    relu = [minimal_model(w, "relu") for w in weights]
     assert (np.diff(relu) > 0).all()
 
 
@@ -43,9 +49,9 @@ def test_linear_network_closed_forms():
     w, v, c = rng.normal(size=(4, 6)), rng.normal(size=(1, 6)), np.eye(6) / 6
     x_cov = np.block([[c, c @ w.T], [w @ c, w @ c @ w.T + 0.5 * np.eye(4)]])
     expected = closed_forms.gaussian_mutual_information(x_cov, 6)
-    assert closed_forms.linear_information_x(w, c, 0.5) == pytest.approx(expected)
-    i_y = closed_forms.linear_information_y(w, v, c, 0.5, 0.1)
-    assert 0 < i_y < min(expected, closed_forms.linear_information_x(v, c, 0.1))
+    assert linear_information_x(w, c, 0.5) == pytest.approx(expected)
+    i_y = linear_information_y(w, v, c, 0.5, 0.1)
+    assert 0 < i_y < min(expected, linear_information_x(v, c, 0.1))
 
 
 def test_discrete_entropy():
@@ -140,13 +146,13 @@ def test_mixture_entropy_moves_and_scales():
         lambda: closed_forms.gaussian_entropy([[1.0, 2.0]]),
         lambda: closed_forms.gaussian_entropy([[-1.0]]),
         lambda: closed_forms.gaussian_mutual_information(np.eye(2), 2),
-        lambda: closed_forms.linear_information_x(np.ones((2, 3)), np.eye(2), 1.0),
-        lambda: closed_forms.linear_information_x(np.eye(2), np.eye(2), 0.0),
-        lambda: closed_forms.minimal_model(-1.0),
-        lambda: closed_forms.minimal_model(1.0, "softsign"),
-        lambda: closed_forms.equidistant_bound(0, 1.0, 1.0),
-        lambda: closed_forms.equidistant_bound(2, -1.0, 1.0),
-        lambda: closed_forms.equidistant_bound(2, 1.0, 1.0, bound="middle"),
+        lambda: linear_information_x(np.ones((2, 3)), np.eye(2), 1.0),
+        lambda: linear_information_x(np.eye(2), np.eye(2), 0.0),
+        lambda: minimal_model(-1.0),
+        lambda: minimal_model(1.0, "softsign"),
+        lambda: equidistant_bound(0, 1.0, 1.0),
+        lambda: equidistant_bound(2, -1.0, 1.0),
+        lambda: equidistant_bound(2, 1.0, 1.0, bound="middle"),
         lambda: closed_forms.discrete_entropy([]),
         lambda: closed_forms.discrete_entropy([0.5, 0.6]),
         lambda: closed_forms.discrete_entropy([1.5, -0.5]),

@@ -42,6 +42,7 @@ FLOORS = {
 STUDY_FLOORS = (
     ("__init__", "text", "geometry", "parallel", "plan"),
     ("results", "inputs"),
+    ("closed_forms",),
     ("audio", "saxe", "linear", "trust", "verdicts"),  # inputs or tables in, a table out
     ("recipes",),
     ("how",),

@@ -46,15 +46,16 @@ class Labels:
 def as_points(t) -> Points:
     """Check ``t`` and return it as a dense float tensor on its own device, perhaps the same memory.
 
-    float16, bfloat16, bool and integers of up to 16 bits become float32 (exactly), wider integers
-    float64; float32 and float64 stay.
+    float16, bfloat16, bool and integers of up to 16 bits become float32, wider integers float64,
+    all exactly or not at all; float32 and float64 stay.
 
     Raises
     ------
     TypeError
         Object, complex, string, sparse or masked input.
     ValueError
-        Not two-dimensional, P = 0, d = 0, NaN or infinity (count and first index are said).
+        Not two-dimensional, P = 0, d = 0, NaN or infinity (count and first index are said), or
+        integers that float64 would round.
     """
     return finite_points(unchecked_points(t))
 
@@ -94,6 +95,30 @@ def _largest_magnitude(bits):
     return largest
 
 
+def _dense_tensor(t: torch.Tensor) -> torch.Tensor:
+    if t.layout != torch.strided or t.dtype not in _SMALL + _LARGE:
+        raise TypeError(f"t must be a dense real tensor; got {t.dtype}, {t.layout}")
+    if t.dtype in (torch.int64, torch.uint64):
+        return _from_numpy(t.cpu().numpy()).to(t.device)
+    _require_two_dimensions(t.shape)
+    target = torch.float32 if t.dtype in _SMALL else torch.float64
+    return t.detach().to(target).contiguous()
+
+
+def _from_numpy(t) -> torch.Tensor:
+    array = plain_array("t", t)
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise TypeError(f"t must be a real numeric array; got dtype {array.dtype}")
+    _require_two_dimensions(array.shape)
+    target = np.float32 if np.can_cast(array.dtype, np.float32) else np.float64
+    # torch refuses negative strides and foreign byte order, and warns about read-only memory:
+    # `require` copies in exactly those cases.
+    values = np.require(array, dtype=target, requirements="CAW")
+    if array.dtype.kind in "iu":
+        _require_unrounded("t", array, values)
+    return torch.from_numpy(values)
+
+
 def _require_two_dimensions(shape) -> None:
     if len(shape) != 2:
         raise ValueError(f"t must have shape (n_samples, dimension); got {tuple(shape)}")
@@ -101,36 +126,28 @@ def _require_two_dimensions(shape) -> None:
         raise ValueError(f"t must have at least one row and one column; got shape {tuple(shape)}")
 
 
-def _dense_tensor(t: torch.Tensor) -> torch.Tensor:
-    if t.layout != torch.strided or t.dtype not in _SMALL + _LARGE:
-        raise TypeError(f"t must be a dense real tensor; got {t.dtype}, {t.layout}")
-    _require_two_dimensions(t.shape)
-    target = torch.float32 if t.dtype in _SMALL else torch.float64
-    return t.detach().to(target).contiguous()
+def plain_array(name: str, given) -> np.ndarray:
+    """``given`` as an array of the same values, or an error where it is masked or rounded."""
+    if np.ma.isMaskedArray(given):
+        raise TypeError(f"{name} must be a plain array; got a masked array")
+    array = np.asarray(given)
+    if array.dtype == np.float64 and not isinstance(given, np.ndarray):
+        _require_unrounded(name, given, array)  # integers beside floats have become floats
+    return array
 
 
-def _from_numpy(t) -> torch.Tensor:
-    if np.ma.isMaskedArray(t):
-        raise TypeError("t must be a plain array; got a masked array")
-    array = np.asarray(t)
-    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        raise TypeError(f"t must be a real numeric array; got dtype {array.dtype}")
-    _require_two_dimensions(array.shape)
-    target = np.float32 if np.can_cast(array.dtype, np.float32) else np.float64
-    # torch refuses negative strides and foreign byte order, and warns about read-only memory:
-    # `require` copies in exactly those cases.
-    return torch.from_numpy(np.require(array, dtype=target, requirements="CAW"))
+def _require_unrounded(name: str, given, floats: np.ndarray) -> None:
+    large = np.abs(floats) >= 2.0**53
+    if large.any():
+        exact = np.asarray(given, dtype=object)[large]  # Python's numbers compare without rounding
+        lost = exact != floats[large].astype(object)
+        if lost.any():
+            value = exact[np.argmax(lost)]
+            raise ValueError(f"{name} must hold integers that float64 holds exactly; got {value}")
 
 
 def as_labels(y, n_samples: int | None = None, device="cpu") -> Labels:
-    """Check ``y`` and return contiguous codes.
-
-    Parameters
-    ----------
-    y : (P,) array, tensor or sequence of integers, bools or strings
-        Floats are taken where they are whole numbers.
-    n_samples : int, optional
-        The number of rows that ``y`` must match.
+    """Check ``y``, (P,) integers, bools, strings or whole floats, and return contiguous codes.
 
     Raises
     ------
@@ -154,11 +171,9 @@ def as_labels(y, n_samples: int | None = None, device="cpu") -> Labels:
 
 
 def _label_array(y) -> np.ndarray:
-    if np.ma.isMaskedArray(y):
-        raise TypeError("y must be a plain array; got a masked array")
     if isinstance(y, torch.Tensor):
         y = (y.float() if y.dtype == torch.bfloat16 else y).detach().cpu().numpy()
-    values = np.asarray(y, dtype=object if isinstance(y, (list, tuple)) else None)
+    values = np.asarray(y, dtype=object) if isinstance(y, (list, tuple)) else plain_array("y", y)
     if values.dtype.kind == "O":
         values = _unboxed(values)
     if values.dtype.kind == "f":
@@ -186,7 +201,7 @@ def _unboxed(values: np.ndarray) -> np.ndarray:
         kinds.add("number" if is_number else type(value))
     if len(kinds) > 1:
         raise TypeError("y must hold labels of one kind; got numbers and strings together")
-    return np.array(values.tolist()) if kinds else values.astype(np.int64)
+    return plain_array("y", values.tolist()) if kinds else values.astype(np.int64)
 
 
 def positive(name: str, value) -> float:

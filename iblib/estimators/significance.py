@@ -1,0 +1,115 @@
+"""Is a number more than chance: I(T;Y) beside shuffled labels, means with intervals."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from iblib.estimators import _checks, binning, exact, kde, kraskov
+
+_NAMED = {
+    "exact": lambda t, y: exact.exact_information(t, y).ty,
+    "binning": lambda t, y: binning.information(t, y).ty,
+    "kde": lambda t, y: kde.information(t, y).ty_upper,
+    "kraskov": lambda t, y: kraskov.information(t, y).ty,
+}
+
+
+@dataclass(frozen=True)
+class PermutationTest:
+    """What `permutation_test` returns."""
+
+    value: float  # bits
+    null_mean: float  # bits: what the estimator reads where there is nothing to read
+    p_value: float
+    n: int  # permutations
+
+
+@dataclass(frozen=True)
+class Interval:
+    """What `bootstrap_interval` returns, in the unit of the values."""
+
+    mean: float
+    low: float
+    high: float
+    n: int  # values
+
+
+def permutation_test(
+    t, y, estimator: str | Callable[..., float], n: int = 200, seed: int = 0
+) -> PermutationTest:
+    """Whether I(T;Y) is above what the same estimator reads of shuffled labels.
+
+    Parameters
+    ----------
+    t : (P, d) real array or tensor
+    y : (P,) integer, bool or string labels
+    estimator : {"exact", "binning", "kde", "kraskov"} or callable (t, y) -> bits
+        By name with its defaults. A callable gets ``t`` as given, and the labels as class numbers.
+    n : int, >= 1
+        Permutations: the p-value is at least 1 / (n + 1).
+    seed : int
+
+    Returns
+    -------
+    PermutationTest
+        ``p_value`` is (1 + number of permutations with as many bits or more) / (n + 1): uniform
+        where T and Y are independent. ``value - null_mean`` takes most of the bias off a value.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As the estimator; another name; ``n < 1``.
+
+    References
+    ----------
+    Phipson & Smyth, Stat. Appl. Genet. Mol. Biol. 9 (2010) 39 (the added ones).
+    """
+    n = _checks.at_least_one("n", n)
+    if not callable(estimator) and estimator not in _NAMED:
+        raise ValueError(f"estimator must be callable or one of {[*_NAMED]}; got {estimator!r}")
+    bits = estimator if callable(estimator) else _NAMED[estimator]
+    codes = _checks.as_labels(y, len(t)).codes.numpy()
+    rng, value = np.random.default_rng(seed), float(bits(t, codes))
+    null = np.array([float(bits(t, rng.permutation(codes))) for _ in range(n)])
+    as_many = int((null >= value - 1e-9).sum())  # equal tables may differ in the last digit
+    return PermutationTest(value, float(null.mean()), (1 + as_many) / (n + 1), n)
+
+
+def bootstrap_interval(values, *, confidence: float = 0.95, seed: int = 0) -> Interval:
+    """Mean of independent values, or of paired differences, with its confidence interval.
+
+    Bootstrapped (BCa, 9999 resamples) from 6 values on; below, Student's t interval. At 10 values
+    it holds the mean a little less often than it says (about 90 of 100 times for 95).
+
+    Parameters
+    ----------
+    values : (n,) numbers, n >= 2
+        One a seed, or differences of two conditions, one a pair.
+    confidence : float, 0 to 1, both excluded
+    seed : int
+
+    Raises
+    ------
+    ValueError
+        Not one-dimensional, fewer than two values, NaN or infinity, another ``confidence``.
+
+    References
+    ----------
+    Efron, J. Am. Stat. Assoc. 82 (1987) 171 (BCa).
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
+        raise ValueError(f"values must be two or more finite numbers; got {values}")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be between 0 and 1; got confidence={confidence}")
+    mean, n = float(values.mean()), len(values)
+    if (values == values[0]).all():
+        low = high = mean
+    elif n < 6:
+        low, high = stats.t.interval(confidence, n - 1, mean, stats.sem(values))
+    else:
+        settings = {"confidence_level": confidence, "random_state": np.random.default_rng(seed)}
+        low, high = stats.bootstrap((values,), np.mean, **settings).confidence_interval
+    return Interval(mean, float(low), float(high), n)
