@@ -102,5 +102,7 @@ def _output_covariance(weights, input_covariance) -> np.ndarray:
     covariance = np.asarray(input_covariance, dtype=np.float64)
     if covariance.shape != (weights.shape[1],) * 2:
         n, shape = weights.shape[1], covariance.shape
-        raise ValueError(f"input_covariance must be of the {n} inputs of weights; got shape {shape}")
+        raise ValueError(
+            f"input_covariance must be of the {n} inputs of weights; got shape {shape}"
+        )
     return weights @ covariance @ weights.T

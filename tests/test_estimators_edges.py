@@ -8,7 +8,16 @@ import pytest
 import torch
 
 import iblib.estimators as estimators
-from iblib.estimators import binning, kde, kraskov, label_entropy, measure
+from iblib.estimators import (
+    binning,
+    exact_information,
+    kde,
+    kraskov,
+    label_entropy,
+    measure,
+    mixture_information,
+    quantise,
+)
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -264,6 +273,9 @@ CALLS = {
     "kraskov": kraskov.information,
     "kraskov.entropy": lambda t, y: kraskov.entropy(t),
     "measure": measure,
+    "exact": exact_information,
+    "quantise": lambda t, y: quantise(t),
+    "mixture": lambda t, y: mixture_information(t, y, noise_variance=1.0),
 }
 
 
@@ -327,7 +339,7 @@ BAD_LABELS = {
 }
 
 
-@pytest.mark.parametrize("call", ["binning", "pooled", "kde", "kraskov", "measure"])
+@pytest.mark.parametrize("call", sorted(set(CALLS) - {"kraskov.entropy", "quantise"}))
 @pytest.mark.parametrize("case", BAD_LABELS)
 def test_bad_labels(call, case):
     y, error, message = BAD_LABELS[case]

@@ -220,6 +220,14 @@ def at_least_one(name: str, value) -> int:
     return number
 
 
+def bounds(range) -> np.ndarray:
+    """(low, high) as two floats, or a ValueError unless they are finite and low is smaller."""
+    ends = np.array(range, dtype=np.float64)
+    if ends.shape != (2,) or not -math.inf < ends[0] < ends[1] < math.inf:
+        raise ValueError(f"range must be (low, high), finite, low < high; got {range}")
+    return ends
+
+
 def neighbour_count(k, n_samples: int) -> int:
     """``k`` as an int with 1 <= k < n_samples, or a ValueError that says which rule broke."""
     k = at_least_one("k", k)

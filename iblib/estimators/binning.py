@@ -154,9 +154,7 @@ def uniform_edges(low: float, high: float, n_bins: int) -> np.ndarray:
     ValueError for ``low >= high``, a bound that is not finite, and ``n_bins < 1``.
     """
     n_bins = _checks.at_least_one("n_bins", n_bins)
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ValueError(f"low must be smaller than high, both finite; got low={low}, high={high}")
-    return np.linspace(low, high, n_bins + 1)
+    return np.linspace(*_checks.bounds((low, high)), n_bins + 1)
 
 
 def equal_mass_edges(t, n_bins: int) -> np.ndarray:
@@ -203,9 +201,7 @@ def bins_of(width, n_bins, range, edges) -> Bins:
     if len(given) > 1:
         raise ValueError(f"bins must be given in one way; got {' and '.join(given)}")
     if n_bins is not None:
-        if len(range) != 2:
-            raise ValueError(f"range must be (low, high); got {range}")
-        edges = uniform_edges(*range, n_bins)
+        edges = uniform_edges(*_checks.bounds(range), n_bins)
     if edges is not None:
         return Bins.between(edges)
     return Bins.of_width(DEFAULT_WIDTH if width is None else width)

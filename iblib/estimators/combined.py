@@ -83,6 +83,4 @@ def _neighbours(
     if k >= n_samples:
         reason = f"k must be smaller than n_samples; got k={k}, n_samples={n_samples}"
         return kraskov.KraskovInformation(None, None, 0, (), reason, n_samples, rows.dimension)
-    small = kraskov.small_classes(labels, k)
-    reason = kraskov.small_reason(labels, small, k) if small else None
-    return kraskov.from_statistics(rows, found, k, epsilon, reason)
+    return kraskov.from_statistics(rows, found, k, epsilon, kraskov.small_reason(labels, k))

@@ -1,5 +1,5 @@
-"""Information without bins and without a bound: of the rows as they are, of the integers that a
-small device keeps, of a network with noise of its own.
+"""Information without bins and without a bound: of a layer's rows as they are, of the integers that
+a small device keeps, of a layer with noise of its own.
 """
 
 import math
@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist
 
 from iblib.estimators import _checks
 from iblib.estimators._engine.symbols import Bins, counts_of, row_symbols
-from iblib.estimators.binning import Saturation, entropies, uniform_edges
+from iblib.estimators.binning import Saturation, entropies
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ExactInformation(Saturation):
 
 @dataclass(frozen=True)
 class MixtureInformation:
-    """What `mixture_information` returns; bits, with standard errors."""
+    """What `mixture_information` returns; bits, unclipped, with their standard errors."""
 
     xt: float
     ty: float
@@ -37,36 +37,28 @@ class MixtureInformation:
 
 
 def exact_information(t, y) -> ExactInformation:
-    """I(X;T) = H(T) and I(T;Y) of the rows as they are: rows differ where a value differs; bits.
+    """I(X;T) = H(T) and I(T;Y) of the rows as they are, in bits: what any decoder can tell apart.
 
-    Exact where ``t`` has one row for *every* input of a finite set, all equally likely: what any
-    decoder could still tell apart. Of a sample it is log2 P wherever all rows differ, says nothing,
-    and is ``saturated``. Scaling T changes nothing.
+    Exact where ``t`` has a row for *every* input of a finite set, all as likely. Of a sample it is
+    log2 P where all rows differ, and says no more than that (``saturated``).
 
     Parameters
     ----------
     t : (P, d) real array or tensor
-        Compared by value and without rounding, 64-bit integers too; -0.0 equals 0.0.
+        Compared by value and without rounding, 64-bit integers too; -0.0 equals 0.0. Compute it in
+        float64, from the distinct rows of the layer before: the last digits of a matrix product
+        may depend on a row's place in the batch.
     y : (P,) integer, bool or string labels
 
     Returns
     -------
     ExactInformation
-        ``0 <= ty <= min(H(Y), xt)``, ``xt <= log2 P``.
+        ``0 <= ty <= min(H(Y), xt)``, ``xt <= log2 P``. O(P d) time.
 
     Raises
     ------
     TypeError, ValueError
         As `binning.information`.
-
-    Notes
-    -----
-    Compute activations in float64, and send only the distinct rows of a layer on to the next: the
-    last digits of a matrix product may depend on a row's place in the batch. Cost: O(P d) time.
-
-    References
-    ----------
-    Cover & Thomas, Elements of Information Theory, Eqs. 2.1 and 2.28.
     """
     values = _checks.unchecked_points(_split_integers(t))
     labels = _checks.as_labels(y, values.shape[0], values.device)
@@ -92,15 +84,15 @@ def quantise(t, bits: int = 8, range=None) -> np.ndarray:
 
     A value r is :math:`q = \mathrm{round}(r / S) + Z`, clipped to 0 .. 2^bits - 1, with the step
     :math:`S = (high - low) / (2^{bits} - 1)` and the zero point :math:`Z = \mathrm{round}(-low/S)`;
-    ties go to the even integer. The range is extended to hold 0, which is then an integer exactly.
-    `exact_information` of the result says what is left; T -> cT, c > 0, changes nothing.
+    ties go to the even integer, and the range is extended to hold 0. `exact_information` of the
+    codes says what they keep: the same for T and c T, c > 0.
 
     Parameters
     ----------
     t : (P, d) real array or tensor
     bits : int, 2 to 16
     range : (low, high), optional
-        As calibrated, in the unit of ``t``; the extremes of ``t``, over all units, if not given.
+        As calibrated, in the unit of ``t``; else the extremes of ``t`` over all units.
 
     Returns
     -------
@@ -113,14 +105,14 @@ def quantise(t, bits: int = 8, range=None) -> np.ndarray:
 
     References
     ----------
-    Jacob et al., CVPR 2018, arXiv:1712.05877, Eq. 1 and Sec. 3.
+    Jacob et al., CVPR 2018, arXiv:1712.05877, Eq. 1.
     """
     if not 2 <= operator.index(bits) <= 16:
         raise ValueError(f"bits must be between 2 and 16; got bits={bits}")
     values = _checks.as_points(t).values.cpu().numpy().astype(np.float64)
-    low, high = (values.min(), values.max()) if range is None else uniform_edges(*range, 1)
+    low, high = (values.min(), values.max()) if range is None else _checks.bounds(range)
     low, high, n_steps = min(low, 0.0), max(high, 0.0), 2**bits - 1
-    # In units of the range, whose step would else be no number where the range is next to none.
+    # In units of the range, whose step might else be no number.
     unit = -int(np.frexp(max(-low, high))[1])
     values = np.ldexp(np.clip(values, low, high), unit)
     low, high = np.ldexp(low, unit), np.ldexp(high, unit)
@@ -132,40 +124,34 @@ def quantise(t, bits: int = 8, range=None) -> np.ndarray:
 def mixture_information(
     t, y, *, noise_variance: float, n_draws: int = 10_000, seed: int = 0
 ) -> MixtureInformation:
-    r"""I(X;T) and I(T;Y) of T = h + N(0, s^2 I), h a row of ``t``, each as likely, in bits.
+    r"""I(X;T) and I(T;Y) of T = h + N(0, s^2 I), h the rows of ``t``, each as likely, in bits.
 
     What the KDE bounds hold between them, by Monte Carlo: the means of
-    :math:`\log_2 p(t|x) / p(t)` and of :math:`\log_2 p(t|y) / p(t)` over draws of (x, t), where
-    p(t) is the mixture of all P Gaussians and p(t|y) that of a class.
+    :math:`\log_2 p(t|x) / p(t)` and of :math:`\log_2 p(t|y) / p(t)` over draws of (x, t).
 
     Parameters
     ----------
     t : (P, d) real array or tensor
-        The centres: a layer's activations before its noise, for each input.
+        The centres: activations before the noise, for each input.
     y : (P,) integer, bool or string labels
     noise_variance : float, > 0
         s^2, in the squared unit of ``t``.
     n_draws : int, >= 2
-        The error falls as its square root.
     seed : int
 
     Returns
     -------
     MixtureInformation
-        Unbiased, with standard errors. ``xt <= log2 P``; noise may leave a little below 0.
+        ``xt <= log2 P``; a value near 0 may be a little below. O(n_draws P min(d, P)) time.
 
     Raises
     ------
     TypeError, ValueError
         As `kde.information`; ``n_draws < 2``; values beyond 1e150 standard deviations.
 
-    Notes
-    -----
-    Cost: O(n_draws P min(d, P)) time, O(P d) memory and blocks of 32 MB.
-
     References
     ----------
-    Cover & Thomas, Elements of Information Theory, Sec. 8.5; Goldfeld et al., arXiv:1810.05728.
+    Goldfeld et al., ICML 2019, arXiv:1810.05728, Sec. 4.
     """
     deviation = math.sqrt(_checks.positive("noise_variance", noise_variance))
     if operator.index(n_draws) < 2:
@@ -176,25 +162,22 @@ def mixture_information(
         raise ValueError(f"t must be below 1e150 deviations of the noise; got {points.largest}")
     centres = points.values.cpu().numpy() / np.float64(deviation)
     centres -= centres.mean(0)
-    n_samples = len(centres)
-    if centres.shape[1] > n_samples:  # turned into the space that they span: same distances
+    if centres.shape[1] > len(centres):  # turned into the space that they span: same distances
         centres = np.linalg.qr(centres.T, mode="r").T
-    classes, sizes = labels.codes.numpy(), np.array(labels.counts)
-    member = np.eye(labels.n_classes)[classes]
+    classes = labels.codes.numpy()
+    shares = np.eye(labels.n_classes)[classes] / labels.counts  # sums over a class become its mean
     rng, bits = np.random.default_rng(seed), []
     block = max(1, 2**22 // max(centres.shape))
-    while n_draws > 0:
-        own = rng.integers(n_samples, size=min(block, n_draws))
-        n_draws -= len(own)
+    for first in np.arange(0, n_draws, block):
+        own = rng.integers(len(centres), size=min(block, n_draws - first))
         # differences, not products: near centres far from the others keep their digits
         noisy = centres[own] + rng.standard_normal((len(own), centres.shape[1]))
         half = cdist(noisy, centres, "sqeuclidean") / 2
-        nearest = half.min(1)
-        sums = np.exp(nearest[:, None] - half) @ member  # of each class
-        log_all = np.log2(sums.sum(1) / n_samples)
-        log_own = np.log2(sums[np.arange(len(own)), classes[own]] / sizes[classes[own]])
-        to_own = (nearest - half[np.arange(len(own)), own]) / math.log(2)
-        bits.append([to_own - log_all, log_own - log_all])
+        nearest, rows = half.min(1), np.arange(len(own))
+        of_classes = np.exp(nearest[:, None] - half) @ shares
+        log_all = np.log2(of_classes @ labels.counts / len(centres))
+        of_row = (nearest - half[rows, own]) / math.log(2)
+        bits.append([of_row - log_all, np.log2(of_classes[rows, classes[own]]) - log_all])
     found = np.concatenate(bits, axis=1)
-    errors = found.std(1, ddof=1) / math.sqrt(found.shape[1])
-    return MixtureInformation(*found.mean(1).tolist(), *errors.tolist(), found.shape[1])
+    errors = found.std(1, ddof=1) / math.sqrt(n_draws)
+    return MixtureInformation(*found.mean(1).tolist(), *errors.tolist(), n_draws)
