@@ -41,6 +41,13 @@ def quantiles(n: int) -> np.ndarray:
 MIXTURE = ((0.25, 0.75), (-1.0, 1.5), (0.25, 1.0))  # weights, means, variances
 
 
+def mixture_entropy(weights, means, variances) -> float:
+    """Differential entropy, in bits: what is left in a component, and I(component; value)."""
+    within = [closed_forms.gaussian_entropy([[v]]) for v in np.broadcast_to(variances, len(means))]
+    information = closed_forms.mixture_mutual_information(weights, means, variances)
+    return information + float(np.dot(weights, within))
+
+
 def mixture_sample(draw):
     """(t, y) of the mixture, its classes of 500 and 1500; ``draw(n)`` are normal numbers."""
     y = np.repeat([0, 1], [500, 1500])
@@ -225,7 +232,7 @@ def kraskov_mixture(information):
     for k in (3, 10):
         got = information(t, y, k=k)
         expected = (
-            closed_forms.mixture_entropy(*MIXTURE),
+            mixture_entropy(*MIXTURE),
             closed_forms.mixture_mutual_information(*MIXTURE),
         )
         assert (got.h_t, got.ty) == pytest.approx(expected, abs=0.06)

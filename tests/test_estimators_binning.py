@@ -73,7 +73,7 @@ BAD_BINS = [
     ({"width": binning.DEFAULT_WIDTH, "edges": [0.0, 1.0]}, "in one way; got width and edges"),
     ({"width": 0.5, "n_bins": 3, "range": (0, 1)}, "in one way; got width and n_bins"),
     ({"n_bins": 3, "range": (0, 1), "edges": [0.0, 1.0]}, "in one way; got n_bins and edges"),
-    ({"n_bins": 30}, "a ruler that moves; got n_bins=30 alone"),
+    ({"n_bins": 30}, "a ruler that moves; got n_bins=30"),
     ({"range": (0, 1)}, r"range must come with n_bins; got range=\(0, 1\) alone"),
     ({"n_bins": 3, "range": (1, 1)}, r"range must be \(low, high\)"),
     ({"n_bins": 3, "range": (0, 1, 2)}, r"range must be \(low, high\)"),

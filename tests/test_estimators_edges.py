@@ -333,7 +333,7 @@ BAD_LABELS = {
     "infinite": (np.where(Y == 1, np.inf, Y), ValueError, "not whole numbers"),
     "torch nan": (torch.from_numpy(np.where(Y == 1, np.nan, Y)), ValueError, "NaN labels"),
     "complex": (Y.astype(complex), TypeError, "integer, bool or string"),
-    "complex objects": ([1j] * 40, TypeError, "got complex at index 0"),
+    "complex objects": ([1j] * 40, TypeError, "of one kind; got complex"),
     "masked": (np.ma.masked_array(Y), TypeError, "masked"),
     "dates": (Y.astype("M8[s]"), TypeError, "integer, bool or string"),
 }

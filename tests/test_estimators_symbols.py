@@ -13,7 +13,7 @@ def test_values_on_bin_edges_follow_division_not_multiplication_by_the_inverse()
     t = (np.arange(-3000, 3000, dtype=np.float32) * np.float32(0.07))[:, None]
     floors = np.floor(t / 0.07)
     assert (floors != np.floor(t * np.float32(1 / 0.07))).any()
-    found, _ = symbols.row_symbols(torch.from_numpy(t), symbols.Bins.of_width(0.07))
+    found, _ = symbols.row_symbols(torch.from_numpy(t), symbols.Bins(0.07))
     _, expected = np.unique(floors, return_inverse=True)
     assert len(np.unique(np.stack([found, expected.ravel()]), axis=1).T) == len(np.unique(expected))
 

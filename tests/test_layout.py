@@ -67,7 +67,7 @@ WRITING = {
 }
 THIRD_PARTY = {
     "iblib": {
-        "estimators": ARRAYS,
+        "estimators": ARRAYS | {"pandas"},
         "models": {"torch", "pandas"},
         "datasets": TABLES
         | {"librosa", "soundfile", "torchaudio", "sklearn", "pooch", "remotezip", "soxr"}
@@ -89,7 +89,7 @@ THIRD_PARTY = {
         "geometry": {"numpy"},
         "text": TABLES | {"IPython"},
         "audio": TABLES | {"soundfile"},
-        **dict.fromkeys(("saxe", "linear", "trust", "verdicts", "recipes"), TABLES),
+        **dict.fromkeys(("closed_forms", "saxe", "linear", "trust", "verdicts", "recipes"), TABLES),
         "lab": TABLES | {"IPython"},
         "plots": DRAWING | {"scipy", "librosa"},
         **dict.fromkeys(("parameters", "notebooks", "pages"), WRITING | DRAWING),

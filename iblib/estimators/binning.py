@@ -116,19 +116,8 @@ def pooled_information(
 
     Never I(X;T): the P d values are P d samples of a scalar, so that it cannot see how units vary
     together, and the number of bins bounds it, not the number of samples. Arguments and errors as
-    `information`.
-
-    Returns
-    -------
-    PooledInformation
-        ``h_t``: entropy of the histogram, 0 to log2(number of bins); ``ty``: information of one
-        value about the label, 0 to H(Y).
-
-    References
-    ----------
-    Cover & Thomas, Elements of Information Theory, Eq. 2.1 (the entropy of a histogram).
-
-    Notebook: 03
+    `information`. ``h_t`` is 0 to log2(number of bins), ``ty``, the information of one value about
+    the label, 0 to H(Y). Notebook: 03
     """
     points = _checks.as_points(t).values
     labels = _checks.as_labels(y, points.shape[0], points.device)
@@ -158,26 +147,11 @@ def uniform_edges(low: float, high: float, n_bins: int) -> np.ndarray:
 
 
 def equal_mass_edges(t, n_bins: int) -> np.ndarray:
-    """Edges that put equal shares of all values of ``t`` into each bin, in the unit of ``t``.
+    """Edges that put equal shares of all values of ``t`` into each of n bins, in the unit of ``t``.
 
-    Parameters
-    ----------
-    t : (P, d) real array or tensor
-    n_bins : int, >= 1
-
-    Returns
-    -------
-    (at most n_bins + 1,) float64 array for ``edges=``
-        Fewer edges where values repeat (the zeros of a ReLU): equal quantiles are one edge.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `information` for ``t``; ``n_bins < 1``.
-
-    References
-    ----------
-    Shwartz-Ziv & Tishby, arXiv:1703.00810; Chelombiev et al., arXiv:1902.09037, Sec. 3.
+    At most n_bins + 1: fewer where values repeat (the zeros of a ReLU), as equal quantiles are one
+    edge. Errors as `information` for ``t``, and for ``n_bins < 1``. Shwartz-Ziv & Tishby,
+    arXiv:1703.00810; Chelombiev et al., arXiv:1902.09037, Sec. 3.
     """
     n_bins = _checks.at_least_one("n_bins", n_bins)
     values = _checks.as_points(t).values.cpu().numpy().astype(np.float64)
@@ -190,10 +164,8 @@ def equal_mass_edges(t, n_bins: int) -> np.ndarray:
 def bins_of(width, n_bins, range, edges) -> Bins:
     """The bins that `information` is asked for, or a ValueError that says what is wrong."""
     if n_bins is not None and range is None:
-        raise ValueError(
-            "n_bins must come with range=(low, high), the same for all arrays: bins fitted to each "
-            f"array are a ruler that moves; got n_bins={n_bins} alone"
-        )
+        why = "bins fitted to each array are a ruler that moves"
+        raise ValueError(f"n_bins must come with range=(low, high): {why}; got n_bins={n_bins}")
     if n_bins is None and range is not None:
         raise ValueError(f"range must come with n_bins; got range={range} alone")
     asked = {"width": width, "n_bins": n_bins, "edges": edges}
@@ -204,7 +176,7 @@ def bins_of(width, n_bins, range, edges) -> Bins:
         edges = uniform_edges(*_checks.bounds(range), n_bins)
     if edges is not None:
         return Bins.between(edges)
-    return Bins.of_width(DEFAULT_WIDTH if width is None else width)
+    return Bins(_checks.positive("width", DEFAULT_WIDTH if width is None else width))
 
 
 def entropies(symbols, counts, labels: _checks.Labels, repeats: int = 1) -> tuple[float, float]:

@@ -17,9 +17,9 @@ def gaussian_entropy(covariance) -> float:
     ``covariance`` is (d, d), symmetric and positive definite; the value may have any sign.
     O(d^3) time. CT Eq. 8.35.
     """
-    covariance = _square("covariance", covariance)
-    d = covariance.shape[0]
-    return 0.5 * (d * math.log2(2 * math.pi * math.e) + _log2_det("covariance", covariance))
+    covariance = np.asarray(covariance, dtype=np.float64)
+    log_det = _log2_det("covariance", covariance)
+    return 0.5 * (len(covariance) * math.log2(2 * math.pi * math.e) + log_det)
 
 
 def gaussian_mutual_information(cov_joint, split: int) -> float:
@@ -28,11 +28,12 @@ def gaussian_mutual_information(cov_joint, split: int) -> float:
     ``cov_joint`` C is (d, d), symmetric and positive definite: A is the first ``split``
     coordinates, 0 < split < d, B the rest. O(d^3) time. CT Eq. 8.56 in d dimensions.
     """
-    joint = _square("cov_joint", cov_joint)
+    joint = np.asarray(cov_joint, dtype=np.float64)
+    whole = _log2_det("cov_joint", joint)
     if not 0 < split < len(joint):
         raise ValueError(f"split must be between 1 and d - 1; got split={split}, d={len(joint)}")
     parts = _log2_det("A", joint[:split, :split]) + _log2_det("B", joint[split:, split:])
-    return 0.5 * (parts - _log2_det("cov_joint", joint))
+    return 0.5 * (parts - whole)
 
 
 def discrete_entropy(probabilities) -> float:
@@ -59,16 +60,6 @@ def discrete_mutual_information(joint) -> float:
     return float(rel_entr(joint, product).sum()) / math.log(2)
 
 
-def mixture_entropy(weights, means, variances) -> float:
-    r"""Differential entropy of a one-dimensional Gaussian mixture, in bits, by quadrature.
-
-    Arguments, accuracy and cost as in `mixture_mutual_information`. CT Eq. 8.1. Notebook: 04
-    """
-    weights, means, deviations = _mixture(weights, means, variances)
-    within = float(weights @ np.log2(deviations * np.sqrt(2 * np.pi * np.e)))
-    return _mixture_information(weights, means, deviations) + within
-
-
 def mixture_mutual_information(weights, means, variances) -> float:
     r"""I(C;V) of a Gaussian mixture's component C and its value V, in bits, by quadrature.
 
@@ -79,18 +70,6 @@ def mixture_mutual_information(weights, means, variances) -> float:
     deviations exceed 1e-6 of the span of the means; O(n^2) time (n = 100: 0.3 s). CT Sec. 8.5;
     Kolchinsky & Tracey, Entropy 19 (2017) 361. Notebook: 04
     """
-    return _mixture_information(*_mixture(weights, means, variances))
-
-
-def _probabilities(name: str, values) -> np.ndarray:
-    values = np.asarray(values, dtype=np.float64)
-    if not ((values >= 0).all() and abs(values.sum() - 1) < 1e-9):
-        raise ValueError(f"{name} must be probabilities of sum 1; got sum {values.sum()}")
-    return values
-
-
-def _mixture(weights, means, variances) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weights, means (relative to the mixture's own) and deviations of components that occur."""
     weights, means = _probabilities("weights", weights), np.asarray(means, dtype=np.float64)
     variances = np.asarray(variances, dtype=np.float64)
     shapes = weights.shape, means.shape, variances.shape
@@ -100,16 +79,10 @@ def _mixture(weights, means, variances) -> tuple[np.ndarray, np.ndarray, np.ndar
         raise ValueError("means must be finite, variances positive and finite; got others")
     there = weights > 0
     deviations = np.sqrt(np.broadcast_to(variances, means.shape))[there]
-    return weights[there], means[there] - weights @ means, deviations
-
-
-def _mixture_information(weights: np.ndarray, means: np.ndarray, deviations: np.ndarray) -> float:
-    """I(component; value), bits, by Gauss-Legendre panels of 20 nodes.
-
-    A component is integrated over 12 deviations; what lies outside weighs 1e-32. Panels end at
-    whole deviations of every component, so that none is wider than the narrowest component with
-    mass in it; their error is below 1e-10.
-    """
+    means, weights = means[there] - weights @ means, weights[there]
+    # Gauss-Legendre panels of 20 nodes over 12 deviations of each component; what lies outside
+    # weighs 1e-32. Panels end at whole deviations of every component, so that none is wider than
+    # the narrowest component with mass in it; their error is below 1e-10.
     nodes, node_weights = np.polynomial.legendre.leggauss(20)
     total = 0.0
     for low, high in pairwise(np.unique(means[:, None] + deviations[:, None] * np.arange(-12, 13))):
@@ -122,14 +95,16 @@ def _mixture_information(weights: np.ndarray, means: np.ndarray, deviations: np.
     return total / math.log(2)
 
 
-def _square(name: str, matrix) -> np.ndarray:
-    matrix = np.asarray(matrix, dtype=np.float64)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not len(matrix):
-        raise ValueError(f"{name} must be a square matrix; got shape {matrix.shape}")
-    return matrix
+def _probabilities(name: str, values) -> np.ndarray:
+    values = np.asarray(values, dtype=np.float64)
+    if not ((values >= 0).all() and abs(values.sum() - 1) < 1e-9):
+        raise ValueError(f"{name} must be probabilities of sum 1; got sum {values.sum()}")
+    return values
 
 
 def _log2_det(name: str, matrix: np.ndarray) -> float:
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not len(matrix):
+        raise ValueError(f"{name} must be a square matrix; got shape {matrix.shape}")
     sign, log_det = np.linalg.slogdet(matrix)
     if sign <= 0:
         raise ValueError(f"{name} must be positive definite; got determinant sign {sign}")

@@ -7,7 +7,6 @@ import operator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy.spatial.distance import cdist
 
 from iblib.estimators import _checks
@@ -45,9 +44,8 @@ def exact_information(t, y) -> ExactInformation:
     Parameters
     ----------
     t : (P, d) real array or tensor
-        Compared by value and without rounding, 64-bit integers too; -0.0 equals 0.0. Compute it in
-        float64, from the distinct rows of the layer before: the last digits of a matrix product
-        may depend on a row's place in the batch.
+        Compared by value without rounding; -0.0 equals 0.0. Compute it in float64, from distinct
+        rows of the layer before: digits of a matrix product depend on a row's place in the batch.
     y : (P,) integer, bool or string labels
 
     Returns
@@ -60,32 +58,20 @@ def exact_information(t, y) -> ExactInformation:
     TypeError, ValueError
         As `binning.information`.
     """
-    values = _checks.unchecked_points(_split_integers(t))
+    values = _checks.unchecked_points(t, split=True)
     labels = _checks.as_labels(y, values.shape[0], values.device)
     symbols, _ = row_symbols(values, Bins())
     counts = counts_of(symbols)
     return ExactInformation(*entropies(symbols, counts, labels), len(counts), len(symbols))
 
 
-def _split_integers(t):
-    """64-bit integers as pairs of 32-bit ones, which no float rounds; anything else as it is."""
-    if isinstance(t, torch.Tensor):
-        if t.dtype not in (torch.int64, torch.uint64):
-            return t
-        t = t.cpu().numpy()
-    array = _checks.plain_array("t", t)
-    if array.dtype.kind in "iu" and array.itemsize == 8 and array.ndim == 2:
-        return np.ascontiguousarray(array, array.dtype.newbyteorder("=")).view(np.int32)
-    return array
-
-
 def quantise(t, bits: int = 8, range=None) -> np.ndarray:
     r"""The integers that a layer becomes for inference on a small device: affine quantisation.
 
-    A value r is :math:`q = \mathrm{round}(r / S) + Z`, clipped to 0 .. 2^bits - 1, with the step
+    A value r becomes :math:`\mathrm{round}(r / S) + Z`, clipped to 0 .. 2^bits - 1, with the step
     :math:`S = (high - low) / (2^{bits} - 1)` and the zero point :math:`Z = \mathrm{round}(-low/S)`;
-    ties go to the even integer, and the range is extended to hold 0. `exact_information` of the
-    codes says what they keep: the same for T and c T, c > 0.
+    ties go to the even integer, and the range is extended to hold 0 (Jacob et al., CVPR 2018,
+    arXiv:1712.05877, Eq. 1). `exact_information` of the codes is the same for T and c T, c > 0.
 
     Parameters
     ----------
@@ -102,10 +88,6 @@ def quantise(t, bits: int = 8, range=None) -> np.ndarray:
     ------
     TypeError, ValueError
         As `binning.information` for ``t``; other ``bits``; ``low >= high``, or a bound not finite.
-
-    References
-    ----------
-    Jacob et al., CVPR 2018, arXiv:1712.05877, Eq. 1.
     """
     if not 2 <= operator.index(bits) <= 16:
         raise ValueError(f"bits must be between 2 and 16; got bits={bits}")
@@ -126,8 +108,8 @@ def mixture_information(
 ) -> MixtureInformation:
     r"""I(X;T) and I(T;Y) of T = h + N(0, s^2 I), h the rows of ``t``, each as likely, in bits.
 
-    What the KDE bounds hold between them, by Monte Carlo: the means of
-    :math:`\log_2 p(t|x) / p(t)` and of :math:`\log_2 p(t|y) / p(t)` over draws of (x, t).
+    What the KDE bounds hold between them, by Monte Carlo: means of :math:`\log_2 p(t|x) / p(t)`
+    and of :math:`\log_2 p(t|y) / p(t)` over draws of (x, t) (Goldfeld et al., arXiv:1810.05728).
 
     Parameters
     ----------
@@ -148,10 +130,6 @@ def mixture_information(
     ------
     TypeError, ValueError
         As `kde.information`; ``n_draws < 2``; values beyond 1e150 standard deviations.
-
-    References
-    ----------
-    Goldfeld et al., ICML 2019, arXiv:1810.05728, Sec. 4.
     """
     deviation = math.sqrt(_checks.positive("noise_variance", noise_variance))
     if operator.index(n_draws) < 2:
@@ -168,7 +146,7 @@ def mixture_information(
     shares = np.eye(labels.n_classes)[classes] / labels.counts  # sums over a class become its mean
     rng, bits = np.random.default_rng(seed), []
     block = max(1, 2**22 // max(centres.shape))
-    for first in np.arange(0, n_draws, block):
+    for first in range(0, n_draws, block):
         own = rng.integers(len(centres), size=min(block, n_draws - first))
         # differences, not products: near centres far from the others keep their digits
         noisy = centres[own] + rng.standard_normal((len(own), centres.shape[1]))

@@ -73,17 +73,11 @@ def entropy(t, *, k: int = 2, epsilon: float = 1e-16) -> KraskovEntropy:
         Added to every radius, in the unit of ``t``. Duplicates have r = 0, and then epsilon decides
         the value (``zero_radius`` counts them): log2(1e-16) = -53 bits a dimension.
 
-    Returns
-    -------
-    KraskovEntropy
-
     Raises
     ------
-    TypeError
-        ``t`` is not real numeric, or ``k`` is no integer.
-    ValueError
-        Wrong shape, P = 0, d = 0, NaN or infinity, integers that float64 would round, ``k < 1``,
-        ``k >= P``, ``epsilon <= 0``.
+    TypeError, ValueError
+        As `binning.information` for ``t``; ``k`` no integer, below 1 or not below P;
+        ``epsilon <= 0``.
 
     Notes
     -----
@@ -108,18 +102,16 @@ def entropy(t, *, k: int = 2, epsilon: float = 1e-16) -> KraskovEntropy:
 def information(
     t, y, *, k: int = 2, epsilon: float = 1e-16, small_class: str = "raise"
 ) -> KraskovInformation:
-    """H(T) and I(T;Y) = H(T) - sum_y p(y) H(T | Y = y), in bits.
+    """H(T) and I(T;Y) = H(T) - sum_y p(y) H(T | Y = y), in bits, from one pass over the distances.
 
-    Cost, references and the other arguments as `entropy`; the class terms come from the same
-    distances.
+    Cost, references and the other arguments as `entropy`. Notebook: 05
 
     Parameters
     ----------
     y : (P,) integer, bool or string labels
     small_class : {"raise", "drop"}
-        What to do with classes of k samples or fewer, which have no k-th neighbour: refuse, or
-        leave them out of ``ty`` (of its H(T) too) and name them in ``dropped``. ``h_t`` is always
-        that of all samples.
+        Classes of k samples or fewer have no k-th neighbour: refuse them, or leave them out of
+        ``ty`` (of its H(T) too) and name them in ``dropped``. ``h_t`` is that of all samples.
 
     Returns
     -------
@@ -130,10 +122,7 @@ def information(
     Raises
     ------
     TypeError, ValueError
-        As `entropy`; also length mismatch, NaN labels, another ``small_class``, and for "raise" a
-        class of k samples or fewer (named).
-
-    Notebook: 05
+        As `entropy`; also bad labels, another ``small_class``, a class of k samples or fewer.
     """
     if small_class not in ("raise", "drop"):
         raise ValueError(f"small_class must be 'raise' or 'drop'; got small_class={small_class!r}")

@@ -26,16 +26,6 @@ class PermutationTest:
     n: int  # permutations
 
 
-@dataclass(frozen=True)
-class Interval:
-    """What `bootstrap_interval` returns, in the unit of the values."""
-
-    mean: float
-    low: float
-    high: float
-    n: int  # values
-
-
 def permutation_test(
     t, y, estimator: str | Callable[..., float], n: int = 200, seed: int = 0
 ) -> PermutationTest:
@@ -54,16 +44,13 @@ def permutation_test(
     -------
     PermutationTest
         ``p_value`` is (1 + permutations with as many bits or more) / (n + 1), uniform where T and Y
-        are independent. ``value - null_mean`` is free of most of the bias.
+        are independent (Phipson & Smyth, Stat. Appl. Genet. Mol. Biol. 9 (2010) 39).
+        ``value - null_mean`` is free of most of the bias.
 
     Raises
     ------
     TypeError, ValueError
         As the estimator; another name; ``n < 1``.
-
-    References
-    ----------
-    Phipson & Smyth, Stat. Appl. Genet. Mol. Biol. 9 (2010) 39.
     """
     n = _checks.at_least_one("n", n)
     if not callable(estimator) and estimator not in _NAMED:
@@ -76,8 +63,8 @@ def permutation_test(
     return PermutationTest(value, float(null.mean()), (1 + as_many) / (n + 1), n)
 
 
-def bootstrap_interval(values, *, confidence: float = 0.95, seed: int = 0) -> Interval:
-    """Mean of independent values, or of paired differences, with its confidence interval.
+def bootstrap_interval(values, *, confidence: float = 0.95, seed: int = 0) -> tuple[float, float]:
+    """(low, high) for the mean of independent values, such as one a seed, or of paired differences.
 
     Student's t interval below 6 values, else the BCa bootstrap (Efron, J. Am. Stat. Assoc. 82
     (1987) 171), which at 10 values holds the mean in about 90 of 100 cases instead of 95.
@@ -85,25 +72,20 @@ def bootstrap_interval(values, *, confidence: float = 0.95, seed: int = 0) -> In
     Parameters
     ----------
     values : (n,) finite numbers, n >= 2
-        One a seed, or one a pair.
     confidence : float, 0 to 1, both excluded
 
-    Raises
-    ------
-    ValueError
-        Other ``values`` or ``confidence``.
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
         raise ValueError(f"values must be two or more finite numbers; got {values}")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1; got confidence={confidence}")
-    mean, n = float(values.mean()), len(values)
     if (values == values[0]).all():
-        low = high = mean
-    elif n < 6:
-        low, high = stats.t.interval(confidence, n - 1, mean, stats.sem(values))
+        return float(values[0]), float(values[0])
+    if len(values) < 6:
+        mean, error = values.mean(), stats.sem(values)
+        low, high = stats.t.interval(confidence, len(values) - 1, mean, error)
     else:
         settings = {"confidence_level": confidence, "random_state": np.random.default_rng(seed)}
         low, high = stats.bootstrap((values,), np.mean, **settings).confidence_interval
-    return Interval(mean, float(low), float(high), n)
+    return float(low), float(high)

@@ -27,10 +27,6 @@ class Bins:
     edges: np.ndarray | None = None  # (n_bins + 1,) float64, strictly increasing
 
     @classmethod
-    def of_width(cls, width) -> "Bins":
-        return cls(_checks.positive("width", width))
-
-    @classmethod
     def between(cls, edges) -> "Bins":
         values = edges.detach().cpu() if isinstance(edges, torch.Tensor) else edges
         values = np.array(values, dtype=np.float64)
@@ -60,10 +56,7 @@ class Bins:
 def row_symbols(values: torch.Tensor, bins: Bins) -> tuple[np.ndarray, int]:
     """Symbols (P,) int64 from 0, and the number of values outside the edges.
 
-    Raises
-    ------
-    ValueError
-        NaN or infinity among the values.
+    ValueError for NaN or infinity among the values.
     """
     found = _compiled_symbols(_divisible(values, bins), bins) if bins.are_equal else None
     if found is not None:
@@ -81,10 +74,7 @@ def row_symbols(values: torch.Tensor, bins: Bins) -> tuple[np.ndarray, int]:
 def bin_codes(values: torch.Tensor, bins: Bins) -> tuple[np.ndarray, int]:
     """Bin of every (finite) value, (P, d) of any number type, and how many are outside the edges.
 
-    Raises
-    ------
-    ValueError
-        A width so small that a bin's number is no float64.
+    ValueError for a width so small that a bin's number is no float64.
     """
     numbers = _divisible(values, bins)
     if bins.edges is not None:
@@ -141,18 +131,16 @@ def _compiled_symbols(values: np.ndarray, bins: Bins) -> tuple[np.ndarray, int] 
     def visit(rows: slice) -> int:
         return _hash_rows(values[rows], width, edges, factors, hashes[rows])
 
-    clipped = in_threads(visit, sixteenths(len(values), values.size))
+    parts = sixteenths(len(values), values.size)
+    clipped = in_threads(visit, parts)
     if min(clipped) < 0:
         return None
     symbols, distinct = pd.factorize(hashes)
-    owners = np.empty(len(distinct), np.int64)  # the first row of each hash
-    owners[symbols[::-1]] = np.arange(len(hashes))[::-1]
-    if len(distinct) < len(hashes):
-        of_row = owners[symbols]
-        parts = sixteenths(len(values), values.size)
-        if not all(in_threads(lambda p: _agree(values, p.start, of_row[p], width, edges), parts)):
-            return None
-    return symbols, sum(clipped)
+    first = np.empty(len(distinct), np.int64)
+    first[symbols[::-1]] = np.arange(len(hashes))[::-1]
+    owners = first[symbols]  # the first row of the same hash
+    agree = in_threads(lambda rows: _agree(values, rows.start, owners[rows], width, edges), parts)
+    return (symbols, sum(clipped)) if all(agree) else None
 
 
 @compiled()
@@ -170,13 +158,13 @@ def _words(part, codes):
 
 @compiled()
 def _floor(part, width, codes):
-    """Bins of equal width; False where one is not a 32-bit integer (or not a number)."""
+    """Bins of equal width; -1 where one is not a 32-bit integer (or not a number)."""
     outside = 0
     for c in range(len(part)):
         quotient = np.floor(part[c] / width)
         outside += not abs(quotient) < 1073741824.0
         codes[c] = np.int32(quotient)
-    return outside == 0
+    return -1 if outside else 0
 
 
 @compiled()
@@ -206,9 +194,7 @@ def _codes_of(part, width, edges, codes):
     """Codes of some values; how many are outside the edges, or -1 where this is not possible."""
     if len(edges):
         return _place(part, edges, codes)
-    if width > 0:
-        return 0 if _floor(part, width, codes) else -1
-    return _words(part, codes)
+    return _floor(part, width, codes) if width > 0 else _words(part, codes)
 
 
 @compiled()
