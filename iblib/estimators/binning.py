@@ -181,10 +181,9 @@ def bins_of(width, n_bins, range, edges) -> Bins:
 
 def entropies(symbols, counts, labels: _checks.Labels, repeats: int = 1) -> tuple[float, float]:
     """H(T) and I(T;Y) = H(T) + H(Y) - H(T, Y), bits; each label is that of ``repeats`` symbols."""
-    label_codes = np.repeat(labels.codes.cpu().numpy(), repeats)
-    h_t = _entropy_of_counts(counts)
-    h_y = _entropy_of_counts(counts_of(label_codes))
-    h_ty = _entropy_of_counts(counts_of(symbols * labels.n_classes + label_codes))
+    codes = np.repeat(labels.codes.cpu().numpy(), repeats)
+    h_t, h_y = _entropy_of_counts(counts), _entropy_of_counts(np.array(labels.counts))
+    h_ty = _entropy_of_counts(counts_of(symbols * labels.n_classes + codes))
     # Exact zeros need no care: with one class h_ty has the counts of h_t in the same order and
     # h_y = 0; with one symbol it has those of h_y and h_t = 0.
     return h_t, h_t + h_y - h_ty

@@ -208,19 +208,22 @@ def _hash(codes, factors):
 @compiled()
 def _hash_rows(values, width, edges, factors, hashes):
     """Multilinear hash of each row's codes modulo 2^64; values outside the edges, or -1."""
-    dimension = values.shape[1]
-    n_words = len(factors) // dimension
-    codes = np.empty(n_words * min(dimension, _COLUMNS), np.int32)
+    dimension, flat = values.shape[1], values.reshape(-1)
+    n_words, n_rows = len(factors) // dimension, max(1, _COLUMNS // dimension)  # rows at once
+    codes = np.empty(n_words * _COLUMNS, np.int32)
     clipped = 0
     for first in range(0, dimension, _COLUMNS):
         last = min(first + _COLUMNS, dimension)
-        for row in range(len(values)):
-            part = codes[: n_words * (last - first)]
-            outside = _codes_of(values[row][first:last], width, edges, part)
+        for row in range(0, len(values), n_rows):
+            stop = min(row + n_rows, len(values))
+            some = flat[row * dimension + first : (stop - 1) * dimension + last]
+            outside = _codes_of(some, width, edges, codes)
             if outside < 0:
                 return -1
             clipped += outside
-            hashes[row] += _hash(part, factors[n_words * first : n_words * last])
+            for i in range(stop - row):
+                own = codes[n_words * dimension * i :][: n_words * (last - first)]
+                hashes[row + i] += _hash(own, factors[n_words * first : n_words * last])
     return clipped
 
 
