@@ -92,8 +92,8 @@ def test_equals_counting(rows, factor, random):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_equal_hashes_are_compared(monkeypatch, dtype):
-    t = np.random.default_rng(0).integers(-1, 2, (60, 3)).astype(dtype)
-    t[t == 0] *= -1
+    rng = np.random.default_rng(0)
+    t = rng.integers(-1, 2, (60, 3)).astype(dtype) * rng.choice([-1, 1], (60, 3)).astype(dtype)
     expected = exact_information(t, np.arange(60) % 2)
     assert expected.n_distinct == len(np.unique(t, axis=0)) < 30
     monkeypatch.setattr(symbols, "_factors", lambda n: np.zeros(n, np.uint32))

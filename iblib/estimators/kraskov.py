@@ -76,8 +76,7 @@ def entropy(t, *, k: int = 2, epsilon: float = 1e-16) -> KraskovEntropy:
     Raises
     ------
     TypeError, ValueError
-        As `binning.information` for ``t``; ``k`` no integer, below 1 or not below P;
-        ``epsilon <= 0``.
+        As `binning.information` for ``t``; ``k`` no integer or not as above; ``epsilon <= 0``.
 
     Notes
     -----
