@@ -102,7 +102,7 @@ def _from_numpy(t, split: bool) -> torch.Tensor:
         raise TypeError(f"t must be a real numeric array; got dtype {array.dtype}")
     _require_two_dimensions(array.shape)
     if split and array.dtype.kind in "iu" and array.itemsize == 8:
-        array = np.ascontiguousarray(array, array.dtype.newbyteorder("=")).view(np.int32)
+        array = np.ascontiguousarray(array).view(np.int32)
     target = np.float32 if np.can_cast(array.dtype, np.float32) else np.float64
     # torch refuses negative strides and foreign byte order, and warns about read-only memory:
     # `require` copies in exactly those cases.
