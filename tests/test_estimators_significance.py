@@ -71,6 +71,8 @@ def test_permutation_test_refuses():
     t, y = np.zeros((4, 1)), [0, 1, 0, 1]
     with pytest.raises(ValueError, match="estimator must be callable or one of"):
         permutation_test(t, y, "knn")
+    with pytest.raises(ValueError, match="estimator must return finite bits; got nan"):
+        permutation_test(t, y, lambda t, y: math.nan)
     with pytest.raises(ValueError, match="n must be at least 1"):
         permutation_test(t, y, "kde", n=0)
     with pytest.raises(ValueError, match="one label for each row"):

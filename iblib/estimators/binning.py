@@ -91,7 +91,6 @@ def information(
     References
     ----------
     Shwartz-Ziv & Tishby, arXiv:1703.00810, Sec. 3. Saxe et al., JSTAT (2019) 124020, App. B.
-
     Notebook: 03
     """
     values = _checks.unchecked_points(t)  # the loop that finds their bins looks at each of them

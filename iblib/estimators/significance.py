@@ -59,6 +59,8 @@ def permutation_test(
     codes = _checks.as_labels(y, len(t)).codes.numpy()
     rng, value = np.random.default_rng(seed), float(bits(t, codes))
     null = np.array([float(bits(t, rng.permutation(codes))) for _ in range(n)])
+    if not np.isfinite([value, *null]).all():
+        raise ValueError(f"estimator must return finite bits; got {value}, shuffled {null}")
     as_many = int((null >= value - 1e-9).sum())  # equal tables may differ in the last digit
     return PermutationTest(value, float(null.mean()), (1 + as_many) / (n + 1), n)
 
@@ -73,7 +75,6 @@ def bootstrap_interval(values, *, confidence: float = 0.95, seed: int = 0) -> tu
     ----------
     values : (n,) finite numbers, n >= 2
     confidence : float, 0 to 1, both excluded
-
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
