@@ -101,6 +101,16 @@ def test_equal_values_have_an_interval_of_no_width():
     assert bootstrap_interval([2.0] * 8) == bootstrap_interval([2.0] * 3) == (2.0, 2.0)
 
 
+@pytest.mark.parametrize("step", [1.0, 2e-16, 1e-300])
+@pytest.mark.parametrize("n", [3, 20])
+def test_one_value_that_differs(n, step):
+    values = np.zeros(n) if step < 1e-16 else np.ones(n)
+    values[0] += step
+    low, high = bootstrap_interval(values)
+    assert low <= values.mean() <= high
+    assert low < high
+
+
 @pytest.mark.parametrize("values", [[1.0], [], [[1.0, 2.0]], [1.0, math.nan], [1.0, math.inf]])
 def test_bad_values(values):
     with pytest.raises(ValueError, match="values must be two or more finite numbers"):

@@ -151,9 +151,8 @@ def as_labels(y, n_samples: int | None = None, device="cpu") -> Labels:
     if n_samples is None and not len(values):
         raise ValueError("y must hold at least one label; got 0")
     if n_samples is not None and len(values) != n_samples:
-        raise ValueError(
-            f"y must have one label for each row of t; got {len(values)} labels, {n_samples} rows"
-        )
+        found = f"{len(values)} labels, {n_samples} rows"
+        raise ValueError(f"y must have one label for each row of t; got {found}")
     names, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
     codes = torch.from_numpy(codes.astype(np.int64)).to(device)
     return Labels(codes, tuple(names.tolist()), tuple(counts.tolist()))
