@@ -67,7 +67,7 @@ def measure(
     binned = binning.checked_information(points.values, labels, width, edges)
     rows = sort_rows(points, labels.codes, labels.counts)
     k_found = k if k < rows.n_samples else 0
-    found = pairwise.row_statistics(rows, kde.rate(rows, noise_variance), k_found)
+    found = pairwise.row_statistics(rows, [kde.rate(rows, noise_variance)], k_found)
     neighbours = _neighbours(rows, found, labels, k, epsilon)
     return Measurement(binned, kde.from_statistics(rows, found), neighbours)
 

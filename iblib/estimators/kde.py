@@ -23,56 +23,11 @@ class KDEInformation:
 
 
 def information(t, y, *, noise_variance: float = 0.01) -> KDEInformation:
-    r"""KDE estimates of I(X;T) and I(T;Y), in bits.
-
-    The layer is read as :math:`T = h + N(0, s^2 I)`, h the rows of ``t``. Then
-
-    .. math:: I(X;T) \le -\frac1P \sum_i \log_2 \frac1P \sum_j e^{-|h_i - h_j|^2 / (2 s^2)}
-
-    (`xt_upper`); with 8 s^2 in place of 2 s^2 the sum bounds it from below (`xt_lower`). The term
-    i = j is included. I(T;Y) is the same minus its p(y)-weighted mean within the classes: a
-    difference of two bounds, hence an estimate and no bound; `ty_upper` and `ty_lower` name the
-    bound that was used.
-
-    Parameters
-    ----------
-    t : (P, d) real array or tensor
-        Activations, one row a sample; NumPy or torch, any device.
-    y : (P,) integer, bool or string labels
-    noise_variance : float, > 0
-        s^2, in the squared unit of ``t``.
-
-    Returns
-    -------
-    KDEInformation
-        ``0 <= xt_lower <= xt_upper <= log2 P``; ``ty <= min(H(Y), xt)`` for either bound. Exactly 0
-        for P = 1 and for equal rows, ``ty`` for one class.
-
-    Raises
-    ------
-    TypeError
-        ``t`` is not real numeric, or the labels are of no supported kind.
-    ValueError
-        Wrong shape, P = 0, d = 0, NaN or infinity, length mismatch, ``noise_variance <= 0``.
-
-    Notes
-    -----
-    Cost: O(P^2 d) time, O(P) memory beside a copy of the points. Distances follow the policy in
-    `pairwise`; sums over samples are float64. For float32 input with d <= 16 the kernel values
-    carry 7 digits, their sums and the bits about 8.
-
-    References
-    ----------
-    Kolchinsky & Tracey, "Estimating mixture entropy with pairwise distances", Entropy 19 (2017)
-    361, Eqs. 10 and 12 (Bhattacharyya and KL distances between equal-covariance Gaussians).
-
-    Notebook: 04
-    """
     noise_variance = _checks.positive("noise_variance", noise_variance)
     points = _checks.as_points(t)
     labels = _checks.as_labels(y, points.n_samples, points.values.device)
     rows = sort_rows(points, labels.codes, labels.counts)
-    return from_statistics(rows, pairwise.row_statistics(rows, rate(rows, noise_variance)))
+    return from_statistics(rows, pairwise.row_statistics(rows, [rate(rows, noise_variance)]))
 
 
 def rate(rows: Rows, noise_variance: float) -> float:
@@ -84,8 +39,8 @@ def rate(rows: Rows, noise_variance: float) -> float:
 def from_statistics(rows: Rows, found: RowStatistics) -> KDEInformation:
     """The four values from each row's kernel sums, narrow (upper) and wide (lower)."""
     starts, stops = rows.class_ranges
-    log_all = np.log2(found.sums_all / rows.n_samples)
-    log_own = np.log2(found.sums_own / (stops - starts))
+    log_all = np.log2(found.sums_all[0] / rows.n_samples)
+    log_own = np.log2(found.sums_own[0] / (stops - starts))
     xt_upper, xt_lower = (0.0 - float(x) for x in log_all.mean(1))
     # the difference row by row: equal terms cancel exactly, and ty <= H(Y) survives
     ty_upper, ty_lower = (float(x) for x in (log_own - log_all).mean(1))

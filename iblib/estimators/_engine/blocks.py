@@ -20,7 +20,7 @@ _NEGLIGIBLE = -80.0
 
 
 def block_statistics(
-    rows: Rows, dtype, rate: float | None, k: int, is_direct: bool, block: int | None = None
+    rows: Rows, dtype, rates: np.ndarray, k: int, is_direct: bool, block: int | None = None
 ) -> RowStatistics:
     """Statistics of any rows, on the device of their points.
 
@@ -40,15 +40,14 @@ def block_statistics(
     device = rows.points.device
     if block is None:
         block = max(1, (_VALUES_CPU if device.type == "cpu" else _VALUES_DEVICE) // n)
-    sums = torch.zeros((2, 2, n), dtype=torch.float64, device=device)
+    sums = torch.zeros((2, len(rates), n), dtype=torch.float64, device=device)
     nearest = torch.full((2, n), torch.inf, dtype=torch.float64, device=device)
     cuts = [*range(0, n, block), n]
     dtype = torch.float32 if dtype == np.float32 else torch.float64
     tiles = _direct_tiles(rows, cuts, dtype) if is_direct else _product_tiles(rows, cuts)
     for start, stop, squared in tiles:
-        for which, factor in enumerate((4.0, 1.0) if rate is not None else ()):
-            exponents = torch.mul(squared, -factor * rate)
-            _add_kernels(exponents, rows, start, stop, sums[:, which])
+        for which, rate in enumerate(rates.tolist()):
+            _add_kernels(squared * -rate, rows, start, stop, sums[:, which])
         if k:
             squared.diagonal(start).fill_(torch.inf)  # a row is not its own neighbour
             _find_nearest(squared, rows, start, stop, k, nearest)

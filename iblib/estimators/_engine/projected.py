@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from iblib.estimators._engine import direct, products
+from iblib.estimators._engine import products, tiles
 from iblib.estimators._engine.rows import Rows, RowStatistics
 from iblib.estimators._engine.threads import compiled, in_threads, sixteenths
 
@@ -18,45 +18,42 @@ _NEGLIGIBLE = 1e-10  # of a row's sum of kernels, which is at least 1
 _FEW = 1 / 16  # share of near pairs up to which they are computed one by one
 
 
-def projected_statistics(rows: Rows, rate: float) -> RowStatistics:
+def projected_statistics(rows: Rows, rates: np.ndarray) -> RowStatistics:
     """Kernel sums of many-dimensional rows; what is left out is below 1e-10 of each.
 
-    Cost: O(P d + 32 P^2) time where all pairs are far apart, O(P^2 d) where none is; O(P) memory,
-    and a copy of the points where tiles are computed.
+    ``rates`` ascend. A tile that the widest kernel needs is computed once for all kernels that may
+    count there. Cost: O(P d + 32 P^2) time where all pairs are far apart, O(P^2 d) where none is;
+    O(P) memory, and a copy of the points where tiles are computed.
     """
-    accumulators = direct.Accumulators(rows.n_samples, rate, 0)
+    found = tiles.Accumulators(rows, rates, 0)
     # squared distance beyond which all of a row's kernels together stay below _NEGLIGIBLE
-    reach = math.log(rows.n_samples / _NEGLIGIBLE) / max(rate, 1e-300)
-    projection, limit = _project(rows, reach)
+    reach = math.log(rows.n_samples / _NEGLIGIBLE) / np.maximum(rates, 1e-300)
+    projection, limits = _project(rows, reach)
     points, (starts, stops) = rows.points.numpy(), rows.class_ranges
-    pairs = products.tile_pairs(rows.n_samples)
+    pairs = tiles.tile_pairs(rows.n_samples)
 
-    def visit(group: int) -> list[tuple[slice, slice]]:
+    def visit(group: int) -> list[tuple[slice, slice, int]]:
         """Add what is near in every 16th tile; the tiles where that is too much are returned."""
-        dense = []
-        for i, j in pairs[group :: len(accumulators)]:
-            near = _near_pairs(projection, i.start, i.stop, j.start, j.stop, limit)
-            if near is None:
-                dense.append((i, j))
+        dense, sums = [], found.sums[group]
+        for i, j in pairs[group :: tiles.N_GROUPS]:
+            near, n_dense = _near_pairs(projection, i.start, i.stop, j.start, j.stop, limits)
+            if i == j:  # a row's own kernel, 1, where no exact square brings it
+                sums[tiles.OWN, n_dense:, i] += 1.0
+            if n_dense:
+                dense.append((i, j, n_dense))
                 continue
-            exact = _distances_up_to(points, rows.index, near, 1.0 / rows.scale, limit)
-            sums = accumulators.sums[group]
-            _add_pairs(near, exact, starts, stops, accumulators.exponent, sums)
+            exact = _distances_up_to(points, rows.index, near, 1.0 / rows.scale, limits[0])
+            _add_pairs(near, exact, limits, starts, stops, found.exponents, sums)
         return dense
 
-    dense = [tile for tiles in in_threads(visit, range(len(accumulators))) for tile in tiles]
-    # A row's own kernel, 1, is missing where no exact square on the diagonal brings it.
-    missing = np.ones(rows.n_samples, bool)
-    for i, j in dense:
-        missing[i] &= i != j
-    accumulators.sums[0, direct.OWN] += missing
-    if dense:
-        products.add_tiles(rows, dense, accumulators)
-    return accumulators.collected()
+    parts = in_threads(visit, range(tiles.N_GROUPS))
+    if dense := [tile for part in parts for tile in part]:
+        found.add(products.ExactTiles(rows), dense)
+    return found.collected()
 
 
-def _project(rows: Rows, reach: float) -> tuple[np.ndarray, float]:
-    """(P, 32) projection in units of scale, and the squared distance that proves ``reach``."""
+def _project(rows: Rows, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(P, 32) projection in units of scale, and the squared distances that prove ``reach``."""
     cuts = np.linspace(0, rows.dimension, _BLOCKS + 1).astype(np.int64)
     projection = np.empty((rows.n_samples, _BLOCKS))
     points = rows.points.numpy()
@@ -69,7 +66,7 @@ def _project(rows: Rows, reach: float) -> tuple[np.ndarray, float]:
     # rows, 32 coordinates, and the unit's own rounding with room to spare.
     longest = float(np.diff(cuts).max())
     error = longest**1.5 * 2.0**-51 * rows.largest / rows.scale
-    return projection, (math.sqrt(reach) + 2 * math.sqrt(_BLOCKS) * error) ** 2
+    return projection, (np.sqrt(reach) + 2 * math.sqrt(_BLOCKS) * error) ** 2
 
 
 @compiled("reassoc")
@@ -85,21 +82,28 @@ def _block_means(points, index, cuts, unit, projection):
 
 
 @compiled("contract")
-def _near_pairs(projection, i0, i1, j0, j1, limit):
-    """(n, 2) pairs i > j that the projection does not prove far; None if they are too many."""
+def _near_pairs(projection, i0, i1, j0, j1, limits):
+    """(n, 2) pairs i > j that the projection does not prove far for the first, widest kernel, and 0.
+
+    If they are too many: none of them, and how many kernels have at least one such pair.
+    """
     columns = projection[j0:j1].T.copy()
     squared = np.empty(j1 - j0)
     near = np.empty((max(256, int((i1 - i0) * (j1 - j0) * _FEW)), 2), np.int64)
-    n_near = 0
+    n_near, shortest = 0, np.inf
     for i in range(i0, i1):
         _projected_distances(columns, projection[i], squared)
         for j in range(j0, min(j1, i)):
-            if squared[j - j0] <= limit:
-                if n_near == len(near):
-                    return None
-                near[n_near, 0], near[n_near, 1] = i, j
+            if squared[j - j0] <= limits[0]:
+                shortest = min(shortest, squared[j - j0])
+                if n_near < len(near):
+                    near[n_near, 0], near[n_near, 1] = i, j
                 n_near += 1
-    return near[:n_near]
+        if n_near > len(near) and shortest <= limits[-1]:
+            break  # every kernel has one
+    if n_near > len(near):
+        return near[:0], (limits >= shortest).sum()
+    return near[:n_near], 0
 
 
 @compiled("contract")
@@ -133,12 +137,14 @@ def _distances_up_to(points, index, pairs, unit, enough):
 
 
 @compiled()
-def _add_pairs(pairs, squared, starts, stops, exponent, sums):
-    """Kernels of some pairs, to both of their rows."""
+def _add_pairs(pairs, squared, limits, starts, stops, exponents, sums):
+    """Kernels of some pairs, where they are not negligible, to both of their rows."""
     for n in range(len(pairs)):
         i, j = pairs[n]
         kind = 0 if starts[i] <= j < stops[i] else 1
-        for which in range(2):
-            kernel = 2.0 ** (exponent * squared[n] * (4.0 if which == 0 else 1.0))
-            sums[kind, which, i] += kernel
-            sums[kind, which, j] += kernel
+        for r in range(len(exponents)):
+            if squared[n] > limits[r]:
+                break
+            kernel = 2.0 ** (exponents[r] * squared[n])
+            sums[kind, r, i] += kernel
+            sums[kind, r, j] += kernel

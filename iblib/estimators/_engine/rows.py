@@ -95,14 +95,14 @@ class Rows:
 class RowStatistics:
     """What one pass over all distances leaves of each row; NumPy, float64, rows sorted by class.
 
-    ``sums_...`` are the sums of exp(-4 rate D) and of exp(-rate D) over the columns, the row itself
-    included; ``nearest_...`` the squared distance to the k-th neighbour, the row itself not
-    counted, infinite where there is none. Squared distances D are in units of the rows' scale^2,
-    the rate in its inverse.
+    ``sums_...`` are for each rate the sums of exp(-4 rate D) and of exp(-rate D) over the columns,
+    the row itself included (an engine has one sum for each kernel); ``nearest_...`` the squared
+    distance to the k-th neighbour, the row itself not counted, infinite where there is none.
+    Squared distances D are in units of the rows' scale^2, rates in its inverse.
     """
 
-    sums_all: np.ndarray  # (2, P)
-    sums_own: np.ndarray  # (2, P)
+    sums_all: np.ndarray  # (n_rates, 2, P)
+    sums_own: np.ndarray  # (n_rates, 2, P)
     nearest_all: np.ndarray | None  # (P,); None for k = 0
     nearest_own: np.ndarray | None
 
