@@ -66,7 +66,7 @@ WRITING = {
 }
 THIRD_PARTY = {
     "iblib": {
-        "estimators": ARRAYS,
+        "estimators": ARRAYS | {"pandas"},
         "models": {"torch", "pandas"},
         "datasets": TABLES
         | {"librosa", "soundfile", "torchaudio", "sklearn", "pooch", "remotezip", "soxr"}

@@ -1,5 +1,6 @@
 """All estimators at once: one pass over the distances for the KDE and the neighbours."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from iblib.estimators import _checks, binning, kde, kraskov
@@ -12,8 +13,9 @@ class Measurement:
     """One layer, measured three ways; bits."""
 
     binning: binning.BinningInformation
-    kde: kde.KDEInformation
+    kde: kde.KDEInformation  # at the first fixed noise
     kraskov: kraskov.KraskovInformation
+    noises: tuple[kde.KDEInformation, ...] = ()  # at all: fixed noises, then resolutions
 
 
 def measure(
@@ -22,7 +24,8 @@ def measure(
     *,
     width: float | None = None,
     edges=None,
-    noise_variance: float = 0.01,
+    noise_variance: float | Sequence[float] = 0.01,
+    resolution: float | Sequence[float] | None = None,
     k: int = 2,
     epsilon: float = 1e-16,
 ) -> Measurement:
@@ -38,16 +41,16 @@ def measure(
     y : (P,) integer, bool or string labels
     width, edges
         As in `binning.information`.
-    noise_variance
-        As in `kde.information`.
+    noise_variance, resolution
+        As in `kde.information`; at least one fixed noise.
     k, epsilon
         As in `kraskov.entropy`.
 
     Returns
     -------
     Measurement
-        ``.binning``, ``.kde``, ``.kraskov``. ``kraskov.ty`` is None, with ``kraskov.reason``, where
-        a class has k samples or fewer; ``kraskov.h_t`` too where P <= k.
+        ``.binning``, ``.kde``, ``.kraskov``, ``.noises``. ``kraskov.ty`` is None, with
+        ``kraskov.reason``, where a class has k samples or fewer; ``kraskov.h_t`` too where P <= k.
 
     Raises
     ------
@@ -60,16 +63,20 @@ def measure(
 
     Notebook: 03, 04, 05
     """
-    noise_variance = _checks.positive("noise_variance", noise_variance)
+    wanted = kde.checked_noises(noise_variance, resolution, "rms")
+    if not wanted[0]:
+        raise ValueError("noise_variance must hold at least one value; got none")
     k, epsilon = _checks.at_least_one("k", k), _checks.positive("epsilon", epsilon)
     points = _checks.as_points(t)
     labels = _checks.as_labels(y, points.n_samples, points.values.device)
     binned = binning.checked_information(points.values, labels, width, edges)
     rows = sort_rows(points, labels.codes, labels.counts)
+    noises = kde.noises_of(rows, *wanted)
     k_found = k if k < rows.n_samples else 0
-    found = pairwise.row_statistics(rows, [kde.rate(rows, noise_variance)], k_found)
+    found = pairwise.row_statistics(rows, kde.rates(noises), k_found)
     neighbours = _neighbours(rows, found, labels, k, epsilon)
-    return Measurement(binned, kde.from_statistics(rows, found), neighbours)
+    bits = kde.from_statistics(rows, found, noises)
+    return Measurement(binned, bits[0], neighbours, bits)
 
 
 def _neighbours(

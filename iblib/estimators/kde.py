@@ -1,18 +1,23 @@
 """Pairwise-distance bounds on I(X;T) and I(T;Y) for T = h(X) + Gaussian noise (KDE)."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
+import pandas as pd
 
 from iblib.estimators import _checks
 from iblib.estimators._engine import pairwise
 from iblib.estimators._engine.rows import Rows, RowStatistics, sort_rows
 
+_CONSTANT = 1e-5  # RMS distance over the largest magnitude, below which a layer has no shape
+_RESOLUTIONS = np.outer(0.05 * 2.0 ** np.arange(6), [1.0, math.sqrt(2.0)]).ravel()[:-1]
+
 
 @dataclass(frozen=True)
 class KDEInformation:
-    """What `information` returns; bits, unclipped."""
+    """What `information` returns for one noise; bits, unclipped."""
 
     xt_upper: float
     xt_lower: float
@@ -20,30 +25,163 @@ class KDEInformation:
     ty_lower: float
     n_samples: int
     saturated: bool  # xt_upper is within 1 % of log2 P: it says only that all samples differ
+    noise_variance: float  # s^2
+    resolution: float | None  # None where s^2 was given
+    degenerate: bool  # a resolution of a constant layer: all bits are 0
 
 
-def information(t, y, *, noise_variance: float = 0.01) -> KDEInformation:
-    noise_variance = _checks.positive("noise_variance", noise_variance)
+@dataclass(frozen=True)
+class Noise:
+    """One noise, as its bounds need it."""
+
+    variance: float
+    rate: float  # 1 / (8 s^2) over scale^2: the lower bound's kernel; the upper's has 4 times it
+    resolution: float | None = None
+    degenerate: bool = False
+
+
+def information(
+    t,
+    y,
+    *,
+    noise_variance: float | Sequence[float] | None = None,
+    resolution: float | Sequence[float] | None = None,
+    scale: str = "rms",
+) -> KDEInformation | tuple[KDEInformation, ...]:
+    r"""KDE estimates of I(X;T) and I(T;Y), in bits.
+
+    The layer is read as :math:`T = h + N(0, s^2 I)`, h the rows of ``t``. Then
+
+    .. math:: I(X;T) \le -\frac1P \sum_i \log_2 \frac1P \sum_j e^{-|h_i - h_j|^2 / (2 s^2)}
+
+    (`xt_upper`); with 8 s^2 in place of 2 s^2 the sum bounds it from below (`xt_lower`). The term
+    i = j is included. I(T;Y) is the same minus its p(y)-weighted mean within the classes: a
+    difference of two bounds, hence an estimate and no bound; `ty_upper` and `ty_lower` name the
+    bound that was used.
+
+    Parameters
+    ----------
+    t : (P, d) real array or tensor
+        Activations, one row a sample; NumPy or torch, any device.
+    y : (P,) integer, bool or string labels
+    noise_variance : float or sequence of float, > 0, optional
+        s^2, in the squared unit of ``t``; 0.01 where no resolution is given either.
+    resolution : float or sequence of float, > 0, optional
+        s over the layer's own scale, so that I(cT) = I(T + b) = I(TQ) = I(T) for a rotation Q.
+    scale : {"rms", "median"}
+        That scale: the root mean square distance of two rows, whose square is twice the summed
+        population variance of the units; or the median non-zero distance, which outliers leave
+        alone.
+
+    Returns
+    -------
+    KDEInformation, or a tuple of them
+        One for one number; for sequences, or both arguments, a tuple: fixed noises first.
+        ``0 <= xt_lower <= xt_upper <= log2 P``; ``ty <= min(H(Y), xt)`` for either bound. Exactly 0
+        for P = 1 and for equal rows, ``ty`` for one class. A constant layer (RMS distance at most
+        1e-5 of the largest magnitude) has no shape that a resolution could show: 0, ``degenerate``.
+
+    Raises
+    ------
+    TypeError
+        ``t`` is not real numeric, or the labels are of no supported kind.
+    ValueError
+        Wrong shape, P = 0, d = 0, NaN or infinity, length mismatch, a noise or resolution that is
+        not positive and finite, another ``scale``.
+
+    Notes
+    -----
+    Compare values at equal P only: where most samples differ they follow log2 P. At a small
+    resolution in many dimensions I(T;Y) is mostly small-sample bias; subtract what shuffled labels
+    give.
+
+    Cost: O(P^2 d) time, once for all noises, O(P) memory for each beside a copy of the points;
+    scale "median" holds P^2 / 2 distances. Distances follow the policy in `pairwise`; sums over
+    samples are float64. For float32 input with d <= 16 the kernel values carry 7 digits, their sums
+    and the bits about 8.
+
+    References
+    ----------
+    Kolchinsky & Tracey, "Estimating mixture entropy with pairwise distances", Entropy 19 (2017)
+    361, Eqs. 10 and 12 (Bhattacharyya and KL distances between equal-covariance Gaussians).
+
+    Notebook: 04
+    """
+    if noise_variance is None and resolution is None:
+        noise_variance = 0.01
+    wanted = checked_noises(noise_variance, resolution, scale)
     points = _checks.as_points(t)
     labels = _checks.as_labels(y, points.n_samples, points.values.device)
     rows = sort_rows(points, labels.codes, labels.counts)
-    return from_statistics(rows, pairwise.row_statistics(rows, [rate(rows, noise_variance)]))
+    noises = noises_of(rows, *wanted)
+    found = from_statistics(rows, pairwise.row_statistics(rows, rates(noises)), noises)
+    one_kind = noise_variance is None or resolution is None
+    is_number = one_kind and np.ndim(noise_variance) == np.ndim(resolution) == 0
+    return found[0] if is_number else found
 
 
-def rate(rows: Rows, noise_variance: float) -> float:
-    """1 / (8 s^2) in units of 1 / scale^2: the lower bound's kernel; the upper's has 4 times it."""
+def curve(t, y, resolutions: Sequence[float] | None = None, *, scale: str = "rms") -> pd.DataFrame:
+    """I(X;T) and I(T;Y) as functions of the resolution: one row each, from one pass.
+
+    Columns: resolution, noise_variance, xt_upper, xt_lower, ty_upper, ty_lower (bits), degenerate.
+    Without ``resolutions`` they are 0.05 to 1.6 in steps of sqrt 2. The lower bound at r is the
+    upper one at 2 r, so a change counts that shows at both. Arguments, errors, cost and what to
+    beware of as in `information`.
+    """
+    given = _RESOLUTIONS if resolutions is None else np.ravel(resolutions)
+    found = information(t, y, resolution=given, scale=scale)
+    columns = ("resolution", "noise_variance", "xt_upper", "xt_lower", "ty_upper", "ty_lower")
+    return pd.DataFrame(map(asdict, found), columns=[*columns, "degenerate"])
+
+
+def checked_noises(noise_variance, resolution, scale: str) -> tuple[list[float], list[float], str]:
+    """The arguments of `information` as lists."""
+    if scale not in ("rms", "median"):
+        raise ValueError(f"scale must be 'rms' or 'median'; got scale={scale!r}")
+    asked = {"noise_variance": noise_variance, "resolution": resolution}
+    fixed, relative = (
+        [_checks.positive(name, one) for one in np.ravel([] if given is None else given).tolist()]
+        for name, given in asked.items()
+    )
+    return fixed, relative, scale
+
+
+def noises_of(rows: Rows, fixed: list[float], relative: list[float], scale: str) -> list[Noise]:
+    """Fixed noises, then those at a share of the rows' own scale."""
     # The cap keeps 0 * rate = 0 where the unit overflows; no nonzero distance feels it.
-    return min(rows.scale * rows.scale / noise_variance / 8.0, 1e300)
+    unit = rows.scale * rows.scale
+    noises = [Noise(variance, min(unit / variance / 8.0, 1e300)) for variance in fixed]
+    if relative:
+        length = math.sqrt(2.0 * rows.spread())  # in units of rows.scale
+        constant = length * rows.scale <= _CONSTANT * rows.largest
+        if scale == "median" and not constant:
+            length = pairwise.median_distance(rows)
+        for share in relative:
+            variance = share * length * share * length
+            rate = 1.0 / (8.0 * max(variance, 1e-300))
+            noises.append(Noise(variance * unit, rate, share, constant))
+    return noises
 
 
-def from_statistics(rows: Rows, found: RowStatistics) -> KDEInformation:
-    """The four values from each row's kernel sums, narrow (upper) and wide (lower)."""
+def rates(noises: Sequence[Noise]) -> list[float]:
+    """What `row_statistics` is asked for: nothing for constant layers."""
+    return [noise.rate for noise in noises if not noise.degenerate]
+
+
+def from_statistics(
+    rows: Rows, found: RowStatistics, noises: Sequence[Noise]
+) -> tuple[KDEInformation, ...]:
+    """Each noise's values from the kernel sums of those that are not degenerate."""
     starts, stops = rows.class_ranges
-    log_all = np.log2(found.sums_all[0] / rows.n_samples)
-    log_own = np.log2(found.sums_own[0] / (stops - starts))
-    xt_upper, xt_lower = (0.0 - float(x) for x in log_all.mean(1))
-    # the difference row by row: equal terms cancel exactly, and ty <= H(Y) survives
-    ty_upper, ty_lower = (float(x) for x in (log_own - log_all).mean(1))
     n = rows.n_samples
-    saturated = n > 1 and xt_upper > 0.99 * math.log2(n)
-    return KDEInformation(xt_upper, xt_lower, ty_upper, ty_lower, n, saturated)
+    log_all = np.log2(found.sums_all / n)
+    log_own = np.log2(found.sums_own / (stops - starts))
+    # the difference row by row: equal terms cancel exactly, and ty <= H(Y) survives
+    bits = iter(np.hstack([0.0 - log_all.mean(2), (log_own - log_all).mean(2)]).tolist())
+    results = []
+    for noise in noises:
+        values = [0.0] * 4 if noise.degenerate else next(bits)  # narrow is upper, wide is lower
+        saturated = n > 1 and values[0] > 0.99 * math.log2(n)
+        about = (n, saturated, noise.variance, noise.resolution, noise.degenerate)
+        results.append(KDEInformation(*values, *about))
+    return tuple(results)

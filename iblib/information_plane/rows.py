@@ -169,14 +169,17 @@ def _binning_rows(bins: Binning, found, common: dict) -> list[dict]:
 
 def _noise_sweep_rows(config: MeasureConfig, t: np.ndarray, y: np.ndarray, common) -> list[dict]:
     """KDE at further noise variances, absolute and relative to the activation's own."""
+    shares = config.relative_noise
+    spread = float(t.var(axis=0, dtype=np.float64).mean()) if shares else 0.0
+    if not spread > 0:  # equal rows have no scale that noise could be relative to
+        shares = ()
+    noises = (*config.more_noise, *(share**2 * spread for share in shares))
+    found = iter(kde.information(t, y, noise_variance=noises))
     rows = []
-    for variance in config.more_noise:
-        rows += _kde_rows(variance, kde.information(t, y, noise_variance=variance), common)
-    spread = float(t.var(axis=0, dtype=np.float64).mean()) if config.relative_noise else 0.0
-    if spread > 0:  # equal rows have no scale that noise could be relative to
-        for share in config.relative_noise:
-            found = kde.information(t, y, noise_variance=share**2 * spread)
-            rows += _kde_rows(share, found, common, "kde_relative")
+    for value in config.more_noise:
+        rows += _kde_rows(value, next(found), common)
+    for value in shares:
+        rows += _kde_rows(value, next(found), common, "kde_relative")
     return rows
 
 

@@ -3,30 +3,27 @@
 import numpy as np
 import torch
 
-from iblib.estimators._engine.rows import Rows
 from iblib.estimators._engine.threads import compiled
 
 _UNROLLED = 4  # coordinates per loop over the columns
 
 
 class DirectTiles:
-    """Tiles of squared distances between rows, in units of scale^2, computed in ``dtype``.
+    """Tiles of squared distances between the rows of ``points``, in their dtype.
 
-    Cost: two copies of the points; O(h w d) time a tile of h rows and w columns.
+    Cost: a copy of the points; O(h w d) time a tile of h rows and w columns.
     """
 
-    def __init__(self, rows: Rows, dtype):
-        self.dtype = dtype
-        points = rows.scaled(torch.float32 if dtype == np.float32 else torch.float64).numpy()
+    def __init__(self, points: np.ndarray):
+        self.dtype = points.dtype
         # zero coordinates up to a multiple of _UNROLLED add nothing; rows are taken two at a time
         self._points = np.pad(points, ((0, 1), (0, -points.shape[1] % _UNROLLED)))
-        self._columns = self._points.T
 
     def tile(self, i: slice, j: slice) -> torch.Tensor:
         """(h, w) squared distances of rows i to rows j, to be overwritten at will."""
         height, width = i.stop - i.start, j.stop - j.start
         tile = np.empty((height + height % 2, width), self.dtype)
-        _fill(self._points[i.start :], self._columns[:, j].copy(), tile)
+        _fill(self._points[i.start :], self._points[j].T.copy(), tile)
         return torch.from_numpy(tile[:height])
 
 

@@ -60,23 +60,41 @@ def row_statistics(rows: Rows, rates: Sequence[float] = (), k: int = 0) -> RowSt
 
 def _kernel_statistics(rows: Rows, kernels: np.ndarray, k: int) -> RowStatistics:
     """The same for single kernels exp(-rate D), ascending; sums are (n_kernels, P)."""
-    is_direct = rows.dimension <= DIRECT_DIMENSION
-    dtype = _direct_dtype(rows, kernels) if is_direct else np.float64
-    if not runs_compiled(rows.points):
-        return blocks.block_statistics(rows, dtype, kernels, k, is_direct)
+    is_compiled = runs_compiled(rows.points)
     is_large = rows.dimension >= PROJECTED_DIMENSION and rows.n_samples >= _PROJECTED_SAMPLES
-    if is_large and not k:
+    if not (len(kernels) or k):
+        return RowStatistics(*np.empty((2, 0, rows.n_samples)), None, None)
+    if is_large and is_compiled and not k:
         return projected.projected_statistics(rows, kernels)
-    source = direct.DirectTiles(rows, dtype) if is_direct else products.ExactTiles(rows)
-    return tiles.tile_statistics(rows, source, kernels, k)
+    statistics = tiles.tile_statistics if is_compiled else blocks.block_statistics
+    return statistics(rows, _tiles(rows, kernels), kernels, k)
 
 
-def _direct_dtype(rows: Rows, kernels: np.ndarray) -> type:
+def median_distance(rows: Rows) -> float:
+    """The median of the distances above 0, in units of scale; O(P^2) memory."""
+    source, found = _tiles(rows, np.empty(0)), []
+    for i, j in tiles.tile_pairs(rows.n_samples):
+        squared = source.tile(i, j).cpu().numpy()
+        found.append(squared[squared > 0] if i != j else squared[np.tril(squared, -1) > 0])
+    return float(np.median(np.sqrt(np.concatenate(found, dtype=np.float64))))
+
+
+def _tiles(rows: Rows, kernels: np.ndarray):
+    """Where tiles of squared distances come from."""
+    if rows.dimension > DIRECT_DIMENSION:
+        return products.ExactTiles(rows)
+    points = rows.scaled(_direct_dtype(rows, kernels))
+    if runs_compiled(points):
+        return direct.DirectTiles(points.numpy())
+    return blocks.DirectTiles(points)
+
+
+def _direct_dtype(rows: Rows, kernels: np.ndarray) -> torch.dtype:
     low, high = _FLOAT32_RATES
     in_range = ((low < kernels) & (kernels < high)).all()
     if rows.points.dtype == torch.float32 and in_range and _fits_float32(rows):
-        return np.float32
-    return np.float64
+        return torch.float32
+    return torch.float64
 
 
 def _fits_float32(rows: Rows) -> bool:

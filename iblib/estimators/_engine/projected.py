@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from iblib.estimators._engine import products, tiles
+from iblib.estimators._engine import direct, products, tiles
 from iblib.estimators._engine.rows import Rows, RowStatistics
 from iblib.estimators._engine.threads import compiled, in_threads, sixteenths
 
@@ -29,6 +29,7 @@ def projected_statistics(rows: Rows, rates: np.ndarray) -> RowStatistics:
     # squared distance beyond which all of a row's kernels together stay below _NEGLIGIBLE
     reach = math.log(rows.n_samples / _NEGLIGIBLE) / np.maximum(rates, 1e-300)
     projection, limits = _project(rows, reach)
+    shorter = direct.DirectTiles(projection)
     points, (starts, stops) = rows.points.numpy(), rows.class_ranges
     pairs = tiles.tile_pairs(rows.n_samples)
 
@@ -36,14 +37,20 @@ def projected_statistics(rows: Rows, rates: np.ndarray) -> RowStatistics:
         """Add what is near in every 16th tile; the tiles where that is too much are returned."""
         dense, sums = [], found.sums[group]
         for i, j in pairs[group :: tiles.N_GROUPS]:
-            near, n_dense = _near_pairs(projection, i.start, i.stop, j.start, j.stop, limits)
+            squared, n_dense = shorter.tile(i, j).numpy(), 0
+            near = squared <= limits[0]
+            if i == j:
+                near = np.tril(near, -1)
+            places = np.flatnonzero(near)
+            if len(places) > max(256, squared.size * _FEW):
+                n_dense = np.count_nonzero(limits >= squared[near].min())
+                dense.append((i, j, n_dense))
+            elif len(places):
+                near = np.stack(divmod(places, near.shape[1]), 1) + np.array([i.start, j.start])
+                exact = _distances_up_to(points, rows.index, near, 1.0 / rows.scale, limits[0])
+                _add_pairs(near, exact, limits, starts, stops, found.exponents, sums)
             if i == j:  # a row's own kernel, 1, where no exact square brings it
                 sums[tiles.OWN, n_dense:, i] += 1.0
-            if n_dense:
-                dense.append((i, j, n_dense))
-                continue
-            exact = _distances_up_to(points, rows.index, near, 1.0 / rows.scale, limits[0])
-            _add_pairs(near, exact, limits, starts, stops, found.exponents, sums)
         return dense
 
     parts = in_threads(visit, range(tiles.N_GROUPS))
@@ -53,20 +60,21 @@ def projected_statistics(rows: Rows, rates: np.ndarray) -> RowStatistics:
 
 
 def _project(rows: Rows, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(P, 32) projection in units of scale, and the squared distances that prove ``reach``."""
+    """(P, 32) float32 projection in units of scale, and what proves ``reach``, squared, there."""
     cuts = np.linspace(0, rows.dimension, _BLOCKS + 1).astype(np.int64)
-    projection = np.empty((rows.n_samples, _BLOCKS))
+    projection = np.empty((rows.n_samples, _BLOCKS), np.float32)
     points = rows.points.numpy()
 
     def visit(some: slice) -> None:
         _block_means(points, rows.index[some], cuts, 1.0 / rows.scale, projection[some])
 
     in_threads(visit, sixteenths(rows.n_samples))
-    # A sum of n terms is off by at most n 2^-53 times the sum of the magnitudes: n * largest. Two
-    # rows, 32 coordinates, and the unit's own rounding with room to spare.
+    # A sum of n terms is off by at most n 2^-53 times the sum of the magnitudes, n * largest; a
+    # float32 coordinate by 2^-24 of itself, a distance between two of 32 by less than 2^-18 of it.
     longest = float(np.diff(cuts).max())
-    error = longest**1.5 * 2.0**-51 * rows.largest / rows.scale
-    return projection, (np.sqrt(reach) + 2 * math.sqrt(_BLOCKS) * error) ** 2
+    error = (longest**1.5 * 2.0**-51 + longest**0.5 * 2.0**-24) * rows.largest / rows.scale
+    limits = (1 + 2.0**-17) * (np.sqrt(reach) + 2 * math.sqrt(_BLOCKS) * error) ** 2
+    return projection, np.minimum(limits, np.finfo(np.float32).max).astype(np.float32)
 
 
 @compiled("reassoc")
@@ -79,43 +87,6 @@ def _block_means(points, index, cuts, unit, projection):
             for c in range(len(part)):
                 total += np.float64(part[c]) * unit
             projection[row, block] = total / math.sqrt(len(part))
-
-
-@compiled("contract")
-def _near_pairs(projection, i0, i1, j0, j1, limits):
-    """(n, 2) pairs i > j that the projection does not prove far for the first, widest kernel, and 0.
-
-    If they are too many: none of them, and how many kernels have at least one such pair.
-    """
-    columns = projection[j0:j1].T.copy()
-    squared = np.empty(j1 - j0)
-    near = np.empty((max(256, int((i1 - i0) * (j1 - j0) * _FEW)), 2), np.int64)
-    n_near, shortest = 0, np.inf
-    for i in range(i0, i1):
-        _projected_distances(columns, projection[i], squared)
-        for j in range(j0, min(j1, i)):
-            if squared[j - j0] <= limits[0]:
-                shortest = min(shortest, squared[j - j0])
-                if n_near < len(near):
-                    near[n_near, 0], near[n_near, 1] = i, j
-                n_near += 1
-        if n_near > len(near) and shortest <= limits[-1]:
-            break  # every kernel has one
-    if n_near > len(near):
-        return near[:0], (limits >= shortest).sum()
-    return near[:n_near], 0
-
-
-@compiled("contract")
-def _projected_distances(columns, row, squared):
-    for j in range(len(squared)):
-        squared[j] = 0.0
-    for b in range(0, len(row), 4):
-        c0, c1, c2, c3 = columns[b], columns[b + 1], columns[b + 2], columns[b + 3]
-        x0, x1, x2, x3 = row[b], row[b + 1], row[b + 2], row[b + 3]
-        for j in range(len(squared)):
-            p, q, u, v = c0[j] - x0, c1[j] - x1, c2[j] - x2, c3[j] - x3
-            squared[j] += (p * p + q * q) + (u * u + v * v)
 
 
 @compiled("reassoc", "contract")

@@ -64,12 +64,25 @@ class Rows:
         return some.to(torch.float64) * (1.0 / self.scale)
 
     def _fill(self, copy: np.ndarray, centred: bool) -> None:
-        points, parts, unit = self.points.numpy(), sixteenths(self.n_samples), 1.0 / self.scale
-        mean = np.zeros(self.dimension)
-        if centred:
-            sums = in_threads(lambda rows: _column_sums(points[rows], unit), parts)
-            mean = sum(sums) / self.n_samples
+        points, unit = self.points.numpy(), 1.0 / self.scale
+        mean = self._mean() if centred else np.zeros(self.dimension)
+        parts = sixteenths(self.n_samples)
         in_threads(lambda rows: _shift(points, self.index[rows], mean, unit, copy[rows]), parts)
+
+    def _mean(self) -> np.ndarray:
+        """(d,) mean of the points over `scale`."""
+        points, parts = self.points.numpy(), sixteenths(self.n_samples)
+        sums = in_threads(lambda rows: _column_sums(points[rows], 1.0 / self.scale), parts)
+        return sum(sums) / self.n_samples
+
+    def spread(self) -> float:
+        """Summed population variance of all units, in units of scale^2."""
+        if not runs_compiled(self.points):
+            points = self.as_given(slice(None))
+            return float((points - points.mean(0)).square_().sum()) / self.n_samples
+        points, mean, parts = self.points.numpy(), self._mean(), sixteenths(self.n_samples)
+        sums = in_threads(lambda rows: _deviations(points[rows], mean, 1.0 / self.scale), parts)
+        return sum(sums) / self.n_samples
 
     @cached_property
     def class_ranges(self) -> tuple[np.ndarray, np.ndarray]:
@@ -148,3 +161,16 @@ def _shift(points, index, mean, unit, copy):
         values, target = points[index[row]], copy[row]
         for c in range(len(values)):
             target[c] = np.float64(values[c]) * unit - mean[c]
+
+
+@compiled("reassoc", "contract")
+def _deviations(points, mean, unit):
+    """Sum of (points * unit - mean)^2, float64."""
+    total = 0.0
+    for row in range(len(points)):
+        values, squares = points[row], 0.0
+        for c in range(len(values)):
+            deviation = values[c] * unit - mean[c]
+            squares += deviation * deviation
+        total += squares
+    return total

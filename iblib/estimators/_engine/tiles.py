@@ -98,7 +98,7 @@ def tile_statistics(rows: Rows, tiles, rates: np.ndarray, k: int) -> RowStatisti
 def tile_pairs(n_samples: int) -> list[tuple[slice, slice]]:
     """Blocks of rows and of columns: each pair of rows in exactly one tile, or in a square.
 
-    The nearest block of columns first, so that neighbours are found soon where order means nearness.
+    The nearest block of columns first: neighbours are found soon where order means nearness.
     """
     starts = range(0, n_samples, TILE)
     blocks = [slice(start, min(start + TILE, n_samples)) for start in starts]
@@ -184,7 +184,7 @@ def _segments(i, j0, j1, starts, stops):
 
 @compiled()
 def _add_kernels(tile, i0, j0, starts, stops, exponents, sums):
-    """Add all kernels of rows i0.. and columns j0.. to the columns and, off the diagonal, the rows."""
+    """Add the kernels of rows i0.. and columns j0.. to the columns and, off the diagonal, rows."""
     height, width = tile.shape
     columns = np.zeros((2, len(exponents), width), tile.dtype)
     for i in range(height):
