@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from iblib.estimators import _checks, binning, kde, kraskov
-from iblib.estimators._engine import pairwise
 from iblib.estimators._engine.rows import Rows, RowStatistics, sort_rows
 
 
@@ -71,12 +70,8 @@ def measure(
     labels = _checks.as_labels(y, points.n_samples, points.values.device)
     binned = binning.checked_information(points.values, labels, width, edges)
     rows = sort_rows(points, labels.codes, labels.counts)
-    noises = kde.noises_of(rows, *wanted)
-    k_found = k if k < rows.n_samples else 0
-    found = pairwise.row_statistics(rows, kde.rates(noises), k_found)
-    neighbours = _neighbours(rows, found, labels, k, epsilon)
-    bits = kde.from_statistics(rows, found, noises)
-    return Measurement(binned, bits[0], neighbours, bits)
+    bits, found = kde.of_rows(rows, *wanted, k=k if k < rows.n_samples else 0)
+    return Measurement(binned, bits[0], _neighbours(rows, found, labels, k, epsilon), bits)
 
 
 def _neighbours(

@@ -30,16 +30,6 @@ class KDEInformation:
     degenerate: bool  # a resolution of a constant layer: all bits are 0
 
 
-@dataclass(frozen=True)
-class Noise:
-    """One noise, as its bounds need it."""
-
-    variance: float
-    rate: float  # 1 / (8 s^2) over scale^2: the lower bound's kernel; the upper's has 4 times it
-    resolution: float | None = None
-    degenerate: bool = False
-
-
 def information(
     t,
     y,
@@ -112,9 +102,7 @@ def information(
     wanted = checked_noises(noise_variance, resolution, scale)
     points = _checks.as_points(t)
     labels = _checks.as_labels(y, points.n_samples, points.values.device)
-    rows = sort_rows(points, labels.codes, labels.counts)
-    noises = noises_of(rows, *wanted)
-    found = from_statistics(rows, pairwise.row_statistics(rows, rates(noises)), noises)
+    found, _ = of_rows(sort_rows(points, labels.codes, labels.counts), *wanted)
     one_kind = noise_variance is None or resolution is None
     is_number = one_kind and np.ndim(noise_variance) == np.ndim(resolution) == 0
     return found[0] if is_number else found
@@ -146,42 +134,37 @@ def checked_noises(noise_variance, resolution, scale: str) -> tuple[list[float],
     return fixed, relative, scale
 
 
-def noises_of(rows: Rows, fixed: list[float], relative: list[float], scale: str) -> list[Noise]:
-    """Fixed noises, then those at a share of the rows' own scale."""
-    # The cap keeps 0 * rate = 0 where the unit overflows; no nonzero distance feels it.
-    unit = rows.scale * rows.scale
-    noises = [Noise(variance, min(unit / variance / 8.0, 1e300)) for variance in fixed]
-    if relative:
-        length = math.sqrt(2.0 * rows.spread())  # in units of rows.scale
-        constant = length * rows.scale <= _CONSTANT * rows.largest
-        if scale == "median" and not constant:
-            length = pairwise.median_distance(rows)
-        for share in relative:
-            variance = share * length * share * length
-            rate = 1.0 / (8.0 * max(variance, 1e-300))
-            noises.append(Noise(variance * unit, rate, share, constant))
-    return noises
-
-
-def rates(noises: Sequence[Noise]) -> list[float]:
-    """What `row_statistics` is asked for: nothing for constant layers."""
-    return [noise.rate for noise in noises if not noise.degenerate]
-
-
-def from_statistics(
-    rows: Rows, found: RowStatistics, noises: Sequence[Noise]
-) -> tuple[KDEInformation, ...]:
-    """Each noise's values from the kernel sums of those that are not degenerate."""
+def of_rows(
+    rows: Rows, noises: list[float], resolutions: list[float], scale: str, k: int = 0
+) -> tuple[tuple[KDEInformation, ...], RowStatistics]:
+    """The values at each noise, then at each resolution, and the statistics they come from."""
+    unit, n = rows.scale * rows.scale, rows.n_samples
+    length, constant = _length(rows, scale) if resolutions else (0.0, False)
+    variances = [one * length * one * length for one in resolutions]
+    # 1 / (8 s^2) over scale^2: the lower bound's kernel, the upper's has 4 times that. The caps
+    # keep 0 * rate = 0 where the unit overflows; no nonzero distance feels them.
+    rates = [min(unit / one / 8.0, 1e300) for one in noises]
+    rates += [] if constant else [1.0 / max(8.0 * one, 1e-300) for one in variances]
+    found = pairwise.row_statistics(rows, rates, k)
     starts, stops = rows.class_ranges
-    n = rows.n_samples
     log_all = np.log2(found.sums_all / n)
     log_own = np.log2(found.sums_own / (stops - starts))
     # the difference row by row: equal terms cancel exactly, and ty <= H(Y) survives
-    bits = iter(np.hstack([0.0 - log_all.mean(2), (log_own - log_all).mean(2)]).tolist())
-    results = []
-    for noise in noises:
-        values = [0.0] * 4 if noise.degenerate else next(bits)  # narrow is upper, wide is lower
-        saturated = n > 1 and values[0] > 0.99 * math.log2(n)
-        about = (n, saturated, noise.variance, noise.resolution, noise.degenerate)
-        results.append(KDEInformation(*values, *about))
-    return tuple(results)
+    bits = np.hstack([0.0 - log_all.mean(2), (log_own - log_all).mean(2)]).tolist()
+    bits += [[0.0] * 4] * len(resolutions) if constant else []
+    about = [(one, None, False) for one in noises]
+    about += [(v * unit, r, constant) for v, r in zip(variances, resolutions, strict=True)]
+    results = [
+        KDEInformation(*values, n, n > 1 and values[0] > 0.99 * math.log2(n), *noise)
+        for values, noise in zip(bits, about, strict=True)
+    ]
+    return tuple(results), found
+
+
+def _length(rows: Rows, scale: str) -> tuple[float, bool]:
+    """The rows' own scale in units of theirs, and whether the layer is constant."""
+    length = math.sqrt(2.0 * rows.spread())
+    constant = length * rows.scale <= _CONSTANT * rows.largest
+    if scale == "median" and not constant:
+        length = pairwise.median_distance(rows)
+    return length, constant

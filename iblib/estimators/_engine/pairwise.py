@@ -73,8 +73,8 @@ def _kernel_statistics(rows: Rows, kernels: np.ndarray, k: int) -> RowStatistics
 def median_distance(rows: Rows) -> float:
     """The median of the distances above 0, in units of scale; O(P^2) memory."""
     source, found = _tiles(rows, np.empty(0)), []
-    for i, j in tiles.tile_pairs(rows.n_samples):
-        squared = source.tile(i, j).cpu().numpy()
+    for i, j in tiles.tile_pairs(rows.n_samples, 256):
+        squared = np.asarray(source.tile(i, j))
         found.append(squared[squared > 0] if i != j else squared[np.tril(squared, -1) > 0])
     return float(np.median(np.sqrt(np.concatenate(found, dtype=np.float64))))
 

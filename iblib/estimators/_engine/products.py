@@ -20,7 +20,7 @@ class ExactTiles:
     Cost: one float64 copy of the points; O(h w d) time a tile of h rows and w columns.
     """
 
-    dtype = np.float64
+    dtype, size = np.dtype(np.float64), 256  # rows and columns of a tile
 
     def __init__(self, rows: Rows):
         self._rows = rows

@@ -31,13 +31,13 @@ def projected_statistics(rows: Rows, rates: np.ndarray) -> RowStatistics:
     projection, limits = _project(rows, reach)
     shorter = direct.DirectTiles(projection)
     points, (starts, stops) = rows.points.numpy(), rows.class_ranges
-    pairs = tiles.tile_pairs(rows.n_samples)
+    pairs = tiles.tile_pairs(rows.n_samples, products.ExactTiles.size)
 
     def visit(group: int) -> list[tuple[slice, slice, int]]:
         """Add what is near in every 16th tile; the tiles where that is too much are returned."""
         dense, sums = [], found.sums[group]
         for i, j in pairs[group :: tiles.N_GROUPS]:
-            squared, n_dense = shorter.tile(i, j).numpy(), 0
+            squared, n_dense = shorter.tile(i, j), 0
             near = squared <= limits[0]
             if i == j:
                 near = np.tril(near, -1)

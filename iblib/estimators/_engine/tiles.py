@@ -53,15 +53,17 @@ class Accumulators:
         return self._nearest[thread]
 
     def add(self, tiles, pairs: list[tuple[slice, slice, int]]) -> None:
-        """Add the tiles of ``pairs``: rows, columns, and how many of the kernels (the first ones).
+        """Add tiles, squared distances that are overwritten, of some of `tile_pairs`.
 
-        ``tiles.tile(i, j)`` gives squared distances, to be overwritten. Of each pair of blocks one
-        is wanted, i > j; i = j is the whole square on the diagonal.
+        ``pairs`` names rows, columns, and how many of the kernels count there (the first ones).
         """
 
         def visit(group: int) -> None:
             for i, j, n_kernels in pairs[group::N_GROUPS]:
-                tile, where = tiles.tile(i, j).numpy(), (i.start, j.start, *self._rows.class_ranges)
+                tile, where = (
+                    np.asarray(tiles.tile(i, j)),
+                    (i.start, j.start, *self._rows.class_ranges),
+                )
                 _add_kernels(tile, *where, self.exponents[:n_kernels], self.sums[group])
                 if self._k:
                     _offer(tile, *where, self._nearest_here())
@@ -91,17 +93,17 @@ def _kth_of_columns(candidates: np.ndarray, k: int) -> np.ndarray:
 def tile_statistics(rows: Rows, tiles, rates: np.ndarray, k: int) -> RowStatistics:
     """Statistics from all tiles. Cost: O(P^2) time beside the tiles', O(P) memory."""
     accumulators = Accumulators(rows, rates, k, tiles.dtype)
-    accumulators.add(tiles, [(i, j, len(rates)) for i, j in tile_pairs(rows.n_samples)])
+    pairs = tile_pairs(rows.n_samples, tiles.size)
+    accumulators.add(tiles, [(i, j, len(rates)) for i, j in pairs])
     return accumulators.collected()
 
 
-def tile_pairs(n_samples: int) -> list[tuple[slice, slice]]:
-    """Blocks of rows and of columns: each pair of rows in exactly one tile, or in a square.
+def tile_pairs(n_samples: int, size: int) -> list[tuple[slice, slice]]:
+    """Blocks of rows and of columns: each pair of rows in one tile, or twice in a square i = j.
 
-    The nearest block of columns first: neighbours are found soon where order means nearness.
+    The nearest columns come first: neighbours are found soon where order means nearness.
     """
-    starts = range(0, n_samples, TILE)
-    blocks = [slice(start, min(start + TILE, n_samples)) for start in starts]
+    blocks = [slice(i, min(i + size, n_samples)) for i in range(0, n_samples, size)]
     return [(i, j) for n, i in enumerate(blocks) for j in blocks[n::-1]]
 
 
@@ -168,14 +170,6 @@ def _add_kernel(squared, exponent, columns):
 
 
 @compiled()
-def _move(values, target):
-    """Add to `target` and start anew."""
-    for j in range(len(values)):
-        target[j] += values[j]
-        values[j] = 0
-
-
-@compiled()
 def _segments(i, j0, j1, starts, stops):
     """Columns j0..j1 as a row's class cuts them: (kind, first, last + 1), counted from j0."""
     left, right = min(max(starts[i], j0), j1) - j0, min(max(stops[i], j0), j1) - j0
@@ -194,12 +188,20 @@ def _add_kernels(tile, i0, j0, starts, stops, exponents, sums):
             squared = tile[i][first:last]
             for r in range(len(exponents)):
                 total = _add_kernel(squared, exponents[r], columns[kind][r][first:last])
-                if i0 != j0:  # the square on the diagonal holds each pair twice
+                if i0 != j0:  # a square on the diagonal holds each pair twice
                     sums[kind, r, i0 + i] += total
         if i % _FLUSH == _FLUSH - 1 or i == height - 1:
             for kind in range(2):
                 for r in range(len(exponents)):
                     _move(columns[kind][r], sums[kind][r][j0 : j0 + width])
+
+
+@compiled()
+def _move(values, target):
+    """Add to `target` and start anew."""
+    for j in range(len(values)):
+        target[j] += values[j]
+        values[j] = 0
 
 
 @compiled()
