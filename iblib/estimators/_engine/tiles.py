@@ -20,7 +20,6 @@ from iblib.estimators._engine.rows import Rows, RowStatistics
 from iblib.estimators._engine.threads import compiled, in_threads
 
 OWN, OTHER = 0, 1
-TILE = 256
 N_GROUPS = 16  # accumulators; a fixed number, so that results do not depend on the threads
 _FLUSH = 64  # rows whose kernels are added in the tile's own precision
 _CHUNK = 64  # candidates of which the smallest decides whether they are looked at
@@ -60,13 +59,10 @@ class Accumulators:
 
         def visit(group: int) -> None:
             for i, j, n_kernels in pairs[group::N_GROUPS]:
-                tile, where = (
-                    np.asarray(tiles.tile(i, j)),
-                    (i.start, j.start, *self._rows.class_ranges),
-                )
-                _add_kernels(tile, *where, self.exponents[:n_kernels], self.sums[group])
+                place = (np.asarray(tiles.tile(i, j)), i.start, j.start, *self._rows.class_ranges)
+                _add_kernels(*place, self.exponents[:n_kernels], self.sums[group])
                 if self._k:
-                    _offer(tile, *where, self._nearest_here())
+                    _offer(*place, self._nearest_here())
 
         in_threads(visit, range(N_GROUPS))
 
