@@ -186,7 +186,8 @@ def _add_kernels(tile, i0, j0, starts, stops, exponents, sums):
                 total = _add_kernel(squared, exponents[r], columns[kind][r][first:last])
                 if i0 != j0:  # a square on the diagonal holds each pair twice
                     sums[kind, r, i0 + i] += total
-        if i % _FLUSH == _FLUSH - 1 or i == height - 1:
+        is_last = i == height - 1 or i0 + i + 1 == stops[i0 + i]
+        if is_last or i % _FLUSH == _FLUSH - 1:  # class by class, so that their order adds nothing
             for kind in range(2):
                 for r in range(len(exponents)):
                     _move(columns[kind][r], sums[kind][r][j0 : j0 + width])
