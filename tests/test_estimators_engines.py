@@ -168,9 +168,9 @@ def test_projection_leaves_out_only_the_negligible(monkeypatch, kind, noises, ex
 def test_a_tile_takes_only_the_kernels_that_count_there(monkeypatch):
     t, y = layer("far")
     rows = sorted_rows(t, y)
-    added = spy(monkeypatch, tiles, "_add_kernels")
+    added = spy(monkeypatch, tiles, "_add_tile")
     projected.projected_statistics(rows, kernel_rates(rows, 0.01, 1e3))
-    assert [len(exponents) for *_, exponents, _ in added] == [2] * 3
+    assert [len(exponents) for *_, exponents, _, _ in added] == [2] * 3
 
 
 def test_far_rows_are_proven_alone():

@@ -141,10 +141,11 @@ def of_rows(
     unit, n = rows.scale * rows.scale, rows.n_samples
     length, constant = _length(rows, scale) if resolutions else (0.0, False)
     variances = [one * length * one * length for one in resolutions]
-    # 1 / (8 s^2) over scale^2: the lower bound's kernel, the upper's has 4 times that. The caps
-    # keep 0 * rate = 0 where the unit overflows; no nonzero distance feels them.
-    rates = [min(unit / one / 8.0, 1e300) for one in noises]
-    rates += [] if constant else [1.0 / max(8.0 * one, 1e-300) for one in variances]
+    # 1 / (8 s^2) over scale^2: the lower bound's kernel, the upper's has 4 times that
+    rates = [unit / one / 8.0 for one in noises]
+    rates += [] if constant else [0.125 / max(one, 1e-300) for one in variances]
+    # Where the unit leaves the numbers the limits keep kernels of 0 and of infinity what they are.
+    rates = [min(max(one, 1e-300), 1e300) for one in rates]
     found = pairwise.row_statistics(rows, rates, k)
     starts, stops = rows.class_ranges
     log_all = np.log2(found.sums_all / n)

@@ -42,7 +42,7 @@ def row_statistics(rows: Rows, rates: Sequence[float] = (), k: int = 0) -> RowSt
     Parameters
     ----------
     rows : Rows
-    rates : sequence of float, each >= 0
+    rates : sequence of float, each > 0
         For each rate a pair at squared distance D (in units of scale^2) adds exp(-4 rate D) to the
         narrow sums and exp(-rate D) to the wide ones.
     k : int

@@ -27,7 +27,7 @@ def projected_statistics(rows: Rows, rates: np.ndarray) -> RowStatistics:
     """
     found = tiles.Accumulators(rows, rates, 0)
     # squared distance beyond which all of a row's kernels together stay below _NEGLIGIBLE
-    reach = math.log(rows.n_samples / _NEGLIGIBLE) / np.maximum(rates, 1e-300)
+    reach = math.log(rows.n_samples / _NEGLIGIBLE) / rates
     projection, limits = _project(rows, reach)
     shorter = direct.DirectTiles(projection)
     points, (starts, stops) = rows.points.numpy(), rows.class_ranges
@@ -49,8 +49,6 @@ def projected_statistics(rows: Rows, rates: np.ndarray) -> RowStatistics:
                 near = np.stack(divmod(places, near.shape[1]), 1) + np.array([i.start, j.start])
                 exact = _distances_up_to(points, rows.index, near, 1.0 / rows.scale, limits[0])
                 _add_pairs(near, exact, limits, starts, stops, found.exponents, sums)
-            if i == j:  # a row's own kernel, 1, where no exact square brings it
-                sums[tiles.OWN, n_dense:, i] += 1.0
         return dense
 
     parts = in_threads(visit, range(tiles.N_GROUPS))

@@ -36,6 +36,7 @@ class Accumulators:
         self._rows, self._k, self._dtype = rows, k, dtype
         self.exponents = (-rates / math.log(2)).astype(dtype)  # 2^(exponent D)
         self.sums = np.zeros((N_GROUPS, 2, len(rates), rows.n_samples))
+        self.sums[0, OWN] = 1.0  # each row's kernel with itself
         self._nearest: dict[int, np.ndarray] = {}
 
     def _nearest_here(self) -> np.ndarray:
@@ -59,10 +60,10 @@ class Accumulators:
 
         def visit(group: int) -> None:
             for i, j, n_kernels in pairs[group::N_GROUPS]:
-                place = (np.asarray(tiles.tile(i, j)), i.start, j.start, *self._rows.class_ranges)
-                _add_kernels(*place, self.exponents[:n_kernels], self.sums[group])
-                if self._k:
-                    _offer(*place, self._nearest_here())
+                _add_tile(
+                    np.asarray(tiles.tile(i, j)), i.start, j.start, *self._rows.class_ranges,
+                    self.exponents[:n_kernels], self.sums[group], self._nearest_here(),
+                )  # fmt: skip
 
         in_threads(visit, range(N_GROUPS))
 
@@ -173,19 +174,35 @@ def _segments(i, j0, j1, starts, stops):
 
 
 @compiled()
-def _add_kernels(tile, i0, j0, starts, stops, exponents, sums):
-    """Add the kernels of rows i0.. and columns j0.. to the columns and, off the diagonal, rows."""
+def _add_tile(tile, i0, j0, starts, stops, exponents, sums, nearest):
+    """Add the kernels of rows i0.. and columns j0.. (distances, overwritten), offer neighbours.
+
+    Columns get their share and, off the diagonal, rows: a square there holds each pair twice.
+    """
     height, width = tile.shape
     columns = np.zeros((2, len(exponents), width), tile.dtype)
+    reaches = np.empty_like(exponents)
+    for r in range(len(exponents)):  # beyond, P kernels together vanish beside a row's own, 1
+        reaches[r] = (-54.0 - math.log2(len(starts))) / exponents[r]
     for i in range(height):
+        if i0 == j0:
+            tile[i, i] = np.inf  # a row is not its own neighbour, and its own kernel is there
         for kind, first, last in _segments(i0 + i, j0, j0 + width, starts, stops):
             if first == last:
                 continue
             squared = tile[i][first:last]
+            bits = squared.view(nearest.dtype)
+            closest = _smallest(bits)
             for r in range(len(exponents)):
+                if closest > reaches.view(nearest.dtype)[r]:
+                    break  # nor does a narrower kernel
                 total = _add_kernel(squared, exponents[r], columns[kind][r][first:last])
-                if i0 != j0:  # a square on the diagonal holds each pair twice
+                if i0 != j0:
                     sums[kind, r, i0 + i] += total
+            if i0 != j0 and nearest.shape[1]:
+                _offer_to_row(bits, nearest[kind], i0 + i)
+            for m in range(nearest.shape[1]):
+                _sift(bits, nearest[kind][m][j0 + first : j0 + last])
         is_last = i == height - 1 or i0 + i + 1 == stops[i0 + i]
         if is_last or i % _FLUSH == _FLUSH - 1:  # class by class, so that their order adds nothing
             for kind in range(2):
@@ -232,20 +249,3 @@ def _offer_to_row(values, nearest, i):
                     kept = nearest[m, i]
                     nearest[m, i] = min(value, kept)
                     value = max(value, kept)
-
-
-@compiled()
-def _offer(tile, i0, j0, starts, stops, nearest):
-    """Offer the distances (overwritten) to the columns and, off the diagonal, to the rows."""
-    height, width = tile.shape
-    for i in range(height):
-        if i0 == j0:
-            tile[i, i] = np.inf  # a row is not its own neighbour
-        for kind, first, last in _segments(i0 + i, j0, j0 + width, starts, stops):
-            if first == last:
-                continue
-            bits = tile[i][first:last].view(nearest.dtype)
-            if i0 != j0:
-                _offer_to_row(bits, nearest[kind], i0 + i)
-            for m in range(nearest.shape[1]):
-                _sift(bits, nearest[kind][m][j0 + first : j0 + last])
