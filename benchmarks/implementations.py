@@ -38,6 +38,11 @@ IMPLEMENTATIONS = {
         "numpy": _peer("numpy", "kde", "numpy"),
         "torch": Implementation("peers_torch", "kde", ("torch",), "main"),
     },
+    "noises": {
+        "iblib": _ours("noises"),
+        "iblib, one noise": _ours("kde"),
+        "iblib, one by one": _ours("one_by_one"),
+    },
     "binning": {
         "iblib": _ours("binning"),
         "saxe": _peer("numpy", "binning", "numpy"),

@@ -26,6 +26,22 @@ def kde(t: np.ndarray, y: np.ndarray, settings: dict) -> dict:
     return _named("kde", result)
 
 
+def _noises(settings: dict) -> list[float]:
+    return [settings["noise_variance"] * 10 ** (i / 4) for i in range(8)]
+
+
+def noises(t: np.ndarray, y: np.ndarray, settings: dict) -> dict:
+    """The same at eight noises in one call; the first one's values."""
+    result = estimators.kde.information(t, y, noise_variance=_noises(settings))
+    return _named("kde", result[0])
+
+
+def one_by_one(t: np.ndarray, y: np.ndarray, settings: dict) -> dict:
+    """The same in eight calls."""
+    results = [kde(t, y, {"noise_variance": one}) for one in _noises(settings)]
+    return results[0]
+
+
 def binning(t: np.ndarray, y: np.ndarray, settings: dict) -> dict:
     """`iblib.estimators.binning.information`."""
     return _named("binning", estimators.binning.information(t, y, width=settings["width"]))

@@ -10,13 +10,21 @@ CSV = ROOT / "results" / "benchmark.csv"
 DOCUMENT = ROOT / "docs" / "benchmark.md"
 _BLOCK = re.compile(r"(<!-- benchmark:begin -->\n).*?(<!-- benchmark:end -->)", re.DOTALL)
 
-_NAMES = {"kde": "KDE", "binning": "binning", "kraskov": "Kraskov", "measure": "all three"}
+_NAMES = {
+    "kde": "KDE",
+    "noises": "KDE, 8 noises",
+    "binning": "binning",
+    "kraskov": "Kraskov",
+    "measure": "all three",
+}
 _PEERS = {
     "saxe": "Saxe's code",
     "fastest of pandas, scikit-learn": "pandas, scikit-learn",
     "scipy": "cKDTree",
     "faiss": "faiss",
     "slowest of the three alone": "slowest alone",
+    "iblib, one noise": "one noise",
+    "iblib, one by one": "one by one",
 }
 
 

@@ -81,10 +81,7 @@ _ARRAYS = {
     (2000, 8192): lambda: arrays.conv_layer(2000, 8, 32, 32),
     (1000, 32768): lambda: arrays.conv_layer(1000, 8, 64, 64),
 }
-_CLUSTERS = {
-    "clustered": lambda: arrays.clusters(2000, 8192, apart=False),
-    "clustered apart": lambda: arrays.clusters(2000, 8192, apart=True),
-}
+_APART = {"clustered": False, "clustered apart": True}
 _FIRST_CALLS = ((4096, 10), (1000, 1024))  # a small net's layer and a convolution's
 _EXACT = Goal("iblib", "error_bits", 1e-3)
 _PROMPT = Goal("iblib, first call", "median_ms", 1000.0)
@@ -92,7 +89,9 @@ _PROMPT = Goal("iblib, first call", "median_ms", 1000.0)
 
 def _work(task: str, shape, rows, goals=(), kind: str = "", **more) -> Work:
     name = f"{task} {shape[0]}x{shape[1]} {kind}".rstrip()
-    make = _CLUSTERS[kind] if kind else _ARRAYS[shape]
+    make = _ARRAYS.get(shape)
+    if kind:
+        make = lambda: arrays.clusters(*shape, apart=_APART[kind])  # noqa: E731
     first = shape in _FIRST_CALLS
     goals = (_EXACT, *goals, *([_PROMPT] if first else []))
     return Work(name, task, shape, make, ("iblib", *rows), goals, first_call=first, **more)
@@ -112,6 +111,19 @@ def _kde() -> list[Work]:
     ]
     dense = _work("kde", (2000, 8192), KDE_PEERS, [Goal("saxe", "ratio", 3, 4)], "clustered")
     return [*works, dense, _work("kde", (2000, 8192), KDE_PEERS, (), "clustered apart")]
+
+
+def _noises() -> list[Work]:
+    """Eight noises in one pass; none can be proven negligible in the clusters."""
+    one, each = "iblib, one noise", "iblib, one by one"
+    return [
+        _work("noises", shape, (one, each), [Goal(one, "cost", most)], kind)
+        for shape, kind, most in (
+            ((4096, 10), "", 5.0),
+            ((2000, 1024), "clustered", 1.6),
+            ((2000, 8192), "clustered", 1.6),
+        )
+    ]
 
 
 def _binning() -> list[Work]:
@@ -182,5 +194,5 @@ def _scaling() -> list[Work]:
 
 def all_works() -> list[Work]:
     """Every work, in the order of the table."""
-    works = [*_kde(), *_binning(), *_kraskov(), *_measure()]
+    works = [*_kde(), *_noises(), *_binning(), *_kraskov(), *_measure()]
     return [*works, _memory(), *_scaling()]

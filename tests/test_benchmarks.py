@@ -8,6 +8,7 @@ import pytest
 from estimators_checks import kde_values
 
 from benchmarks import arrays, readme, reference, table, works
+from benchmarks.implementations import IMPLEMENTATIONS, implementation
 from benchmarks.picture import draw
 from benchmarks.rounds import Record
 from benchmarks.works import SETTINGS, Goal, Pick, Work
@@ -28,7 +29,35 @@ def test_every_goal_of_the_table_is_there():
     assert ("kde 2000x8192 clustered", "ratio", 3) in goals
     assert ("kraskov 4096x3", "ratio", 1.2) in goals
     assert ("memory 8000x10", "peak_mb", 64.0) in goals
-    assert sum(of == "cost" for _, of, _ in goals) == 3
+    assert ("noises 2000x1024 clustered", "cost", 1.6) in goals
+    assert ("noises 4096x10", "cost", 5.0) in goals
+    assert sum(of == "cost" for _, of, _ in goals) == 6
+
+
+def test_every_row_of_ours_says_its_values():
+    t, y = arrays.clusters(60, 30, apart=False)
+    expected = reference.values(t, y, SETTINGS)
+    for task, rows in IMPLEMENTATIONS.items():
+        for row in (name for name in rows if name.startswith("iblib")):
+            _, function = implementation(task, row).load()
+            found = function(t, y, SETTINGS)
+            assert found == pytest.approx({name: expected[name] for name in found}, abs=1e-6)
+
+
+def test_the_works_of_several_noises_are_drawn_and_told(tmp_path):
+    stored = pd.read_csv(readme.CSV)
+    stored = stored[~stored["work"].str.startswith("noises")]
+    work = next(work for work in works.all_works() if work.name == "noises 4096x10")
+    values = {"kde.xt_upper": 1.0}
+    times = dict(zip(work.rows, (0.02, 0.005, 0.04), strict=True))
+    rows = table.rows_of(work, [record(r, [s] * 3, values) for r, s in times.items()], values)
+    assert rows[1]["met"] == "yes"
+    several = pd.concat([stored, table.frame(rows, 2, "a CPU")])
+    assert "| KDE, 8 noises | 4096 x 10 | 20 | 0 | one noise 0.25; one by one 2 |" in readme.block(
+        several
+    )
+    several.to_csv(tmp_path / "table.csv", index=False)
+    assert draw(tmp_path / "table.csv", tmp_path).stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("d", [3, 20])

@@ -45,7 +45,7 @@ def wide(t):
 def test_one_sample(d):
     got = measure(np.full((1, d), 0.3), ["a"])
     assert numbers(got)[:2] == [0.0, 0.0]
-    assert dataclasses.astuple(got.kde) == (0.0, 0.0, 0.0, 0.0, 1, False)
+    assert dataclasses.astuple(got.kde) == (0.0, 0.0, 0.0, 0.0, 1, False, 0.01, None, False)
     assert not got.binning.saturated
     assert got.kraskov.h_t is None
     assert got.kraskov.ty is None

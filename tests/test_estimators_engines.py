@@ -7,7 +7,7 @@ from estimators_layers import N, assert_same, layer, sorted_rows, spy
 from scipy.spatial import cKDTree
 
 from iblib.estimators import kde, kraskov, measure
-from iblib.estimators._engine import blocks, pairwise, products, projected
+from iblib.estimators._engine import blocks, pairwise, products, projected, tiles
 from iblib.estimators._engine.threads import torch_engine
 
 # --- rows -----------------------------------------------------------------------------------------
@@ -25,16 +25,16 @@ def test_products_are_taken_of_centred_rows():
 
 
 def test_small_distances_are_taken_in_the_dtype_of_the_policy():
-    def working(t, rate=None):
-        return pairwise._direct_dtype(sorted_rows(t), rate)
+    def working(t, *rates):
+        return pairwise._direct_dtype(sorted_rows(t), np.array(rates))
 
     t = torch.ones(4, 16)
-    assert working(t) is np.float32
-    assert working(t.double()) is np.float64
-    assert working(t, rate=2.0**120) is np.float64
+    assert working(t) == working(t, 1.0) == torch.float32
+    assert working(t.double()) == torch.float64
+    assert working(t, 1.0, 2.0**120) == torch.float64
     t[0, 0] = 1e-30  # its square, beside 1, is no float32
-    assert working(t) is np.float64
-    assert working(torch.zeros(4, 2)) is np.float32
+    assert working(t) == torch.float64
+    assert working(torch.zeros(4, 2)) == torch.float32
 
 
 @pytest.mark.usefixtures("engine")
@@ -71,17 +71,17 @@ def test_engines_agree(d, dtype):
         assert getattr(ours.kraskov, name) == pytest.approx(getattr(theirs.kraskov, name), **close)
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 15, 16, 17, 255, 256, 257, 511, 512, 513, 1030])
+@pytest.mark.parametrize("n", [1, 2, 3, 15, 63, 64, 65, 255, 256, 257, 383, 384, 385, 769, 1030])
 @pytest.mark.parametrize("d", [3, 20])
 def test_block_borders(n, d):
-    # lengths around those of blocks, lanes and groups; classes of every size, one of them alone
+    # lengths around those of tiles, chunks and flushes; classes of every size, one of them alone
     t = np.random.default_rng(n).normal(size=(n, d)).astype(np.float32)
     y = np.minimum(np.arange(n) // 3, 60)
     rows = sorted_rows(t, y)
     unit = rows.scale**2
-    found = pairwise.row_statistics(rows, 0.125 * unit, 2)
+    found = pairwise.row_statistics(rows, [0.125 * unit], 2)
     with torch_engine():
-        expected = pairwise.row_statistics(rows, 0.125 * unit, 2)
+        expected = pairwise.row_statistics(rows, [0.125 * unit], 2)
     assert_same(found, expected, rtol=3e-6)
 
 
@@ -90,9 +90,11 @@ def test_block_borders(n, d):
 def test_blocked_is_whole(d, block):
     t, y = np.random.default_rng(0).normal(size=(150, d)), np.arange(150) % 4
     rows = sorted_rows(t, y)
-    rate = rows.scale**2
-    expected = blocks.block_statistics(rows, np.float64, rate, 2, is_direct=d <= 16)
-    found = blocks.block_statistics(rows, np.float64, rate, 2, is_direct=d <= 16, block=block)
+    tiles, rates = products.ExactTiles(rows), rows.scale**2 * np.array([1.0, 3.0])
+    if d <= 16:
+        tiles = blocks.DirectTiles(rows.scaled(torch.float64))
+    expected = blocks.block_statistics(rows, tiles, rates, 2)
+    found = blocks.block_statistics(rows, tiles, rates, 2, block=block)
     assert_same(found, expected, rtol=1e-12)
 
 
@@ -103,7 +105,8 @@ def test_the_number_of_threads_changes_no_bit(d):
     try:
         for n_threads in (1, 2, 5):
             torch.set_num_threads(n_threads)
-            found.append((measure(t, y), kde.information(t, y), kraskov.information(t, y)))
+            shape = kde.information(t, y, resolution=(0.05, 0.5))
+            found.append((measure(t, y), kde.information(t, y), shape, kraskov.information(t, y)))
             assert torch.get_num_threads() == n_threads
     finally:
         torch.set_num_threads(before)
@@ -137,15 +140,38 @@ def test_both_ways_of_recomputing_cancelled_pairs(monkeypatch, pairs, scale):
 # --- proofs ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("kind", "exact"), [("far", 0), ("pairs", 0), ("collapsed", 1)])
-def test_projection_leaves_out_only_the_negligible(monkeypatch, kind, exact):
+def kernel_rates(rows, *noises):
+    return np.sort(np.outer(rows.scale**2 / np.array(noises), [1 / 8, 1 / 2]).ravel())
+
+
+@pytest.mark.parametrize(
+    ("kind", "noises", "exact"),
+    [
+        ("far", [0.01], 0),
+        ("pairs", [0.01], 0),
+        ("collapsed", [0.01], 3),
+        ("far", [0.01, 1e-6, 0.1], 0),
+        ("far", [0.01, 1e3], 3),  # the narrow ones may be left out of the tiles of the wide one
+        ("pairs", [0.01, 1e3], 3),
+        ("collapsed", [1e-5, 0.01, 1.0], 3),
+    ],
+)
+def test_projection_leaves_out_only_the_negligible(monkeypatch, kind, noises, exact):
     t, y = layer(kind)
     rows = sorted_rows(t, y)
-    rate = kde.rate(rows, 0.01)
-    expected = products.product_statistics(rows, rate, 0)
-    tiles = spy(monkeypatch, products, "add_tiles")
-    assert_same(projected.projected_statistics(rows, rate), expected, rtol=3e-10)
-    assert len(tiles) == exact
+    rates = kernel_rates(rows, *noises)
+    expected = tiles.tile_statistics(rows, products.ExactTiles(rows), rates, 0)
+    computed = spy(monkeypatch, products.ExactTiles, "tile")
+    assert_same(projected.projected_statistics(rows, rates), expected, rtol=3e-10)
+    assert len(computed) == exact
+
+
+def test_a_tile_takes_only_the_kernels_that_count_there(monkeypatch):
+    t, y = layer("far")
+    rows = sorted_rows(t, y)
+    added = spy(monkeypatch, tiles, "_add_tile")
+    projected.projected_statistics(rows, kernel_rates(rows, 0.01, 1e3))
+    assert [len(exponents) for *_, exponents, _, _ in added] == [2] * 3
 
 
 def test_far_rows_are_proven_alone():
@@ -160,7 +186,8 @@ def test_projection_never_lengthens_a_distance(offset):
     t, y = layer("pairs")
     t = t + np.float32(offset)
     rows = sorted_rows(t, y)
-    projection, limit = projected._project(rows, reach := 1.0)
+    projection, limits = projected._project(rows, np.array([reach := 1.0]))
+    projection, limit = projection.astype(np.float64), float(limits[0])
     assert limit >= reach
     ordered = t[rows.index].astype(np.float64) / rows.scale
     truth = ((ordered[:, None] - ordered[None]) ** 2).sum(2)

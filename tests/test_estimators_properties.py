@@ -47,6 +47,17 @@ def wide_samples(draw):
     return t.astype(dtype), rng.integers(0, draw(st.integers(1, 6)), n)
 
 
+@st.composite
+def shapes(draw):
+    """(t, y): float64 clouds in the dimensions where the engine's ways begin and end."""
+    d = draw(st.sampled_from([1, 3, 15, 16, 17, 60, 127, 128, 200]))
+    n = draw(st.integers(2, 60) if d < 127 else st.integers(128, 140))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    centres = rng.normal(size=(draw(st.integers(1, 5)), d)) * draw(st.sampled_from([0.0, 1.0, 9.0]))
+    t = centres[rng.integers(0, len(centres), n)] + rng.normal(size=(n, d))
+    return t, rng.integers(0, draw(st.integers(1, 4)), n)
+
+
 scales = st.sampled_from([1e-6, 1e-3, 0.37, 1.0, 7.0, 1e3, 1e6])
 noises = st.sampled_from([1e-3, 0.01, 0.1, 1.0, 30.0])
 
@@ -125,6 +136,25 @@ def test_kde_scales_with_its_noise(data, a, s2):
     a32 = np.float32(a)
     got = kde_values(kde.information(a32 * data[0], y, noise_variance=float(a32) ** 2 * s2))
     assert got == pytest.approx(expected, abs=1e-5)
+
+
+@given(shapes(), st.floats(1e-6, 1e6), st.floats(0.02, 2.0), st.sampled_from(["rms", "median"]))
+@settings(common, max_examples=40)
+def test_a_resolution_sees_the_shape_alone(data, c, r, scale):
+    # I(T) = I(cT) = I(T + b) = I(TQ), and lower(r) = upper(2r)
+    t, y = data
+    d = t.shape[1]
+    rng = np.random.default_rng(d)
+    rotation, _ = np.linalg.qr(rng.normal(size=(d, d)))
+    expected, twice = kde.information(t, y, resolution=(r, 2 * r), scale=scale)
+    assert expected.xt_lower == pytest.approx(twice.xt_upper, abs=1e-9)
+    assert expected.ty_lower == pytest.approx(twice.ty_upper, abs=1e-9)
+    assert kde.information(t, y, resolution=2 * r, scale=scale).xt_upper == pytest.approx(
+        expected.xt_lower, abs=1e-9
+    )
+    for moved in (c * t, -c * t, t + 10 * rng.normal(size=d), t @ rotation, c * (t @ rotation) - c):
+        got = kde.information(moved, y, resolution=r, scale=scale)
+        assert kde_values(got) == pytest.approx(kde_values(expected), abs=1e-9)
 
 
 @given(samples(least=4), scales)

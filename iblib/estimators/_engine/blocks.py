@@ -3,13 +3,11 @@
 What runs on a GPU, and the second opinion on the compiled engine: the same tests run both.
 """
 
-from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
 import torch
 
-from iblib.estimators._engine import products
 from iblib.estimators._engine.rows import Rows, RowStatistics
 
 _VALUES_CPU = 2**18  # values per tile: three of these stay in a core's cache
@@ -19,36 +17,38 @@ _STRETCH = 256  # columns summed in the tile's own precision
 _NEGLIGIBLE = -80.0
 
 
+class DirectTiles:
+    """Tiles of squared distances between rows by direct differences, as `direct`'s."""
+
+    def __init__(self, points: torch.Tensor):
+        self._columns = points.T.contiguous()  # (d, P): one coordinate of all rows together
+
+    def tile(self, i: slice, j: slice) -> torch.Tensor:
+        """(h, w) squared distances of rows i to rows j, to be overwritten at will."""
+        squared = 0.0
+        for column in self._columns:
+            squared += (column[i, None] - column[None, j]).square_()
+        return squared
+
+
 def block_statistics(
-    rows: Rows, dtype, rate: float | None, k: int, is_direct: bool, block: int | None = None
+    rows: Rows, tiles, rates: np.ndarray, k: int, block: int | None = None
 ) -> RowStatistics:
     """Statistics of any rows, on the device of their points.
 
-    Parameters
-    ----------
-    dtype : NumPy float type
-        Of the direct differences.
-    is_direct : bool
-        Direct differences, or float64 products.
-    block : int, optional
-        Rows per tile; by default what fits the cache. The values do not depend on it beyond
-        rounding.
-
+    ``tiles.tile(i, j)`` gives squared distances, to be overwritten; ``block`` is the number of rows
+    of a tile, by default what fits the cache. The values do not depend on it beyond rounding.
     Cost: O(P^2 d) time, O(P block) memory.
     """
-    n = rows.n_samples
-    device = rows.points.device
+    n, device = rows.n_samples, rows.points.device
     if block is None:
         block = max(1, (_VALUES_CPU if device.type == "cpu" else _VALUES_DEVICE) // n)
-    sums = torch.zeros((2, 2, n), dtype=torch.float64, device=device)
+    sums = torch.zeros((2, len(rates), n), dtype=torch.float64, device=device)
     nearest = torch.full((2, n), torch.inf, dtype=torch.float64, device=device)
-    cuts = [*range(0, n, block), n]
-    dtype = torch.float32 if dtype == np.float32 else torch.float64
-    tiles = _direct_tiles(rows, cuts, dtype) if is_direct else _product_tiles(rows, cuts)
-    for start, stop, squared in tiles:
-        for which, factor in enumerate((4.0, 1.0) if rate is not None else ()):
-            exponents = torch.mul(squared, -factor * rate)
-            _add_kernels(exponents, rows, start, stop, sums[:, which])
+    for start, stop in pairwise([*range(0, n, block), n]):
+        squared = tiles.tile(slice(start, stop), slice(0, n))
+        for which, rate in enumerate(rates.tolist()):
+            _add_kernels(squared * -rate, rows, start, stop, sums[:, which])
         if k:
             squared.diagonal(start).fill_(torch.inf)  # a row is not its own neighbour
             _find_nearest(squared, rows, start, stop, k, nearest)
@@ -57,26 +57,6 @@ def block_statistics(
         return RowStatistics(everything, own, None, None)
     own_nearest, nearest_all = nearest.cpu().numpy()
     return RowStatistics(everything, own, nearest_all, own_nearest)
-
-
-def _direct_tiles(rows: Rows, cuts: list[int], dtype) -> Iterator[tuple]:
-    columns = rows.scaled(dtype).T.contiguous()  # (d, P): one coordinate of all rows together
-    height = max(stop - start for start, stop in pairwise(cuts))
-    squared_buffer = columns.new_empty(height, rows.n_samples)
-    difference_buffer = torch.empty_like(squared_buffer)
-    for start, stop in pairwise(cuts):
-        squared = squared_buffer[: stop - start].zero_()
-        difference = difference_buffer[: stop - start]
-        for column in columns:
-            torch.sub(column[start:stop, None], column[None, :], out=difference)
-            squared.addcmul_(difference, difference)
-        yield start, stop, squared
-
-
-def _product_tiles(rows: Rows, cuts: list[int]) -> Iterator[tuple]:
-    tiles = products.ExactTiles(rows)
-    for start, stop in pairwise(cuts):
-        yield start, stop, tiles.tile(slice(start, stop), slice(0, rows.n_samples))
 
 
 def _add_kernels(exponents, rows: Rows, start: int, stop: int, sums) -> None:

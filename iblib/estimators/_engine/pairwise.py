@@ -19,10 +19,13 @@ On the CPU compiled loops (numba) and torch's matrix products; elsewhere torch o
 (`blocks`). Both use as many threads as torch may (`torch.set_num_threads`).
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import torch
 
-from iblib.estimators._engine import blocks, direct, products, projected
+from iblib.estimators._engine import blocks, direct, products, projected, tiles
 from iblib.estimators._engine.rows import Rows, RowStatistics
 from iblib.estimators._engine.threads import runs_compiled
 
@@ -33,38 +36,65 @@ _FLOAT32_SPAN = 2.0**79
 _FLOAT32_RATES = (2.0**-100, 2.0**100)  # outside, rate * distance needs float64's exponent
 
 
-def row_statistics(rows: Rows, rate: float | None = None, k: int = 0) -> RowStatistics:
+def row_statistics(rows: Rows, rates: Sequence[float] = (), k: int = 0) -> RowStatistics:
     """Kernel sums and k-th neighbours, among all rows and among each row's own class.
 
     Parameters
     ----------
     rows : Rows
-    rate : float, >= 0, optional
-        A pair at squared distance D (in units of scale^2) adds exp(-rate D) to the wide sums and
-        exp(-4 rate D) to the narrow ones; without it there are none.
+    rates : sequence of float, each > 0
+        For each rate a pair at squared distance D (in units of scale^2) adds exp(-4 rate D) to the
+        narrow sums and exp(-rate D) to the wide ones.
     k : int
         Which neighbour; 0 for none.
 
-    Cost: O(P^2 d) time, each pair once; O(P) memory beside a copy of the points.
+    Cost: O(P^2 d) time, each pair once for all rates; O(P) memory for each rate, beside a copy of
+    the points.
     """
-    is_direct = rows.dimension <= DIRECT_DIMENSION
-    dtype = _direct_dtype(rows, rate) if is_direct else np.float64
-    if not runs_compiled(rows.points):
-        return blocks.block_statistics(rows, dtype, rate, k, is_direct)
-    if is_direct:
-        return direct.direct_statistics(rows, dtype, rate, k)
+    # ascending: the widest kernel first; one that is narrow of one rate and wide of another is one
+    kernels, which = np.unique(np.multiply.outer(rates, (4.0, 1.0)), return_inverse=True)
+    found = _kernel_statistics(rows, kernels, k)
+    which = which.reshape(-1, 2)
+    return replace(found, sums_all=found.sums_all[which], sums_own=found.sums_own[which])
+
+
+def _kernel_statistics(rows: Rows, kernels: np.ndarray, k: int) -> RowStatistics:
+    """The same for single kernels exp(-rate D), ascending; sums are (n_kernels, P)."""
+    is_compiled = runs_compiled(rows.points)
     is_large = rows.dimension >= PROJECTED_DIMENSION and rows.n_samples >= _PROJECTED_SAMPLES
-    if is_large and rate is not None and not k:
-        return projected.projected_statistics(rows, rate)
-    return products.product_statistics(rows, rate, k)
+    if not (len(kernels) or k):
+        return RowStatistics(*np.empty((2, 0, rows.n_samples)), None, None)
+    if is_large and is_compiled and not k:
+        return projected.projected_statistics(rows, kernels)
+    statistics = tiles.tile_statistics if is_compiled else blocks.block_statistics
+    return statistics(rows, _tiles(rows, kernels), kernels, k)
 
 
-def _direct_dtype(rows: Rows, rate: float | None) -> type:
+def median_distance(rows: Rows) -> float:
+    """The median of the distances above 0, in units of scale; O(P^2) memory."""
+    source, found = _tiles(rows, np.empty(0)), []
+    for i, j in tiles.tile_pairs(rows.n_samples, 256):
+        squared = np.asarray(source.tile(i, j))
+        found.append(squared[squared > 0] if i != j else squared[np.tril(squared, -1) > 0])
+    return float(np.median(np.sqrt(np.concatenate(found, dtype=np.float64))))
+
+
+def _tiles(rows: Rows, kernels: np.ndarray):
+    """Where tiles of squared distances come from."""
+    if rows.dimension > DIRECT_DIMENSION:
+        return products.ExactTiles(rows)
+    points = rows.scaled(_direct_dtype(rows, kernels))
+    if runs_compiled(points):
+        return direct.DirectTiles(points.numpy())
+    return blocks.DirectTiles(points)
+
+
+def _direct_dtype(rows: Rows, kernels: np.ndarray) -> torch.dtype:
     low, high = _FLOAT32_RATES
-    in_range = rate is None or low < rate < high
+    in_range = ((low < kernels) & (kernels < high)).all()
     if rows.points.dtype == torch.float32 and in_range and _fits_float32(rows):
-        return np.float32
-    return np.float64
+        return torch.float32
+    return torch.float64
 
 
 def _fits_float32(rows: Rows) -> bool:

@@ -5,14 +5,12 @@ points as given. The relative error of a distance is about 1e-8 or better, equal
 apart, and nothing is negative.
 """
 
+import numpy as np
 import torch
 
-from iblib.estimators._engine import direct
-from iblib.estimators._engine.rows import Rows, RowStatistics
-from iblib.estimators._engine.threads import in_threads
+from iblib.estimators._engine.rows import Rows
 
 CANCELLATION = 1e-7  # below this share of |a|^2 + |b|^2 a product has lost too many digits
-_TILE = 256  # rows and columns of a tile
 _PAIRS = 2**22  # coordinates that may be gathered for pairs computed one by one
 
 
@@ -21,6 +19,8 @@ class ExactTiles:
 
     Cost: one float64 copy of the points; O(h w d) time a tile of h rows and w columns.
     """
+
+    dtype, size = np.dtype(np.float64), 256  # rows and columns of a tile
 
     def __init__(self, rows: Rows):
         self._rows = rows
@@ -38,35 +38,6 @@ class ExactTiles:
         if near.any():  # from the points as given: centring has rounded what lies far from the mean
             _recompute(squared, near, self._rows.as_given(i), self._rows.as_given(j))
         return squared
-
-
-def product_statistics(rows: Rows, rate: float | None, k: int) -> RowStatistics:
-    """Statistics of many-dimensional rows.
-
-    Cost: O(P^2 d) time, each pair once; O(P) memory beside a float64 copy of the points.
-    """
-    accumulators = direct.Accumulators(rows.n_samples, rate, k)
-    add_tiles(rows, tile_pairs(rows.n_samples), accumulators)
-    return accumulators.collected()
-
-
-def add_tiles(rows: Rows, pairs, accumulators: direct.Accumulators) -> None:
-    """Compute the tiles of ``pairs`` and add them."""
-    tiles = ExactTiles(rows)
-
-    def visit(group: int) -> None:
-        for i, j in pairs[group :: len(accumulators)]:
-            tile = tiles.tile(i, j).numpy()
-            direct.add_tile(tile, i.start, j.start, rows, accumulators, group)
-
-    in_threads(visit, range(len(accumulators)))
-
-
-def tile_pairs(n_samples: int) -> list[tuple[slice, slice]]:
-    """Blocks of rows and of columns: each pair of rows in exactly one tile, or in a square."""
-    starts = range(0, n_samples, _TILE)
-    blocks = [slice(start, min(start + _TILE, n_samples)) for start in starts]
-    return [(i, j) for n, i in enumerate(blocks) for j in blocks[: n + 1]]
 
 
 def _product(a, b, norms_a, norms_b) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from iblib.estimators._engine import direct, products
+from iblib.estimators._engine import direct, products, tiles
 from iblib.estimators._engine.rows import Rows, RowStatistics
 from iblib.estimators._engine.threads import compiled, in_threads, sixteenths
 
@@ -18,58 +18,61 @@ _NEGLIGIBLE = 1e-10  # of a row's sum of kernels, which is at least 1
 _FEW = 1 / 16  # share of near pairs up to which they are computed one by one
 
 
-def projected_statistics(rows: Rows, rate: float) -> RowStatistics:
+def projected_statistics(rows: Rows, rates: np.ndarray) -> RowStatistics:
     """Kernel sums of many-dimensional rows; what is left out is below 1e-10 of each.
 
-    Cost: O(P d + 32 P^2) time where all pairs are far apart, O(P^2 d) where none is; O(P) memory,
-    and a copy of the points where tiles are computed.
+    ``rates`` ascend. A tile that the widest kernel needs is computed once for all kernels that may
+    count there. Cost: O(P d + 32 P^2) time where all pairs are far apart, O(P^2 d) where none is;
+    O(P) memory, and a copy of the points where tiles are computed.
     """
-    accumulators = direct.Accumulators(rows.n_samples, rate, 0)
+    found = tiles.Accumulators(rows, rates, 0)
     # squared distance beyond which all of a row's kernels together stay below _NEGLIGIBLE
-    reach = math.log(rows.n_samples / _NEGLIGIBLE) / max(rate, 1e-300)
-    projection, limit = _project(rows, reach)
+    reach = math.log(rows.n_samples / _NEGLIGIBLE) / rates
+    projection, limits = _project(rows, reach)
+    shorter = direct.DirectTiles(projection)
     points, (starts, stops) = rows.points.numpy(), rows.class_ranges
-    pairs = products.tile_pairs(rows.n_samples)
+    pairs = tiles.tile_pairs(rows.n_samples, products.ExactTiles.size)
 
-    def visit(group: int) -> list[tuple[slice, slice]]:
+    def visit(group: int) -> list[tuple[slice, slice, int]]:
         """Add what is near in every 16th tile; the tiles where that is too much are returned."""
-        dense = []
-        for i, j in pairs[group :: len(accumulators)]:
-            near = _near_pairs(projection, i.start, i.stop, j.start, j.stop, limit)
-            if near is None:
-                dense.append((i, j))
-                continue
-            exact = _distances_up_to(points, rows.index, near, 1.0 / rows.scale, limit)
-            sums = accumulators.sums[group]
-            _add_pairs(near, exact, starts, stops, accumulators.exponent, sums)
+        dense, sums = [], found.sums[group]
+        for i, j in pairs[group :: tiles.N_GROUPS]:
+            squared, n_dense = shorter.tile(i, j), 0
+            near = squared <= limits[0]
+            if i == j:
+                near = np.tril(near, -1)
+            places = np.flatnonzero(near)
+            if len(places) > max(256, squared.size * _FEW):
+                n_dense = np.count_nonzero(limits >= squared[near].min())
+                dense.append((i, j, n_dense))
+            elif len(places):
+                near = np.stack(divmod(places, near.shape[1]), 1) + np.array([i.start, j.start])
+                exact = _distances_up_to(points, rows.index, near, 1.0 / rows.scale, limits[0])
+                _add_pairs(near, exact, limits, starts, stops, found.exponents, sums)
         return dense
 
-    dense = [tile for tiles in in_threads(visit, range(len(accumulators))) for tile in tiles]
-    # A row's own kernel, 1, is missing where no exact square on the diagonal brings it.
-    missing = np.ones(rows.n_samples, bool)
-    for i, j in dense:
-        missing[i] &= i != j
-    accumulators.sums[0, direct.OWN] += missing
-    if dense:
-        products.add_tiles(rows, dense, accumulators)
-    return accumulators.collected()
+    parts = in_threads(visit, range(tiles.N_GROUPS))
+    if dense := [tile for part in parts for tile in part]:
+        found.add(products.ExactTiles(rows), dense)
+    return found.collected()
 
 
-def _project(rows: Rows, reach: float) -> tuple[np.ndarray, float]:
-    """(P, 32) projection in units of scale, and the squared distance that proves ``reach``."""
+def _project(rows: Rows, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(P, 32) float32 projection in units of scale, and what proves ``reach``, squared, there."""
     cuts = np.linspace(0, rows.dimension, _BLOCKS + 1).astype(np.int64)
-    projection = np.empty((rows.n_samples, _BLOCKS))
+    projection = np.empty((rows.n_samples, _BLOCKS), np.float32)
     points = rows.points.numpy()
 
     def visit(some: slice) -> None:
         _block_means(points, rows.index[some], cuts, 1.0 / rows.scale, projection[some])
 
     in_threads(visit, sixteenths(rows.n_samples))
-    # A sum of n terms is off by at most n 2^-53 times the sum of the magnitudes: n * largest. Two
-    # rows, 32 coordinates, and the unit's own rounding with room to spare.
+    # A sum of n terms is off by at most n 2^-53 times the sum of the magnitudes, n * largest; a
+    # float32 coordinate by 2^-24 of itself, a distance between two of 32 by less than 2^-18 of it.
     longest = float(np.diff(cuts).max())
-    error = longest**1.5 * 2.0**-51 * rows.largest / rows.scale
-    return projection, (math.sqrt(reach) + 2 * math.sqrt(_BLOCKS) * error) ** 2
+    error = (longest**1.5 * 2.0**-51 + longest**0.5 * 2.0**-24) * rows.largest / rows.scale
+    limits = (1 + 2.0**-17) * (np.sqrt(reach) + 2 * math.sqrt(_BLOCKS) * error) ** 2
+    return projection, np.minimum(limits, np.finfo(np.float32).max).astype(np.float32)
 
 
 @compiled("reassoc")
@@ -82,36 +85,6 @@ def _block_means(points, index, cuts, unit, projection):
             for c in range(len(part)):
                 total += np.float64(part[c]) * unit
             projection[row, block] = total / math.sqrt(len(part))
-
-
-@compiled("contract")
-def _near_pairs(projection, i0, i1, j0, j1, limit):
-    """(n, 2) pairs i > j that the projection does not prove far; None if they are too many."""
-    columns = projection[j0:j1].T.copy()
-    squared = np.empty(j1 - j0)
-    near = np.empty((max(256, int((i1 - i0) * (j1 - j0) * _FEW)), 2), np.int64)
-    n_near = 0
-    for i in range(i0, i1):
-        _projected_distances(columns, projection[i], squared)
-        for j in range(j0, min(j1, i)):
-            if squared[j - j0] <= limit:
-                if n_near == len(near):
-                    return None
-                near[n_near, 0], near[n_near, 1] = i, j
-                n_near += 1
-    return near[:n_near]
-
-
-@compiled("contract")
-def _projected_distances(columns, row, squared):
-    for j in range(len(squared)):
-        squared[j] = 0.0
-    for b in range(0, len(row), 4):
-        c0, c1, c2, c3 = columns[b], columns[b + 1], columns[b + 2], columns[b + 3]
-        x0, x1, x2, x3 = row[b], row[b + 1], row[b + 2], row[b + 3]
-        for j in range(len(squared)):
-            p, q, u, v = c0[j] - x0, c1[j] - x1, c2[j] - x2, c3[j] - x3
-            squared[j] += (p * p + q * q) + (u * u + v * v)
 
 
 @compiled("reassoc", "contract")
@@ -133,12 +106,14 @@ def _distances_up_to(points, index, pairs, unit, enough):
 
 
 @compiled()
-def _add_pairs(pairs, squared, starts, stops, exponent, sums):
-    """Kernels of some pairs, to both of their rows."""
+def _add_pairs(pairs, squared, limits, starts, stops, exponents, sums):
+    """Kernels of some pairs, where they are not negligible, to both of their rows."""
     for n in range(len(pairs)):
         i, j = pairs[n]
         kind = 0 if starts[i] <= j < stops[i] else 1
-        for which in range(2):
-            kernel = 2.0 ** (exponent * squared[n] * (4.0 if which == 0 else 1.0))
-            sums[kind, which, i] += kernel
-            sums[kind, which, j] += kernel
+        for r in range(len(exponents)):
+            if squared[n] > limits[r]:
+                break
+            kernel = 2.0 ** (exponents[r] * squared[n])
+            sums[kind, r, i] += kernel
+            sums[kind, r, j] += kernel

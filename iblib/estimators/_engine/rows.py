@@ -1,10 +1,10 @@
 """The rows that are compared, sorted by class, and what is collected for each of them."""
 
 import math
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, pairwise
 
 import numpy as np
 import torch
@@ -34,10 +34,6 @@ class Rows:
     def dimension(self) -> int:
         return self.points.shape[1]
 
-    @property
-    def n_classes(self) -> int:
-        return len(self.bounds) - 1
-
     @cached_property
     def scale(self) -> float:
         """The power of two by which `scaled` divides: largest magnitude about 2^40.
@@ -51,25 +47,36 @@ class Rows:
 
     def scaled(self, dtype: torch.dtype, centred: bool = False) -> torch.Tensor:
         """(P, d) copy of the points over `scale`, sorted by class; centred in float64."""
+        if not runs_compiled(self.points):
+            points = self.as_given(slice(None))
+            return (points - points.mean(0) if centred else points).to(dtype)
+        points, unit = self.points.numpy(), 1.0 / self.scale
+        mean = self._mean() if centred else np.zeros(self.dimension)
         copy = torch.empty_like(self.points, dtype=dtype)
-        if runs_compiled(self.points):
-            self._fill(copy.numpy(), centred)
-            return copy
-        points = self.as_given(slice(None))
-        return copy.copy_(points - points.mean(0) if centred else points)
+        target = copy.numpy()
+        parts = sixteenths(self.n_samples)
+        in_threads(lambda rows: _shift(points, self.index[rows], mean, unit, target[rows]), parts)
+        return copy
 
     def as_given(self, rows: slice) -> torch.Tensor:
         """(h, d) float64 copy of some rows over `scale`, not centred: exact but for underflow."""
         some = self.points[rows if self.order is None else self.order[rows]]
         return some.to(torch.float64) * (1.0 / self.scale)
 
-    def _fill(self, copy: np.ndarray, centred: bool) -> None:
-        points, parts, unit = self.points.numpy(), sixteenths(self.n_samples), 1.0 / self.scale
-        mean = np.zeros(self.dimension)
-        if centred:
-            sums = in_threads(lambda rows: _column_sums(points[rows], unit), parts)
-            mean = sum(sums) / self.n_samples
-        in_threads(lambda rows: _shift(points, self.index[rows], mean, unit, copy[rows]), parts)
+    def _mean(self) -> np.ndarray:
+        """(d,) mean of the points over `scale`."""
+        points, parts = self.points.numpy(), sixteenths(self.n_samples)
+        sums = in_threads(lambda rows: _column_sums(points[rows], 1.0 / self.scale), parts)
+        return sum(sums) / self.n_samples
+
+    def spread(self) -> float:
+        """Summed population variance of all units, in units of scale^2."""
+        if not runs_compiled(self.points):
+            points = self.as_given(slice(None))
+            return float((points - points.mean(0)).square_().sum()) / self.n_samples
+        points, mean, parts = self.points.numpy(), self._mean(), sixteenths(self.n_samples)
+        sums = in_threads(lambda rows: _deviations(points[rows], mean, 1.0 / self.scale), parts)
+        return sum(sums) / self.n_samples
 
     @cached_property
     def class_ranges(self) -> tuple[np.ndarray, np.ndarray]:
@@ -85,44 +92,33 @@ class Rows:
 
     def spans(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Classes among rows start..stop: (class, first row, last row + 1), ascending."""
-        label = bisect_right(self.bounds, start) - 1
-        while label < self.n_classes and self.bounds[label] < stop:
-            yield label, max(start, self.bounds[label]), min(stop, self.bounds[label + 1])
-            label += 1
+        for label, (first, last) in enumerate(pairwise(self.bounds)):
+            if first < stop and last > start:
+                yield label, max(start, first), min(stop, last)
 
 
 @dataclass(frozen=True)
 class RowStatistics:
     """What one pass over all distances leaves of each row; NumPy, float64, rows sorted by class.
 
-    ``sums_...`` are the sums of exp(-4 rate D) and of exp(-rate D) over the columns, the row itself
-    included; ``nearest_...`` the squared distance to the k-th neighbour, the row itself not
-    counted, infinite where there is none. Squared distances D are in units of the rows' scale^2,
-    the rate in its inverse.
+    ``sums_...`` are for each rate the sums of exp(-4 rate D) and of exp(-rate D) over the columns,
+    the row itself included (an engine has one sum for each kernel); ``nearest_...`` the squared
+    distance to the k-th neighbour, the row itself not counted, infinite where there is none.
+    Squared distances D are in units of the rows' scale^2, rates in its inverse.
     """
 
-    sums_all: np.ndarray  # (2, P)
-    sums_own: np.ndarray  # (2, P)
+    sums_all: np.ndarray  # (n_rates, 2, P)
+    sums_own: np.ndarray  # (n_rates, 2, P)
     nearest_all: np.ndarray | None  # (P,); None for k = 0
     nearest_own: np.ndarray | None
 
 
 def sort_rows(points: _checks.Points, codes: torch.Tensor, counts: Sequence[int]) -> Rows:
-    """Sort by class.
-
-    Parameters
-    ----------
-    points : Points with (P, d) values
-    codes : (P,) int64 tensor, 0..L-1
-    counts : L class sizes, in the order of the codes
-    """
-    bounds = [0]
-    for count in counts:
-        bounds.append(bounds[-1] + count)
+    """Sort by class: ``codes`` are (P,) int64, 0..L-1, ``counts`` the sizes of these classes."""
     order = None
     if len(counts) > 1:
         order = torch.from_numpy(np.argsort(codes.cpu().numpy(), kind="stable")).to(codes.device)
-    return Rows(points.values, points.largest, order, tuple(bounds))
+    return Rows(points.values, points.largest, order, (0, *accumulate(counts)))
 
 
 def one_group(points: _checks.Points) -> Rows:
@@ -148,3 +144,16 @@ def _shift(points, index, mean, unit, copy):
         values, target = points[index[row]], copy[row]
         for c in range(len(values)):
             target[c] = np.float64(values[c]) * unit - mean[c]
+
+
+@compiled("reassoc", "contract")
+def _deviations(points, mean, unit):
+    """Sum of (points * unit - mean)^2, float64."""
+    total = 0.0
+    for row in range(len(points)):
+        values, squares = points[row], 0.0
+        for c in range(len(values)):
+            deviation = values[c] * unit - mean[c]
+            squares += deviation * deviation
+        total += squares
+    return total
