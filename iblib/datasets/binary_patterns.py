@@ -43,11 +43,8 @@ def invariants(bits: np.ndarray | None = None) -> np.ndarray:
 def labels(bits: np.ndarray | None = None) -> np.ndarray:
     """Label of each pattern: 1 iff 206 n + 4 e_A - 44 e_B - 68 e_Z > 859; shape (n,), int64.
 
-    Over all patterns p(y = 1) = 0.51709 and H(Y) = 0.99916 bits.
-
-    References
-    ----------
-    Shwartz-Ziv and Tishby 2017, arXiv:1703.00810. Notebook: 06.
+    Over all patterns p(y = 1) = 0.51709 and H(Y) = 0.99916 bits. After Shwartz-Ziv and Tishby 2017,
+    arXiv:1703.00810.
     """
     return (invariants(bits) @ np.array(WEIGHTS) > THRESHOLD).astype(np.int64)
 
@@ -65,11 +62,6 @@ def load(seed: int = 0, *, training_share: float = TRAINING_SHARE) -> Dataset:
     training_share : float, > 0 and at most 0.8
         A smaller share trains on a stratified part of the same training rows; the others join
         the test rows. The data set is then called ``binary_patterns_<percent>``.
-
-    Raises
-    ------
-    DataError
-        If the share is not in that range.
     """
     if not 0 < training_share <= TRAINING_SHARE:
         raise DataError(f"training_share must be in (0, {TRAINING_SHARE}]; got {training_share}")

@@ -45,11 +45,8 @@ def load(
         Samples of each split, in this order. Each split has a random stream of its own: more
         test samples leave the training samples as they are.
     n_inputs, n_relevant, snr
-        As in ``teacher``; ``n_relevant=30`` leaves 70 irrelevant inputs.
-
-    References
-    ----------
-    Saxe et al. 2018, sections 3 and 4. Notebook: 07.
+        As in ``teacher``; ``n_relevant=30`` leaves 70 irrelevant inputs (Saxe et al. 2018,
+        sections 3 and 4).
     """
     counts = dict(zip(SPLITS, (n_training, n_validation, n_test), strict=True))
     if min(counts.values()) < 1:

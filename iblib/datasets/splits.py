@@ -5,6 +5,8 @@ import pandas as pd
 
 from iblib.datasets.base import DataError
 
+FEWEST = 3  # members of a class, so that each set holds one
+
 
 def stratified(labels: np.ndarray, *, seed: int = 0) -> np.ndarray:
     """Split names with every class at 80/10/10, as nearly as its members allow.
@@ -30,9 +32,9 @@ def stratified(labels: np.ndarray, *, seed: int = 0) -> np.ndarray:
     from sklearn.model_selection import StratifiedKFold
 
     sizes = pd.Series(labels).value_counts(sort=False)
-    if not len(sizes) or sizes.min() < 3:
-        short = ", ".join(f"{name!r} ({n})" for name, n in sizes[sizes < 3].items()) or "none"
-        raise DataError(f"a split needs 3 clips in each class; add clips to: {short}")
+    if not len(sizes) or sizes.min() < FEWEST:
+        few = ", ".join(f"{name!r} ({n})" for name, n in sizes[sizes < FEWEST].items()) or "none"
+        raise DataError(f"a split needs {FEWEST} clips in each class; add clips to: {few}")
     folds = StratifiedKFold(min(10, int(sizes.min())), shuffle=True, random_state=seed)
     held_out = [rows for _, rows in folds.split(np.zeros(len(labels)), labels)]
     split = np.full(len(labels), "training", dtype="<U10")
@@ -43,8 +45,7 @@ def stratified(labels: np.ndarray, *, seed: int = 0) -> np.ndarray:
 def fewer(split: np.ndarray, labels: np.ndarray, name: str, n: int, *, seed: int = 0) -> np.ndarray:
     """The split with only ``n`` items left in the set ``name``, stratified; the others become test.
 
-    ``split`` (str) and ``labels`` have one entry an item; n is at least the number of classes and
-    below the items of the set; equal seed, equal split.
+    n is at least the number of classes and below the items of the set; equal seed, equal split.
     """
     from sklearn.model_selection import train_test_split
 

@@ -48,10 +48,8 @@ class SyntheticSettings:
     seconds: float = 6.0  # length of a clip [s]
     clips_per_artist: int = 2  # at most; artists never stand in two splits
     contrast: float = 2.0  # distance between genres, in units of the profiles
-    # Standard deviation of an artist's traits around the genre's, and of a clip's around the
-    # artist's. Wide artists make the gap between training and test.
-    artist_spread: float = 0.8
-    clip_spread: float = 0.3
+    artist_spread: float = 0.8  # deviation around the genre; makes the gap of training and test
+    clip_spread: float = 0.3  # deviation around the artist
 
     def __post_init__(self):
         if self.clips_per_genre < 3:
@@ -94,8 +92,7 @@ def traits(track_id: int, genre: str, artist: int, settings: SyntheticSettings) 
 def write(settings: SyntheticSettings, base: Path, *, jobs=None, progress: bool = True) -> Path:
     """Write the data set below ``base``, unless it is there; the folder in FMA's layout.
 
-    The folder appears under its final name only when it is whole; two processes write it once.
-    OSError if the disk is full or ``base`` cannot be written.
+    It appears under its final name only when it is whole; two processes write it once.
     """
     build = partial(_build, settings=settings, jobs=jobs, progress=progress)
     return make_once(base / f"synthetic-{settings.key}", build, _check)
@@ -105,13 +102,12 @@ def _build(folder: Path, *, settings: SyntheticSettings, jobs, progress: bool) -
     table = plan(settings)
     for track in table.index:
         fma.clip_path(folder, track).parent.mkdir(parents=True, exist_ok=True)
-    shown = None if progress else True
-    bar = tqdm(total=len(table), desc="synthetic clips", unit="clip", disable=shown)
+    shown = {"desc": "synthetic clips", "unit": "clip", "disable": None if progress else True}
     pool = ThreadPoolExecutor(jobs or os.cpu_count())
     try:
-        with bar:
-            for _ in pool.map(partial(_write_clip, folder, settings), table.itertuples()):
-                bar.update()
+        made = pool.map(partial(_write_clip, folder, settings), table.itertuples())
+        for _ in tqdm(made, total=len(table), **shown):
+            pass
     finally:
         pool.shutdown(cancel_futures=True)
     _write_tracks(folder, table, settings)
@@ -124,12 +120,11 @@ def _check(folder: Path) -> Path:
     """``folder`` if every file has the size it was written with."""
     try:
         sizes = json.loads((folder / "made.json").read_text())["sizes"]
-        whole = all((folder / name).stat().st_size == size for name, size in sizes.items())
+        if all((folder / name).stat().st_size == size for name, size in sizes.items()):
+            return folder
     except (OSError, ValueError, KeyError) as error:
         raise DamagedError(str(error)) from error
-    if not whole:
-        raise DamagedError(f"{folder} is not as it was written")
-    return folder
+    raise DamagedError(f"{folder} is not as it was written")
 
 
 def _write_clip(folder: Path, settings: SyntheticSettings, clip) -> None:
@@ -192,25 +187,14 @@ def load(
         Of the data, and of a stratified split.
     jobs, progress
         As in ``mel_cache.build_cache``.
-
-    Raises
-    ------
-    DataError
-        As ``fma.read_layout``; for instance if ``clip_seconds`` is longer than the clips.
     """
     mel, settings = MelSettings(clip_seconds), SyntheticSettings(clips_per_genre, seed)
     base = Path(data_dir).expanduser() if data_dir else paths.data_dir()
-    return fma.read_layout(
-        write(settings, base, jobs=jobs, progress=progress),
-        mel,
-        split=split,
-        seed=seed,
-        name="synthetic",
-        source=f"{{n}} synthetic clips in FMA's layout, not music of FMA (seed {seed})",
-        origin=f"synthetic-{settings.key}",
-        jobs=jobs,
-        progress=progress,
-    )
+    folder = write(settings, base, jobs=jobs, progress=progress)
+    source = f"{{n}} synthetic clips in FMA's layout, not music of FMA (seed {seed})"
+    whose = {"name": "synthetic", "source": source, "origin": f"synthetic-{settings.key}"}
+    work = {"jobs": jobs, "progress": progress}
+    return fma.read_layout(folder, mel, split=split, seed=seed, **whose, **work)
 
 
 def fingerprint(clip_seconds: float, clips_per_genre: int, split: str, seed: int, **_) -> str:
