@@ -37,15 +37,15 @@ def test_folder_by_class(tmp_path):
     assert (data.class_shares() > 0).all(axis=None)
     assert "Höhe/filled.mp3/clip 0.wav" in data.ids
     assert dict(data.skipped.itertuples(index=False)) == {
-        "Höhe/._clip 0.wav": "is hidden, or in a hidden folder",
-        "Höhe/.DS_Store": "is hidden, or in a hidden folder",
+        "Höhe/._clip 0.wav": "hidden, or in a hidden folder",
+        "Höhe/.DS_Store": "hidden, or in a hidden folder",
         "Höhe/folder.mp3": "is a folder, not a file",
-        "Höhe/notes.txt": "has no ending of a format that libsndfile reads: .txt",
-        "README.md": "is in no class folder",
-        "low tones/again": "links back to a folder that it is in",
+        "Höhe/notes.txt": "no audio by its ending: .txt",
+        "README.md": "in no class folder",
+        "low tones/again": "link back to a folder around it",
         "low tones/link.wav": "link to a file that is not there",
     }
-    assert "7 skipped: 2 is hidden, or in a hidden folder, 1 " in data.summary()
+    assert "7 skipped: 2 hidden, or in a hidden folder, 1 " in data.summary()
 
 
 def test_every_ending_of_libsndfile_at_any_depth(tmp_path):
@@ -152,4 +152,4 @@ def test_hidden_class_folders_are_passed_over(tmp_path):
     write_tone(folder / ".git" / "a.wav", 500)
     clips, refused = audio_folder.find_clips(folder)
     assert clips["label"].nunique() == 2
-    assert refused.values.tolist() == [[".git/a.wav", "is hidden, or in a hidden folder"]]
+    assert refused.values.tolist() == [[".git/a.wav", "hidden, or in a hidden folder"]]

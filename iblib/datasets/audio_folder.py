@@ -66,7 +66,7 @@ def _files(folder: Path, above: tuple) -> Iterator[tuple[Path, str]]:
         return
     here = (found.st_dev, found.st_ino)
     if here in above:
-        yield folder, "links back to a folder that it is in"
+        yield folder, "link back to a folder around it"
     elif not entries and audio.is_audio_name(folder):
         yield folder, why_no_file(folder)
     else:
@@ -79,11 +79,11 @@ def _files(folder: Path, above: tuple) -> Iterator[tuple[Path, str]]:
 
 def _why_no_clip(path: Path, parts: list[str]) -> str:
     if any(part.startswith(".") for part in parts):
-        return "is hidden, or in a hidden folder"
+        return "hidden, or in a hidden folder"
     if len(parts) < 2:
-        return "is in no class folder"
+        return "in no class folder"
     if not audio.is_audio_name(path):
-        return f"has no ending of a format that libsndfile reads: {path.suffix or 'none'}"
+        return f"no audio by its ending: {path.suffix or 'none'}"
     return ""
 
 
