@@ -14,17 +14,9 @@ from iblib.datasets.melspectrogram import MelSettings
 
 # Endings of formats that libsndfile calls otherwise.
 _ALIASES = {
-    "AIFF": (".aif", ".aifc"),
-    "AU": (".snd",),
-    "IRCAM": (".sf",),
-    "MAT5": (".mat",),
-    "MP3": (".mp1", ".mp2", ".mpga"),
-    "NIST": (".sph",),
-    "OGG": (".oga", ".opus"),
-    "PAF": (".fap",),
-    "SVX": (".iff", ".8svx", ".16sv"),
-    "WAV": (".wave", ".bwf"),
-}
+    "AIFF": "aif aifc", "AU": "snd", "IRCAM": "sf", "MAT5": "mat", "MP3": "mp1 mp2 mpga",
+    "NIST": "sph", "OGG": "oga opus", "PAF": "fap", "SVX": "iff 8svx 16sv", "WAV": "wave bwf",
+}  # fmt: skip
 
 
 @cache
@@ -33,8 +25,8 @@ def suffixes() -> frozenset[str]:
     import soundfile
 
     formats = set(soundfile.available_formats()) - {"RAW"}  # which has no header
-    aliases = [end for kind in formats for end in _ALIASES.get(kind, ())]
-    return frozenset([*(f".{kind.lower()}" for kind in formats), *aliases])
+    endings = [f"{kind.lower()} {_ALIASES.get(kind, '')}" for kind in formats]
+    return frozenset(f".{ending}" for ending in " ".join(endings).split())
 
 
 def is_audio_name(path: Path) -> bool:
@@ -49,12 +41,9 @@ def load_clips(
     *,
     source: str,
     seed: int | None = None,
-    refused: pd.DataFrame | None = None,
-    checksums: dict | None = None,
     origin: str = "",
     cache_dir: str | Path = "",
-    jobs: int | None = None,
-    progress: bool = True,
+    **options,
 ) -> Dataset:
     """Spectrograms of ``clips`` with the labels and splits of the clips that could be used.
 
@@ -66,13 +55,13 @@ def load_clips(
         Caption; ``{n}`` in it becomes the number of clips used.
     seed : int, optional
         Of a stratified split of the clips that can be used.
-    refused, checksums, jobs, progress
-        As in ``mel_cache.build_cache``.
     origin : str
         What determines the audio, where that is known better than by its bytes (a generator's
         settings); the fingerprint then is the same on machines whose encoders differ.
     cache_dir : path
         ``cache/`` of ``paths.data_dir()`` by default, never the user's own folder.
+    **options
+        Of ``mel_cache.build_cache``.
 
     Raises
     ------
@@ -81,15 +70,8 @@ def load_clips(
         has too few clips for a split.
     """
     clips = clips.sort_index()
-    found = mel_cache.build_cache(
-        clips["path"].to_dict(),
-        settings,
-        cache_dir or paths.data_dir() / "cache",
-        checksums=checksums,
-        refused=refused,
-        jobs=jobs,
-        progress=progress,
-    )
+    cache_dir = cache_dir or paths.data_dir() / "cache"
+    found = mel_cache.build_cache(clips["path"].to_dict(), settings, cache_dir, **options)
     cure = advice(found.skipped, len(found.ids)) or "give other data"
     if not len(found.ids):
         example = "no file" if found.skipped.empty else ": ".join(found.skipped.iloc[-1])
@@ -97,12 +79,9 @@ def load_clips(
     used = clips.loc[found.ids]  # the one place where rows meet labels: by id
     if seed is not None:
         counts = used["label"].value_counts()
-        few = [
-            f"{label!r} has {counts.get(label, 0)} of {n}"
-            for label, n in clips["label"].value_counts().sort_index().items()
-            if counts.get(label, 0) < splits.FEWEST
-        ]
-        if few:
+        found_of = clips["label"].value_counts().sort_index().items()
+        of_each = [(label, counts.get(label, 0), n) for label, n in found_of]
+        if few := [f"{label!r} has {k} of {n}" for label, k, n in of_each if k < splits.FEWEST]:
             rule = f"each class needs {splits.FEWEST} clips that can be used"
             raise DataError(f"{rule}; {', '.join(few)}; {cure}")
         used = used.assign(split=splits.stratified(used["label"].to_numpy(), seed=seed))

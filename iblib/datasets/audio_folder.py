@@ -23,17 +23,9 @@ def find_clips(data_dir: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     circles. Each file is in one table or the other; of folders only those that cannot be read,
     that link back, or that are empty and named like audio.
 
-    Returns
-    -------
-    clips : DataFrame
-        Index: relative name ``class/clip.ext``; columns ``path`` and ``label``.
-    refused : DataFrame
-        Columns ``file`` and ``reason``.
-
-    Raises
-    ------
-    DataError
-        If the folder is missing, holds no audio, or only one class.
+    Returns clips (index: relative name ``class/clip.ext``; columns ``path`` and ``label``) and the
+    refused (columns ``file`` and ``reason``). DataError if the folder is missing, holds no audio,
+    or only one class.
     """
     if not data_dir:
         raise DataError(f"folder needs a data_dir: {_CURE}")
@@ -64,8 +56,7 @@ def _files(folder: Path, above: tuple) -> Iterator[tuple[Path, str]]:
     except OSError as error:
         yield folder, f"cannot be read: {error.strerror}"
         return
-    here = (found.st_dev, found.st_ino)
-    if here in above:
+    if (here := (found.st_dev, found.st_ino)) in above:
         yield folder, "link back to a folder around it"
     elif not entries and audio.is_audio_name(folder):
         yield folder, why_no_file(folder)

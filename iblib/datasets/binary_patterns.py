@@ -63,6 +63,8 @@ def load(seed: int = 0, *, training_share: float = TRAINING_SHARE) -> Dataset:
         A smaller share trains on a stratified part of the same training rows; the others join
         the test rows. The data set is then called ``binary_patterns_<percent>``.
     """
+    from sklearn.model_selection import train_test_split
+
     if not 0 < training_share <= TRAINING_SHARE:
         raise DataError(f"training_share must be in (0, {TRAINING_SHARE}]; got {training_share}")
     bits, y = patterns(), labels()
@@ -72,7 +74,9 @@ def load(seed: int = 0, *, training_share: float = TRAINING_SHARE) -> Dataset:
         name += f"_{100 * training_share:g}"
         settings.append(training_share)
         note = f", {training_share:.0%} for training"
-        split = splits.fewer(split, y, "training", round(training_share * len(y)), seed=seed)
+        rows, n = np.flatnonzero(split == "training"), round(training_share * len(y))
+        rows = train_test_split(rows, train_size=n, stratify=y[rows], random_state=seed)
+        split[rows[1]] = "test"
     return Dataset(
         name=name,
         inputs=bits.astype(np.float32),

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pooch
 import requests
-from remotezip import RemoteIOError, RemoteZip, RemoteZipError
+from remotezip import RemoteZip, RemoteZipError
 from requests.adapters import HTTPAdapter
 from tqdm import tqdm
 from urllib3.util import Retry
@@ -65,20 +65,17 @@ def fma_small(
     DataError
         If something cannot be fetched, is not what was published, or is not safe to unpack; what
         had been checked stays.
-    OSError
-        If the disk is full.
     """
     data_dir = Path(data_dir).expanduser()
     data_dir.mkdir(parents=True, exist_ok=True)
     base_url = base_url.rstrip("/") + "/"
-    if tracks is None:
+    if tracks is not None:
+        if tracks < 1:
+            raise DataError(f"tracks must be at least 1; got {tracks}")
+        _some(base_url, data_dir, tracks, progress)
+    else:
         for name, sha1 in archives.items():
             _whole(base_url + name, sha1, data_dir, progress)
-        return data_dir
-    if tracks < 1:
-        raise DataError(f"tracks must be at least 1; got {tracks}")
-    with _errors(base_url):
-        _some(base_url, data_dir, tracks, progress)
     return data_dir
 
 
@@ -90,7 +87,7 @@ def _errors(what: str) -> Iterator[None]:
         yield
     except _BAD_ZIP as error:
         raise DataError(f"{what} is damaged, or no zip archive ({error}); {again}") from error
-    except (requests.RequestException, RemoteIOError, RemoteZipError) as error:
+    except (requests.RequestException, RemoteZipError) as error:
         raise DataError(f"cannot fetch {what} ({error}); {again}") from error
 
 
@@ -209,7 +206,7 @@ def _check_members(members: list[zipfile.ZipInfo], archive: str) -> None:
 
 def _some(base_url: str, data_dir: Path, tracks: int, progress: bool) -> None:
     """Fetch metadata and so many clips out of the remote archives, as far as they are not there."""
-    with _session() as session:
+    with _errors(base_url), _session() as session:
         remote = partial(RemoteZip, session=session, timeout=_TIMEOUT)
         if missing := [name for name in _METADATA if not (data_dir / name).is_file()]:
             with remote(base_url + "fma_metadata.zip") as z:

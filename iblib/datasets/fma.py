@@ -124,7 +124,7 @@ def load(
     seed : int
         Of a split of one's own.
     jobs, progress
-        As in ``mel_cache.build_cache``.
+        Threads, all cores by default; whether a terminal shows a progress bar.
 
     Raises
     ------
@@ -154,15 +154,13 @@ def read_layout(
     seed: int = 0,
     name: str = "fma_small",
     source: str = "",
-    origin: str = "",
-    jobs: int | None = None,
-    progress: bool = True,
+    **options,
 ) -> Dataset:
     """The subset small of what lies in ``data_dir`` as FMA is shipped.
 
-    ``name``, ``source`` and ``origin`` are for data that only borrow FMA's layout; the others are
-    as in ``load``. ``skipped`` lists rows without a usable file, label or split, and audio files
-    without a row.
+    ``name`` and ``source`` are for data that only borrow FMA's layout; ``options`` are of
+    ``audio.load_clips``. ``skipped`` lists rows without a usable file, label or split, and audio
+    files without a row.
     """
     if split not in ("official", "stratified"):
         raise DataError(f"split must be official or stratified; got {split!r}")
@@ -193,9 +191,7 @@ def read_layout(
         seed=seed if own else None,
         refused=skipped_table(refused),
         checksums=read_checksums(data_dir),
-        origin=origin,
-        jobs=jobs,
-        progress=progress,
+        **options,
     )
 
 

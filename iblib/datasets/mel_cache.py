@@ -1,11 +1,10 @@
 """The cache on disk that holds the spectrograms of a data set."""
 
-import itertools
 import json
 import os
 import zlib
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -13,12 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from iblib.config import key_of
 from iblib.datasets.base import skipped_table
 from iblib.datasets.melspectrogram import RULES, ClipError, MelSettings, load_clip, log_mel
-from iblib.datasets.store import DamagedError, file_sha1, make_once, reserve
+from iblib.datasets.store import DamagedError, file_sha1, in_order, make_once, reserve
 
 _LIBRARIES = ("numpy", "soundfile", "soxr", "torch", "torchaudio")
 
@@ -61,15 +59,8 @@ def build_cache(
         SHA-1 that a file must have, where its source publishes one.
     refused : DataFrame, optional
         What the caller found unusable, put before what is skipped here.
-    jobs : int, optional
-        Threads, all cores by default: decoder, resampler and FFT release the interpreter lock.
-    progress : bool
-        Show a progress bar, if standard error is a terminal.
-
-    Returns
-    -------
-    MelCache
-        ``inputs`` may have no rows; the caller says what that means.
+    jobs, progress
+        Threads, all cores by default; whether a terminal shows a progress bar.
     """
     import soundfile
 
@@ -139,31 +130,25 @@ def why_no_file(path: Path) -> str:
 
 def _fill(folder: Path, files: Mapping, row_bytes: int, work, jobs, progress) -> list[list]:
     """Put rows into inputs.f32 and say of each file in done.jsonl what became of it."""
-    reserve(folder / "inputs.f32", row_bytes * len(files))
-    done = _done(folder, files, row_bytes)
-    left = dict(itertools.islice(files.items(), len(done), None))
-    shows = {"desc": "mel-spectrograms", "unit": "clip", "disable": None if progress else True}
-    bar = tqdm(total=len(files), initial=len(done), **shows)
-    pool = ThreadPoolExecutor(jobs or os.cpu_count())
     rows, journal = folder / "inputs.f32", folder / "done.jsonl"
-    try:
-        with bar, rows.open("r+b") as out, journal.open("a", encoding="ascii") as log:
-            log.truncate(sum(len(json.dumps(entry)) + 1 for entry in done))
-            out.seek(row_bytes * sum(len(entry) == 3 for entry in done))
-            # Results come in the order of the files, so rows and ids cannot part.
-            for (i, path), result in zip(left.items(), _in_order(pool, work, left), strict=True):
-                bar.update()
-                if isinstance(result, str):
-                    done.append([i if isinstance(i, str) else clip_name(path), result])
-                else:
-                    out.write(result[0].data)
-                    out.flush()  # before the line that says so
-                    done.append([i, result[1], zlib.crc32(result[0].data)])
-                log.write(json.dumps(done[-1]) + "\n")
-                log.flush()
-            out.truncate(out.tell())
-    finally:
-        pool.shutdown(cancel_futures=True)
+    reserve(rows, row_bytes * len(files))
+    done = _done(folder, files, row_bytes)
+    left = list(files.items())[len(done) :]
+    results = in_order(work, left, "mel-spectrograms", jobs, progress, len(done))
+    with closing(results), rows.open("r+b") as out, journal.open("a", encoding="ascii") as log:
+        log.truncate(sum(len(json.dumps(entry)) + 1 for entry in done))
+        out.seek(row_bytes * sum(len(entry) == 3 for entry in done))
+        # Results come in the order of the files, so rows and ids cannot part.
+        for (i, path), result in zip(left, results, strict=True):
+            if isinstance(result, str):
+                done.append([i if isinstance(i, str) else clip_name(path), result])
+            else:
+                out.write(result[0].data)
+                out.flush()  # before the line that says so
+                done.append([i, result[1], zlib.crc32(result[0].data)])
+            log.write(json.dumps(done[-1]) + "\n")
+            log.flush()
+        out.truncate(out.tell())
     return done
 
 
@@ -188,17 +173,6 @@ def _done(folder: Path, files: Mapping, row_bytes: int) -> list[list]:
                     break
                 done.append(entry)
     return done
-
-
-def _in_order(pool: ThreadPoolExecutor, work, files: Mapping):
-    """Results in order, with at most some dozens of them waiting in memory."""
-    waiting = []
-    for item in files.items():
-        waiting.append(pool.submit(work, item))
-        if len(waiting) >= 64:
-            yield waiting.pop(0).result()
-    for future in waiting:
-        yield future.result()
 
 
 def _skipped(refused: pd.DataFrame, done: list[list]) -> pd.DataFrame:

@@ -103,23 +103,9 @@ class _Endless(io.BytesIO):
 def decode(path: str | Path, seconds: float | None = None) -> tuple[np.ndarray, int]:
     """Waveform of a file, mixed to mono, and its rate [Hz].
 
-    Parameters
-    ----------
-    path : path
-        Of any format that libsndfile reads, whatever the name says.
-    seconds : float, optional
-        Read only this much from the start (or all, if the file is shorter) [s].
-
-    Returns
-    -------
-    ndarray, shape (n,), float32
-        As much as there is: what a header claims may be a guess.
-    int
-
-    Raises
-    ------
-    ClipError
-        If the file does not decode or holds a sample that is not finite.
+    Of the first ``seconds`` only, if given; (n,) float32, as much as there is: what a header claims
+    may be a guess. Any format that libsndfile reads will do, whatever the name says. ClipError if
+    the file does not decode or holds a sample that is not finite.
     """
     import soundfile
 

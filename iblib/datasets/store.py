@@ -3,11 +3,13 @@
 import errno
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from filelock import FileLock
+from tqdm import tqdm
 
 from iblib import files
 
@@ -24,27 +26,13 @@ def file_sha1(path: Path) -> str:
 
 
 def make_once(
-    folder: Path,
-    build: Callable[[Path], None],
-    load: Callable[[Path], Loaded],
-    *,
-    resume: bool = False,
+    folder: Path, build: Callable[[Path], None], load: Callable[[Path], Loaded], resume=False
 ) -> Loaded:
-    """What ``load`` returns of ``folder``, which is built first if it is absent or damaged.
+    """What ``load`` returns of ``folder``, built first if it is absent or ``load`` calls it damaged.
 
-    Of several processes that ask at once, one builds and the others wait.
-
-    Parameters
-    ----------
-    folder : Path
-        Final name. It exists only when ``build`` has finished.
-    build : callable
-        Fills the empty folder it is given; whatever it raises leaves nothing behind, but for
-        ``resume``.
-    load : callable
-        Reads a finished folder; raises ``DamagedError`` if it must be made again.
-    resume : bool
-        ``build`` goes on in the hidden folder that an earlier call did not finish.
+    ``build`` fills an empty folder, which gets its final name when it is whole. What it raises
+    leaves nothing behind; with ``resume`` it goes on in the hidden folder that an earlier call did
+    not finish. Of several processes that ask at once, one builds and the others wait.
     """
     if (loaded := _try(load, folder)) is not None:
         return loaded
@@ -72,6 +60,29 @@ def _try(load: Callable[[Path], Loaded], folder: Path) -> Loaded | None:
         return load(folder) if folder.is_dir() else None
     except DamagedError:
         return None
+
+
+def in_order(
+    work: Callable, items: Collection, name: str, jobs: int | None, progress: bool, done: int = 0
+) -> Iterator:
+    """Results of ``work`` in ``jobs`` threads, in order; at most some dozens wait in memory.
+
+    To be closed (``contextlib.closing``), which stops the threads; ``done`` were so before.
+    """
+    waiting, pool = [], ThreadPoolExecutor(jobs or os.cpu_count())
+    counts = {"total": done + len(items), "initial": done, "unit": "clip"}
+    try:
+        with tqdm(desc=name, disable=None if progress else True, **counts) as bar:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) >= 64:
+                    yield waiting.pop(0).result()
+                    bar.update()
+            for future in waiting:
+                yield future.result()
+                bar.update()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def require_space(folder: Path, n_bytes: int, name: str = "") -> None:

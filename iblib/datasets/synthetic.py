@@ -5,15 +5,13 @@ network: near 70 %, with a gap to training (notebook 02); chance is 12.5 %.
 """
 
 import json
-import os
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from iblib import paths
 from iblib.config import key_of
@@ -21,7 +19,7 @@ from iblib.datasets import fma, instruments
 from iblib.datasets.base import SPLITS, DataError, Dataset
 from iblib.datasets.instruments import TRAITS
 from iblib.datasets.melspectrogram import SAMPLE_RATE, MelSettings
-from iblib.datasets.store import DamagedError, make_once
+from iblib.datasets.store import DamagedError, in_order, make_once
 
 GENERATOR_FORMAT = 1  # raised by one whenever the code changes what is written
 
@@ -102,14 +100,10 @@ def _build(folder: Path, *, settings: SyntheticSettings, jobs, progress: bool) -
     table = plan(settings)
     for track in table.index:
         fma.clip_path(folder, track).parent.mkdir(parents=True, exist_ok=True)
-    shown = {"desc": "synthetic clips", "unit": "clip", "disable": None if progress else True}
-    pool = ThreadPoolExecutor(jobs or os.cpu_count())
-    try:
-        made = pool.map(partial(_write_clip, folder, settings), table.itertuples())
-        for _ in tqdm(made, total=len(table), **shown):
-            pass
-    finally:
-        pool.shutdown(cancel_futures=True)
+    work = partial(_write_clip, folder, settings)
+    clips = list(table.itertuples())
+    with closing(in_order(work, clips, "synthetic clips", jobs, progress)) as written:
+        list(written)
     _write_tracks(folder, table, settings)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
