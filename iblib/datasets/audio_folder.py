@@ -99,7 +99,7 @@ def load(
     seed : int
         Of the split.
     jobs, progress
-        As in ``mel_cache.build_cache``.
+        As in ``fma.load``.
 
     Raises
     ------
@@ -115,9 +115,7 @@ def load(
 
 
 def fingerprint(data_dir: str | Path, clip_seconds: float, seed: int, **_) -> str:
-    """As ``datasets.fingerprint`` says; the labels are in the names. Of what is no audio by its
-    name, only that counts.
-    """
+    """As ``datasets.fingerprint`` says, by names; what is no audio counts by its name alone."""
     mel = MelSettings(clip_seconds).fingerprint
     clips, refused = find_clips(data_dir)
     files = [[name, *state_of(path)] for name, path in clips["path"].items()]

@@ -1,6 +1,5 @@
 """What every data set is once loaded: rows of inputs, their labels, split and origin."""
 
-import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -26,9 +25,7 @@ def advice(skipped: pd.DataFrame, n_used: int) -> str:
     if len(short) <= 0.05 * (n_used + len(short)):
         return ""
     seconds = short.sort_values().iloc[len(short) // 10]
-    return (
-        f"--clip-seconds {seconds:g} (clip_seconds={seconds:g}) would use most that are too short"
-    )
+    return f"--clip-seconds {seconds:g} (clip_seconds={seconds:g}) would use most of the short ones"
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,9 @@ class Dataset:
     def summary(self) -> str:
         """One line: how many rows are used, by split, and how many were skipped, by reason."""
         splits = ", ".join(f"{len(self.rows(name))} {name}" for name in SPLITS)
-        kinds = self.skipped["reason"].map(_kind_of).value_counts()
+        # reasons without what is one file's own: numbers, and what stands behind a colon
+        kinds = self.skipped["reason"].replace([r":.*", r"[\d.]*\d"], ["", "n"], regex=True)
+        kinds = kinds.value_counts()
         why = ": " + ", ".join(f"{n} {kind}" for kind, n in kinds.items()) if len(kinds) else ""
         cure = advice(self.skipped, len(self))
         line = f"{self.name}: {len(self)} used ({splits}), {len(self.skipped)} skipped{why}"
@@ -106,15 +105,6 @@ class Dataset:
 
     def class_shares(self) -> pd.DataFrame:
         """Clips of each class in each split (rows: classes, columns: splits)."""
-        counts = pd.crosstab(
-            pd.Categorical([self.classes[c] for c in self.labels], categories=self.classes),
-            pd.Categorical(self.split, categories=SPLITS),
-            dropna=False,
-        )
-        counts.index.name, counts.columns.name = "class", "split"
-        return counts
-
-
-def _kind_of(reason: str) -> str:
-    """A reason without what is one file's own: numbers, and what stands behind a colon."""
-    return re.sub(r"[\d.]*\d", "n", reason.partition(":")[0])
+        classes = pd.Categorical.from_codes(self.labels, self.classes)
+        splits = pd.Categorical(self.split, SPLITS)
+        return pd.crosstab(classes, splits, dropna=False, rownames=["class"], colnames=["split"])

@@ -52,16 +52,10 @@ def labels(bits: np.ndarray | None = None) -> np.ndarray:
 def load(seed: int = 0, *, training_share: float = TRAINING_SHARE) -> Dataset:
     """The task as a data set: inputs (4096, 12) float32 of 0 and 1, in ascending order.
 
-    The 80/10/10 split is shuffled and stratified: an unshuffled one has p(y = 1) = 0.437 in
-    training and 0.836 in test.
-
-    Parameters
-    ----------
-    seed : int
-        Of the split.
-    training_share : float, > 0 and at most 0.8
-        A smaller share trains on a stratified part of the same training rows; the others join
-        the test rows. The data set is then called ``binary_patterns_<percent>``.
+    The 80/10/10 split (``seed``) is shuffled and stratified: an unshuffled one has p(y = 1) = 0.437
+    in training and 0.836 in test. A ``training_share`` below 0.8 trains on a stratified part of the
+    same training rows; the others join the test rows, and the data set is called
+    ``binary_patterns_<percent>``.
     """
     from sklearn.model_selection import train_test_split
 

@@ -40,13 +40,9 @@ _BAD_ZIP = (zipfile.BadZipFile, EOFError, RuntimeError, zlib.error, lzma.LZMAErr
 
 
 def fma_small(
-    data_dir: str | Path,
-    *,
-    tracks: int | None = None,
-    progress: bool = True,
-    base_url: str = OFFICIAL,
-    archives: dict[str, str] = ARCHIVES,
-) -> Path:
+    data_dir: str | Path, *, tracks: int | None = None, progress: bool = True,
+    base_url: str = OFFICIAL, archives: dict[str, str] = ARCHIVES,
+) -> Path:  # fmt: skip
     """Put ``fma_metadata/tracks.csv`` and ``fma_small/`` under ``data_dir``, which is returned.
 
     The licences of the clips are their artists' own: do not redistribute them.
@@ -242,8 +238,8 @@ def _read(archive: zipfile.ZipFile, name: str) -> bytes:
 def balanced(clips: pd.DataFrame, n: int, *, seed: int = 0) -> list[int]:
     """Ascending track ids of ``n`` clips, or all, with genres and splits as in ``clips``.
 
-    ``clips`` has columns ``label`` and ``split``. Each has a random place within its genre and
-    split; those with the smallest relative places are taken: fewer clips are a part of more.
+    Each has a random place within its ``label`` and ``split``; those with the smallest relative
+    places are taken: fewer clips are a part of more.
     """
     clips = clips[clips["split"].isin(SPLITS) & clips["label"].notna()]
     clips = clips.sample(frac=1, random_state=np.random.default_rng(seed))

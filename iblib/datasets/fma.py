@@ -13,7 +13,6 @@ from iblib.datasets.base import SPLITS, DataError, Dataset, skipped_table
 from iblib.datasets.mel_cache import clip_name, state_of, why_no_file
 from iblib.datasets.melspectrogram import RULES, MelSettings
 
-SUBSETS = ("small", "medium", "large")  # cumulative: medium holds small
 GENRES = (
     "Electronic", "Experimental", "Folk", "Hip-Hop", "Instrumental", "International", "Pop", "Rock"
 )  # fmt: skip
@@ -47,7 +46,8 @@ def load_tracks(path: str | Path) -> pd.DataFrame:
         raise DataError(f"{file} lacks the columns {', '.join(missing)} of FMA; {_CURE}")
     if not pd.api.types.is_integer_dtype(tracks.index):
         raise DataError(f"{file} holds track ids that are no whole numbers; {_CURE}")
-    tracks["set", "subset"] = pd.Categorical(tracks["set", "subset"], SUBSETS, ordered=True)
+    subsets = ("small", "medium", "large")  # cumulative: medium holds small
+    tracks["set", "subset"] = pd.Categorical(tracks["set", "subset"], subsets, ordered=True)
     for column in (("set", "split"), ("track", "genre_top")):
         tracks[column] = tracks[column].astype("category")
     return tracks
@@ -170,12 +170,8 @@ def read_layout(
         raise DataError(f"no fma_small/ under {data_dir}; {_CURE}")
     is_fma = len(clips) == _SIZE and set(clips.index) >= _KNOWN
     whose = "of FMA-small" if is_fma else "in FMA's layout"
-    known = set(clips["path"])
-    refused = [
-        (clip_name(path), "no row of subset small in tracks.csv")
-        for path in _audio_files(data_dir)
-        if path not in known
-    ]
+    strangers = sorted(set(_audio_files(data_dir)) - set(clips["path"]))
+    refused = [(clip_name(path), "no row of subset small in tracks.csv") for path in strangers]
     reasons = [_why_unusable(clip, official=split == "official") for clip in clips.itertuples()]
     named = zip(clips["path"], reasons, strict=True)
     refused += [(clip_name(path), reason) for path, reason in named if reason]

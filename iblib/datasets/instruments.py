@@ -1,5 +1,7 @@
 """A small band that plays synthetic clips: traits in, waveform out."""
 
+from itertools import product
+
 import numpy as np
 
 from iblib.datasets.melspectrogram import SAMPLE_RATE
@@ -81,25 +83,21 @@ class _Song:
     def chords(self) -> np.ndarray:
         """A triad, struck twice a bar."""
         out = np.zeros(self.n)
-        for start, root in self.bars():
-            for half in range(2):
-                for third in (0, 2, 4):
-                    self.note(out, start + 2 * half * self.beat, self.pitch(root + third), 0.4, 2)
+        for (start, root), half, third in product(self.bars(), range(2), (0, 2, 4)):
+            self.note(out, start + 2 * half * self.beat, self.pitch(root + third), 0.4, 2)
         return out
 
     def bass(self) -> np.ndarray:
         """The chord's root, an octave or two below, on each beat."""
         out = np.zeros(self.n)
-        for start, root in self.bars():
-            for beat in range(4):
-                self.note(out, start + beat * self.beat, self.pitch(root, -2), 0.9, 0.8)
+        for (start, root), beat in product(self.bars(), range(4)):
+            self.note(out, start + beat * self.beat, self.pitch(root, -2), 0.9, 0.8)
         return out
 
     def melody(self) -> np.ndarray:
         """A random walk on the scale, in eighth notes of which ``density`` sound."""
         out = np.zeros(self.n)
-        step = self.beat // 2
-        degree = 7
+        step, degree = self.beat // 2, 7
         for start in range(self.start % step, self.n, step):
             degree = int(np.clip(degree + self.random.integers(-2, 3), 3, 14))
             if self.random.random() < self.density:

@@ -71,16 +71,10 @@ def build_cache(
     states = [[i, *state_of(path)] for i, path in files.items()]
     found = [states, refused.values.tolist(), sorted(checksums.items())]
     folder = Path(cache_dir) / key_of(RULES, settings.fingerprint, versions, found)
-    load = partial(_load, files=files, settings=settings, refused=refused)
     work = partial(_spectrogram, settings=settings, checksums=checksums)
-    row_bytes = 4 * settings.n_mels * settings.n_frames
-
-    def fill(unfinished: Path) -> None:
-        done = _fill(unfinished, files, row_bytes, work, jobs, progress)
-        text = {"index": False, "encoding": "utf-8", "lineterminator": "\n"}
-        _skipped(refused, done).to_csv(unfinished / "skipped.csv", **text)
-
-    return make_once(folder, fill, load, resume=True)
+    about = {"files": files, "settings": settings, "refused": refused}
+    fill = partial(_fill, **about, work=work, jobs=jobs, progress=progress)
+    return make_once(folder, fill, partial(_load, **about), resume=True)
 
 
 def state_of(path: Path) -> list:
@@ -128,9 +122,10 @@ def why_no_file(path: Path) -> str:
     return "link to a file that is not there" if path.is_symlink() else "no such file"
 
 
-def _fill(folder: Path, files: Mapping, row_bytes: int, work, jobs, progress) -> list[list]:
+def _fill(folder: Path, *, files, settings, refused, work, jobs, progress) -> None:
     """Put rows into inputs.f32 and say of each file in done.jsonl what became of it."""
     rows, journal = folder / "inputs.f32", folder / "done.jsonl"
+    row_bytes = 4 * settings.n_mels * settings.n_frames
     reserve(rows, row_bytes * len(files))
     done = _done(folder, files, row_bytes)
     left = list(files.items())[len(done) :]
@@ -149,7 +144,9 @@ def _fill(folder: Path, files: Mapping, row_bytes: int, work, jobs, progress) ->
             log.write(json.dumps(done[-1]) + "\n")
             log.flush()
         out.truncate(out.tell())
-    return done
+    skipped = skipped_table([*refused.values.tolist(), *(e for e in done if len(e) == 2)])
+    text = {"index": False, "encoding": "utf-8", "lineterminator": "\n"}
+    skipped.to_csv(folder / "skipped.csv", **text)
 
 
 def _done(folder: Path, files: Mapping, row_bytes: int) -> list[list]:
@@ -175,10 +172,6 @@ def _done(folder: Path, files: Mapping, row_bytes: int) -> list[list]:
     return done
 
 
-def _skipped(refused: pd.DataFrame, done: list[list]) -> pd.DataFrame:
-    return skipped_table([*refused.values.tolist(), *(e for e in done if len(e) == 2)])
-
-
 def _load(folder: Path, *, files: Mapping, settings: MelSettings, refused) -> MelCache:
     """The cache in ``folder``; ``DamagedError`` if it is not as it was written."""
     row_bytes = 4 * settings.n_mels * settings.n_frames
@@ -195,4 +188,5 @@ def _load(folder: Path, *, files: Mapping, settings: MelSettings, refused) -> Me
     if rows:  # an empty file cannot be mapped
         inputs = np.memmap(folder / "inputs.f32", np.float32, "r", shape=shape)
     ids, sha1 = np.array([row[0] for row in rows]), np.array([row[1] for row in rows], dtype=str)
-    return MelCache(inputs, ids, sha1, _skipped(refused, done), folder)
+    skipped = skipped_table([*refused.values.tolist(), *(e for e in done if len(e) == 2)])
+    return MelCache(inputs, ids, sha1, skipped, folder)

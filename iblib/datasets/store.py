@@ -28,7 +28,7 @@ def file_sha1(path: Path) -> str:
 def make_once(
     folder: Path, build: Callable[[Path], None], load: Callable[[Path], Loaded], resume=False
 ) -> Loaded:
-    """What ``load`` returns of ``folder``, built first if it is absent or ``load`` calls it damaged.
+    """What ``load`` returns of ``folder``, built first if it is absent or damaged.
 
     ``build`` fills an empty folder, which gets its final name when it is whole. What it raises
     leaves nothing behind; with ``resume`` it goes on in the hidden folder that an earlier call did
@@ -105,7 +105,8 @@ def reserve(path: Path, n_bytes: int) -> None:
         try:
             os.posix_fallocate(handle.fileno(), 0, n_bytes)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                full = f"no space for {path}: {n_bytes} bytes needed, the disk is full"
+                raise OSError(full) from error
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):  # cannot reserve
                 raise
-            full = f"no space for {path}: {n_bytes} bytes needed, the disk is full"
-            raise OSError(full) from error

@@ -64,12 +64,10 @@ def plan(settings: SyntheticSettings) -> pd.DataFrame:
 
     Every genre has 80/10/10 clips in the three splits, and no artist in two of them.
     """
-    n = settings.clips_per_genre
-    held_out = max(1, round(n / 10))
-    sizes = dict(zip(SPLITS, (n - 2 * held_out, held_out, held_out), strict=True))
+    n, held_out = settings.clips_per_genre, max(1, round(settings.clips_per_genre / 10))
     rows, artist = [], 0
     for genre in fma.GENRES:
-        for split, size in sizes.items():
+        for split, size in zip(SPLITS, (n - 2 * held_out, held_out, held_out), strict=True):
             for clip in range(size):
                 artist += clip % settings.clips_per_artist == 0
                 rows.append((genre, artist, split))
@@ -88,10 +86,7 @@ def traits(track_id: int, genre: str, artist: int, settings: SyntheticSettings) 
 
 
 def write(settings: SyntheticSettings, base: Path, *, jobs=None, progress: bool = True) -> Path:
-    """Write the data set below ``base``, unless it is there; the folder in FMA's layout.
-
-    It appears under its final name only when it is whole; two processes write it once.
-    """
+    """Write the data set below ``base``, unless it is there; the folder, in FMA's layout."""
     build = partial(_build, settings=settings, jobs=jobs, progress=progress)
     return make_once(base / f"synthetic-{settings.key}", build, _check)
 
@@ -150,9 +145,8 @@ def _write_tracks(folder: Path, table: pd.DataFrame, settings: SyntheticSettings
         ("track", "license"): "CC0",
         ("track", "title"): [f"Clip {i}, synthetic" for i in table.index],
     }
-    metadata = folder / "fma_metadata"
-    metadata.mkdir()
-    pd.DataFrame(columns, index=table.index).to_csv(metadata / "tracks.csv")
+    (folder / "fma_metadata").mkdir()
+    pd.DataFrame(columns, index=table.index).to_csv(folder / "fma_metadata" / "tracks.csv")
 
 
 def load(
@@ -180,14 +174,14 @@ def load(
     seed : int
         Of the data, and of a stratified split.
     jobs, progress
-        As in ``mel_cache.build_cache``.
+        As in ``fma.load``.
     """
     mel, settings = MelSettings(clip_seconds), SyntheticSettings(clips_per_genre, seed)
     base = Path(data_dir).expanduser() if data_dir else paths.data_dir()
-    folder = write(settings, base, jobs=jobs, progress=progress)
+    work = {"jobs": jobs, "progress": progress}
+    folder = write(settings, base, **work)
     source = f"{{n}} synthetic clips in FMA's layout, not music of FMA (seed {seed})"
     whose = {"name": "synthetic", "source": source, "origin": f"synthetic-{settings.key}"}
-    work = {"jobs": jobs, "progress": progress}
     return fma.read_layout(folder, mel, split=split, seed=seed, **whose, **work)
 
 
