@@ -1,6 +1,7 @@
 """The cache keeps rows and ids together, and survives kills, damage and full disks."""
 
 import csv
+import errno
 import multiprocessing
 import os
 import shutil
@@ -188,6 +189,20 @@ def test_a_disk_that_fills_up_meanwhile_is_said_the_same_way(tones, tmp_path, mo
             build_cache(tones, SHORT, tmp_path / "cache", progress=False)
     again = build_cache(dict(list(tones.items())[:2]), SHORT, tmp_path / "cache", progress=False)
     np.testing.assert_array_equal(again.inputs, old.inputs)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_a_drive_that_cannot_reserve_space_is_filled_all_the_same(
+    tones, tmp_path, monkeypatch, number
+):
+    whole = build_cache(tones, SHORT, tmp_path / "whole", progress=False)
+
+    def refuse(*_):
+        raise OSError(number, "not here")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    found = build_cache(tones, SHORT, tmp_path / "cache", progress=False)
+    np.testing.assert_array_equal(found.inputs, whole.inputs)
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="needs root to mount")
