@@ -181,6 +181,20 @@ def test_clip_seconds_must_be_positive(layout, wrong):
             ask("fma_small", data_dir=layout[0], clip_seconds=wrong)
 
 
+def test_folders_of_fmas_layout_may_be_links(layout, tmp_path):
+    folder, _ = layout
+    expected = load_fma(folder).fingerprint
+    (folder / "fma_small" / "000").rename(tmp_path / "elsewhere")
+    (folder / "fma_small" / "000").symlink_to(tmp_path / "elsewhere")
+    assert load_fma(folder).fingerprint == expected
+    before = datasets.fingerprint("fma_small", data_dir=folder)
+    stranger = write_tone(tmp_path / "elsewhere" / "album" / "song.flac", 500)
+    assert datasets.fingerprint("fma_small", data_dir=folder) != before
+    assert load_fma(folder).skipped["file"].tolist() == ["album/song.flac"]
+    stranger.unlink()
+    assert datasets.fingerprint("fma_small", data_dir=folder) == before
+
+
 @pytest.mark.skipif(not SAMPLES, reason="no real music beside the checkout")
 def test_real_music_in_fmas_layout():
     data = datasets.load("fma_small", data_dir=SAMPLES[0], progress=False)

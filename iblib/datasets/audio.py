@@ -1,5 +1,7 @@
 """From a table of clips to a data set: what FMA and a folder by class have in common."""
 
+import os
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -32,6 +34,28 @@ def suffixes() -> frozenset[str]:
 def is_audio_name(path: Path) -> bool:
     """Whether a name promises audio: known ending in any case, not macOS's hidden ``._`` copy."""
     return path.suffix.lower() in suffixes() and not path.name.startswith(".")
+
+
+def walk(folder: Path, above: tuple = ()) -> Iterator[tuple[Path, str]]:
+    """What is in and below a folder, but for folders to go into; each with a reason, or none.
+
+    Links are followed, but not around in circles.
+    """
+    try:
+        entries, found = sorted(folder.iterdir()), os.stat(folder)
+    except OSError as error:
+        yield folder, f"cannot be read: {error.strerror}"
+        return
+    if (here := (found.st_dev, found.st_ino)) in above:
+        yield folder, "link back to a folder around it"
+    elif not entries and is_audio_name(folder):
+        yield folder, mel_cache.why_no_file(folder)
+    else:
+        for path in entries:
+            if os.path.isdir(path):  # which takes what may not be asked for no folder
+                yield from walk(path, (*above, here))
+            else:
+                yield path, ""
 
 
 def load_clips(

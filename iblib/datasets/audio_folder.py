@@ -1,7 +1,5 @@
 """Any folder with one folder of audio files per class, as GTZAN's."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +7,7 @@ import pandas as pd
 from iblib.config import key_of
 from iblib.datasets import audio
 from iblib.datasets.base import DataError, Dataset, skipped_table
-from iblib.datasets.mel_cache import shown, state_of, why_no_file
+from iblib.datasets.mel_cache import shown, state_of
 from iblib.datasets.melspectrogram import RULES, MelSettings
 
 _CURE = "give --data-dir DIR with one folder per class and audio files in each"
@@ -19,9 +17,8 @@ def find_clips(data_dir: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What lies in ``data_dir``: files that promise audio, and all others with a reason.
 
     The class is the first folder below ``data_dir``; clips lie in it at any depth, under every
-    ending that the installed libsndfile reads, in any case. Links are followed, but not around in
-    circles. Each file is in one table or the other; of folders only those that cannot be read,
-    that link back, or that are empty and named like audio.
+    ending that the installed libsndfile reads, in any case. Each file is in one table or the other;
+    of folders only those that cannot be read, that link back, or are empty and named like audio.
 
     Returns clips (index: relative name ``class/clip.ext``; columns ``path`` and ``label``) and the
     refused (columns ``file`` and ``reason``). DataError if the folder is missing, holds no audio,
@@ -33,7 +30,7 @@ def find_clips(data_dir: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     if not folder.is_dir():
         raise DataError(f"no folder {folder}; {_CURE}")
     clips, refused = [], []
-    for path, reason in sorted(_files(folder, ())):
+    for path, reason in sorted(audio.walk(folder)):
         parts = [shown(part) for part in path.relative_to(folder).parts]
         name = "/".join(parts) or "."
         if reason := reason or _why_no_clip(path, parts):
@@ -47,25 +44,6 @@ def find_clips(data_dir: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     if table["label"].nunique() < 2:
         raise DataError(f"only one class, {clips[0]['label']!r}, in {folder}; {_CURE}")
     return table, skipped_table(refused)
-
-
-def _files(folder: Path, above: tuple) -> Iterator[tuple[Path, str]]:
-    """Everything in and below a folder that is no folder to go into, with a reason or none."""
-    try:
-        entries, found = sorted(folder.iterdir()), os.stat(folder)
-    except OSError as error:
-        yield folder, f"cannot be read: {error.strerror}"
-        return
-    if (here := (found.st_dev, found.st_ino)) in above:
-        yield folder, "link back to a folder around it"
-    elif not entries and audio.is_audio_name(folder):
-        yield folder, why_no_file(folder)
-    else:
-        for path in entries:
-            if os.path.isdir(path):  # which takes what may not be asked for no folder
-                yield from _files(path, (*above, here))
-            else:
-                yield path, ""
 
 
 def _why_no_clip(path: Path, parts: list[str]) -> str:

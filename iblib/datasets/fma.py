@@ -192,7 +192,7 @@ def read_layout(
 
 
 def _audio_files(data_dir: Path) -> list[Path]:
-    found = (data_dir / "fma_small").rglob("*")
+    found = [path for path, _ in audio.walk(data_dir / "fma_small")]
     return sorted(path for path in found if audio.is_audio_name(path))
 
 
