@@ -1,6 +1,7 @@
 """Recipes and their order, keys, results wide on disk, and the lab that notebooks open."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,6 +16,7 @@ from iblib import files
 from iblib.config import ConfigError
 from iblib.datasets import DataError
 from study import recipes, run
+from study.__main__ import main
 from study.inputs import Runs
 from study.lab import HOME, open_lab
 from study.plan import PROFILES, Plan, profile_named, sweep_order
@@ -249,6 +251,15 @@ def test_the_length_of_clips_is_in_the_keys_of_what_hears_them(tmp_path):
         again[1].table("class-shares")
     assert run.lab_settings(again[0])["clip_seconds"] == 0.9
     assert open_lab(**run.lab_settings(again[0])).plan == again[0].plan
+
+
+@pytest.mark.parametrize("length", ["0", "-1", "nan", "x", "3"])  # the last: of synthetic clips
+def test_the_report_refuses_impossible_lengths_of_clips(tmp_path, capsys, length):
+    asked = ["report", "--clip-seconds", length, "--only", "01", "--out", str(tmp_path)]
+    with pytest.raises(SystemExit) as ended:
+        main(asked + (["--dataset", "folder"] if length != "3" else []))
+    assert ended.value.code == 2
+    assert re.search(r"clip.seconds", capsys.readouterr().err)
 
 
 def test_without_the_audio_its_stored_fingerprint_counts(tmp_path):
