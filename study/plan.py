@@ -114,20 +114,23 @@ class Plan:
         Folder of the audio; empty: made by iblib, or under ``data/``.
     seed : int
         That of the first network of every setting; the others follow it.
+    clip_seconds : float, optional
+        Length measured of each clip [s]; the data set's own by default.
     """
 
     profile: Profile
     dataset: str = "synthetic"
     data_dir: str = ""
     seed: int = 0
+    clip_seconds: float | None = None
 
     @property
     def audio_settings(self) -> dict[str, Any]:
         """Arguments of ``datasets.load`` for the audio."""
-        settings = {"name": self.dataset, "data_dir": self.data_dir}
+        asked = {"data_dir": self.data_dir or None, "clip_seconds": self.clip_seconds}
         if self.dataset == "synthetic":
-            settings["clips_per_genre"] = self.profile.clips_per_genre
-        return {name: value for name, value in settings.items() if value != ""}
+            asked["clips_per_genre"] = self.profile.clips_per_genre
+        return {"name": self.dataset, **{k: v for k, v in asked.items() if v is not None}}
 
     @cached_property
     def groups(self) -> dict[str, dict[str, RunSpec]]:
