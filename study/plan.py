@@ -89,9 +89,8 @@ class RunSpec:
 def sweep_order(runs: Iterable[tuple[RunSpec, Iterable[str]]]) -> list[dict[str, Any]]:
     """Plain settings of every run and wanted measurement, so that no worker waits for another.
 
-    The first measurement of every run comes before any second one: a run is trained by the first
-    that asks for it, and whoever asks meanwhile would only wait. The runs themselves come with the
-    longest first, and so do their further measurements.
+    A run is trained by the first that asks for it, so the first measurement of every run comes
+    before any second one; the longest runs come first.
     """
     first, further = [], []
     for spec, wanted in runs:
@@ -103,11 +102,10 @@ def sweep_order(runs: Iterable[tuple[RunSpec, Iterable[str]]]) -> list[dict[str,
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs of one report: profile, audio and first seed.
+    """The runs of one report.
 
     Parameters
     ----------
-    profile : Profile
     dataset : str
         Name of the audio set.
     data_dir : str

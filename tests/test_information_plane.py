@@ -14,7 +14,7 @@ import iblib
 from iblib.activations import measurement_rows, record
 from iblib.config import Binning, ConfigError, MeasureConfig, RunConfig
 from iblib.estimators import binning, exact_information, kde, kraskov, label_entropy
-from iblib.information_plane import COLUMNS, measure_run, thin
+from iblib.information_plane import COLUMNS, measure_run
 from iblib.summaries import select
 from iblib.training import train
 from iblib.views import views_of
@@ -229,11 +229,6 @@ def test_regression_targets_are_refused(tmp_path):
         measure_run(run, data)
 
 
-def test_thinning_keeps_both_ends():
-    assert thin([0, 1, 2, 4, 8, 16], 3) == [0, 2, 16]
-    assert thin([0, 5], 0) == [0, 5]
-
-
 @pytest.mark.parametrize(
     "make",
     [
@@ -320,12 +315,6 @@ def test_bins_of_the_net_input_undo_the_saturation():
     table = iblib.measure_model(nn.Sequential(nn.Tanh()), (x, [0, 1] * 20), config=config)
     assert only(table, estimator="binning", quantity="I_XT") == 0
     assert only(table, estimator="binning_net_input", quantity="I_XT") > 5
-
-
-def test_a_network_is_called_by_its_widths_where_they_are_unusual():
-    assert RunConfig("mlp").name == "mlp"
-    assert RunConfig("mlp", options={"sizes": [12, 3, 2]}).name == "mlp 12-3-2"
-    assert RunConfig("simple_cnn", options={"filters": [2, 4]}).name == "simple_cnn 2-4"
 
 
 @pytest.mark.parametrize(
