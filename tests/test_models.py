@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from iblib import models
+from iblib.config import RunConfig
+from iblib.information_plane import thin
 
 
 @pytest.mark.parametrize(
