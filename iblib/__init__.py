@@ -6,7 +6,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # for editors
+if TYPE_CHECKING:  # for editors and type checkers
     from iblib.config import Binning, MeasureConfig
     from iblib.estimators import measure
     from iblib.information_plane import measure_model
@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # for editors
     from iblib.summaries import select
     from iblib.training import Checkpoints
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _ROOMS = {
     "config": ("Binning", "MeasureConfig"),
@@ -26,19 +26,9 @@ _ROOMS = {
 }
 
 __all__ = [
-    "Binning",
-    "Checkpoints",
-    "MeasureConfig",
-    "__version__",
-    "measure",
-    "measure_model",
-    "over_epochs_grid",
-    "plane_grid",
-    "plane_player",
-    "plot_plane",
-    "save_figure",
-    "select",
-]
+    "Binning", "Checkpoints", "MeasureConfig", "__version__", "measure", "measure_model",
+    "over_epochs_grid", "plane_grid", "plane_player", "plot_plane", "save_figure", "select",
+]  # fmt: skip
 
 
 def __getattr__(name: str):

@@ -10,6 +10,7 @@ import numpy as np
 
 from iblib.config import key_of
 from iblib.datasets.base import DataError
+from iblib.extras import extra
 
 SAMPLE_RATE = 22050  # [Hz]
 CACHE_FORMAT = 1  # raised by one whenever the code changes what a cache holds
@@ -102,7 +103,8 @@ def log_mel(waveform: np.ndarray, settings: MelSettings) -> np.ndarray:
 
 @cache
 def _transforms(settings: MelSettings):
-    from torchaudio.transforms import AmplitudeToDB, MelSpectrogram
+    with extra("audio"):
+        from torchaudio.transforms import AmplitudeToDB, MelSpectrogram
 
     mel = MelSpectrogram(
         settings.sample_rate,
@@ -138,7 +140,8 @@ def decode(path: str | Path, seconds: float | None = None) -> tuple[np.ndarray, 
         If the file does not decode, holds fewer frames than it claims, or a sample that is not
         finite or beyond ``MAX_PEAK``.
     """
-    import soundfile
+    with extra("audio"):
+        import soundfile
 
     try:
         # By a handle: given a name, libsndfile prefers macOS's litter `._name` beside it.
@@ -172,7 +175,8 @@ def load_clip(path: str | Path, settings: MelSettings) -> np.ndarray:
     ClipError
         As ``decode``, or if the clip is too short.
     """
-    import soxr
+    with extra("audio"):
+        import soxr
 
     mono, rate = decode(path, settings.clip_seconds + _MARGIN_SECONDS)
     if rate != settings.sample_rate:
