@@ -45,6 +45,7 @@ FLOORS = {
 STUDY_FLOORS = (
     ("__init__", "text", "geometry", "parallel", "plan"),
     ("results", "inputs"),
+    ("closed_forms",),
     ("audio", "saxe", "linear", "trust", "verdicts"),  # inputs or tables in, a table out
     ("recipes",),
     ("how",),
@@ -69,7 +70,7 @@ WRITING = {
 }
 THIRD_PARTY = {
     "iblib": {
-        "estimators": ARRAYS,
+        "estimators": ARRAYS | {"pandas"},
         "models": {"torch", "pandas"},
         "datasets": TABLES
         | {"librosa", "soundfile", "torchaudio", "sklearn", "pooch", "remotezip", "soxr"}
@@ -91,7 +92,7 @@ THIRD_PARTY = {
         "geometry": {"numpy"},
         "text": TABLES | {"IPython"},
         "audio": TABLES | {"soundfile"},
-        **dict.fromkeys(("saxe", "linear", "trust", "verdicts", "recipes"), TABLES),
+        **dict.fromkeys(("closed_forms", "saxe", "linear", "trust", "verdicts", "recipes"), TABLES),
         "lab": TABLES | {"IPython"},
         "plots": DRAWING | {"scipy", "librosa"},
         **dict.fromkeys(("parameters", "notebooks", "pages"), WRITING | DRAWING),

@@ -21,6 +21,8 @@ def measure(
     y,
     *,
     width: float | None = None,
+    n_bins: int | None = None,
+    range=None,
     edges=None,
     noise_variance: float = 0.01,
     k: int = 2,
@@ -36,7 +38,7 @@ def measure(
     t : (P, d) real array or tensor
         Activations, one row a sample; NumPy or torch, any device.
     y : (P,) integer, bool or string labels
-    width, edges
+    width, n_bins, range, edges
         As in `binning.information`.
     noise_variance
         As in `kde.information`.
@@ -62,9 +64,10 @@ def measure(
     """
     noise_variance = _checks.positive("noise_variance", noise_variance)
     k, epsilon = _checks.at_least_one("k", k), _checks.positive("epsilon", epsilon)
+    bins = binning.bins_of(width, n_bins, range, edges)
     points = _checks.as_points(t)
     labels = _checks.as_labels(y, points.n_samples, points.values.device)
-    binned = binning.checked_information(points.values, labels, width, edges)
+    binned = binning.checked_information(points.values, labels, bins)
     rows = sort_rows(points, labels.codes, labels.counts)
     k_found = k if k < rows.n_samples else 0
     found = pairwise.row_statistics(rows, kde.rate(rows, noise_variance), k_found)
@@ -80,6 +83,4 @@ def _neighbours(
     if k >= n_samples:
         reason = f"k must be smaller than n_samples; got k={k}, n_samples={n_samples}"
         return kraskov.KraskovInformation(None, None, 0, (), reason, n_samples, rows.dimension)
-    small = kraskov.small_classes(labels, k)
-    reason = kraskov.small_reason(labels, small, k) if small else None
-    return kraskov.from_statistics(rows, found, k, epsilon, reason)
+    return kraskov.from_statistics(rows, found, k, epsilon, kraskov.small_reason(labels, k))
