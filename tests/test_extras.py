@@ -4,6 +4,7 @@ Each test runs a Python that sees the packages of pyproject.toml's own lists, wh
 and nothing else: a folder of links to them, without site-packages.
 """
 
+import ast
 import json
 import os
 import re
@@ -166,6 +167,10 @@ def test_all_is_whatever_the_library_can_use():
     assert packages(["iblib[all]"]) == packages(["iblib[audio,dask,plot]"])
 
 
-def test_every_public_name_is_there():
+def test_editors_type_checkers_and_programs_see_the_same_names():
+    tree = ast.parse(Path(iblib.__file__).read_text(encoding="utf-8"))
+    [block] = [node for node in tree.body if isinstance(node, ast.If)]
+    typed = {alias.name for node in block.body for alias in node.names}
+    assert typed | {"__version__"} == set(iblib.__all__)
     assert set(iblib.__all__) <= set(dir(iblib))
     assert [name for name in iblib.__all__ if getattr(iblib, name, None) is None] == []
