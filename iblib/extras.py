@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def extra(name: str):
-    """Around imports of what the extra ``name`` brings."""
+    """Around imports, or a function that imports, what the extra ``name`` brings."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -32,7 +32,7 @@ FLOORS = {
     "activations": {"models", "config"},
     "views": {"models", "config"},
     "information_plane": {"estimators", "activations", "views", "training"},
-    "cluster": {"config"},
+    "cluster": {"config", "extras"},
     "grid": {"datasets", "models"},
     "sweep": {"information_plane", "cluster", "grid"},
     "console": {"datasets"},

@@ -20,7 +20,6 @@ from iblib.config import key_of
 from iblib.datasets.base import skipped_table
 from iblib.datasets.melspectrogram import CACHE_FORMAT, ClipError, MelSettings, load_clip, log_mel
 from iblib.datasets.store import DamagedError, file_sha1, make_once, reserve
-from iblib.extras import extra
 
 _LIBRARIES = ("numpy", "soundfile", "soxr", "torch", "torchaudio")
 
@@ -86,10 +85,9 @@ def build_cache(
 
 
 def _cache_key(files: Mapping, settings: MelSettings, checksums: dict, refused) -> str:
-    with extra("audio"):
-        import soundfile
+    import soundfile
 
-        versions = {name: version(name) for name in _LIBRARIES}
+    versions = {name: version(name) for name in _LIBRARIES}
     versions["libsndfile"] = soundfile.__libsndfile_version__
     about = [[i, *state_of(path)] for i, path in files.items()]
     rows = [refused.values.tolist(), sorted(checksums.items())]

@@ -10,7 +10,6 @@ import numpy as np
 
 from iblib.config import key_of
 from iblib.datasets.base import DataError
-from iblib.extras import extra
 
 SAMPLE_RATE = 22050  # [Hz]
 CACHE_FORMAT = 1  # raised by one whenever the code changes what a cache holds
@@ -103,8 +102,7 @@ def log_mel(waveform: np.ndarray, settings: MelSettings) -> np.ndarray:
 
 @cache
 def _transforms(settings: MelSettings):
-    with extra("audio"):
-        from torchaudio.transforms import AmplitudeToDB, MelSpectrogram
+    from torchaudio.transforms import AmplitudeToDB, MelSpectrogram
 
     mel = MelSpectrogram(
         settings.sample_rate,
@@ -140,8 +138,7 @@ def decode(path: str | Path, seconds: float | None = None) -> tuple[np.ndarray, 
         If the file does not decode, holds fewer frames than it claims, or a sample that is not
         finite or beyond ``MAX_PEAK``.
     """
-    with extra("audio"):
-        import soundfile
+    import soundfile
 
     try:
         # By a handle: given a name, libsndfile prefers macOS's litter `._name` beside it.
@@ -175,8 +172,7 @@ def load_clip(path: str | Path, settings: MelSettings) -> np.ndarray:
     ClipError
         As ``decode``, or if the clip is too short.
     """
-    with extra("audio"):
-        import soxr
+    import soxr
 
     mono, rate = decode(path, settings.clip_seconds + _MARGIN_SECONDS)
     if rate != settings.sample_rate:

@@ -22,7 +22,6 @@ from iblib.datasets.base import SPLITS, DataError, Dataset
 from iblib.datasets.instruments import TRAITS
 from iblib.datasets.melspectrogram import SAMPLE_RATE, MelSettings
 from iblib.datasets.store import DamagedError, make_once
-from iblib.extras import extra
 
 GENERATOR_FORMAT = 1  # raised by one whenever the code changes what is written
 
@@ -134,8 +133,7 @@ def _check(folder: Path) -> Path:
 
 
 def _write_clip(folder: Path, settings: SyntheticSettings, clip) -> None:
-    with extra("audio"):
-        import soundfile
+    import soundfile
 
     waveform = instruments.play(
         traits(clip.Index, clip.genre, clip.artist, settings),
