@@ -63,7 +63,7 @@ def sweep(grid, out, jobs, scheduler, device):
       estimators = ["binning", "kde"]     # of binning, kde, kraskov; all of them by default
 
     On a cluster: --scheduler takes the address of any Dask scheduler, tcp:// or tls://, whose
-    workers see the same folders (docs/platforms.md).
+    workers see the same folders (docs/cluster.md).
     """
     from iblib import paths
     from iblib.grid import read_grid

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from iblib.config import ConfigError
+from iblib.extras import extra
 
 log = logging.getLogger(__name__)
 
@@ -78,12 +79,10 @@ def run_tasks(
     Raises
     ------
     ConfigError
-        Where Dask is not installed, or no scheduler with workers answers in time.
+        Where no scheduler with workers answers in time.
     """
-    try:
+    with extra("dask"):
         import distributed
-    except ImportError as error:
-        raise ConfigError("--jobs and --scheduler need Dask: pip install 'iblib[dask]'") from error
     with _client(distributed, jobs, scheduler) as client:
         run = partial(_run, distributed, client, function, settings)
         died: list[str] = []

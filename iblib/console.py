@@ -92,7 +92,7 @@ def _exit_code(error: Exception, arguments: list[str], known: Mapping) -> int | 
     """Code of an error that the user can mend, None for a fault of the program."""
     from iblib.config import ConfigError
 
-    known = {click.ClickException: 2, ConfigError: 2, **known}
+    known = {click.ClickException: 2, ConfigError: 2, ImportError: 2, **known}
     if data := sys.modules.get("iblib.datasets.base"):  # else nobody can have raised it
         known[data.DataError] = 2
     if codes := [code for kind, code in known.items() if isinstance(error, kind)]:

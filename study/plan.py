@@ -252,10 +252,7 @@ _all_patterns = partial(_measure, split="all", n_samples=0)
 def saxe_measure(
     activation: str, *, n_points: int = 0, layers: tuple[str, ...] = _HIDDEN
 ) -> MeasureConfig:
-    """Hidden layers of Saxe's network on all 4096 patterns.
-
-    Not the logits: bins of the hidden layers' range would clip them.
-    """
+    """Saxe's hidden layers on all 4096 patterns; bins of their range would clip the logits."""
     return _all_patterns(
         n_points=n_points,
         layers=layers,

@@ -16,6 +16,7 @@ import pytest
 import soundfile
 from datasets_audio import write_fma
 
+import iblib
 from iblib import __main__ as command_line
 from iblib import console, paths, sweep
 from iblib.datasets import download
@@ -270,7 +271,7 @@ def test_an_out_that_is_a_file(capsys, tmp_path, swept):
 
 
 def test_version_info_and_report(capsys, tmp_path, monkeypatch):
-    assert call(capsys, "--version") == (0, "iblib 0.1.0\n", [])
+    assert call(capsys, "--version") == (0, f"iblib {iblib.__version__}\n", [])
     code, out, _ = call(capsys, "info")
     facts = dict(line.split(maxsplit=1) for line in out.splitlines())
     assert code == 0
