@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from functools import cached_property
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -127,10 +126,8 @@ class EpochPlayer:
         What each frame shows, such as "epoch 30".
     title : str
         Name for screen readers and for the text representation.
-    width : int
-        Width on the page [px]; narrower windows shrink it.
-    interval : int
-        Time per frame while playing [ms].
+    width, interval : int
+        Width on the page [px] (narrower windows shrink it); time per frame while playing [ms].
     poster : int
         Index of the frame shown first, and alone in static viewers.
 
@@ -155,11 +152,8 @@ class EpochPlayer:
             raise ValueError(f"frames must be one or more, with one label each; got {counts}")
         if not -len(frames) <= poster < len(frames):
             raise ValueError(f"poster must be the index of a frame; got {poster}")
-        self.frames = list(frames)
-        self.labels = [str(label) for label in labels]
-        self.title = title
-        self.width = width
-        self.interval = interval
+        self.frames, self.labels = list(frames), [str(label) for label in labels]
+        self.title, self.width, self.interval = title, width, interval
         self.poster = poster % len(frames)
         self._scene: Scene | None = None
 
@@ -180,12 +174,7 @@ class EpochPlayer:
         return self._scene.still_figure(self._scene.steps[self.poster])
 
     def widget(self):
-        """The ipywidgets view; it moves where a kernel runs."""
-        return self._widget
-
-    @cached_property
-    def _widget(self):
-        """Picture, Play button, slider and label, wired together."""
+        """The ipywidgets view: picture, Play button, slider and label; it moves in a kernel."""
         import ipywidgets
 
         at = {"value": self.poster, "min": 0, "max": len(self.frames) - 1}
@@ -211,8 +200,8 @@ class EpochPlayer:
         data |= {"interval": self.interval, "poster": self.poster, "frames": encoded}
         # "<" must not end the script element; JSON reads the escape back.
         text = json.dumps(data).replace("<", "\\u003c")
-        name = html.escape(self.title, quote=True)
-        label = html.escape(f"{self.title}, {self.labels[self.poster]}", quote=True)
+        name = html.escape(self.title)
+        label = html.escape(f"{self.title}, {self.labels[self.poster]}")
         look = f"width:{self.width}px;max-width:100%;height:auto"
         return (
             f'<div class="ib-player" role="group" aria-label="{name}">\n'
@@ -248,6 +237,7 @@ def plane_player(
     """Information planes with a slider: each frame shows one measured epoch and the way to it.
 
     Colour is the layer (or the filter), the faint line its way so far, hollow points are saturated.
+    Limits and colours are those of the whole table in every frame.
 
     Parameters
     ----------
@@ -256,10 +246,8 @@ def plane_player(
     history : DataFrame, optional
         Learning curves (``run``, ``seed``, ``epoch``, ``split``, ``accuracy``), for a small panel
         of accuracies below each plane.
-    estimator : str
-        One of the table's.
-    bound : {"upper", "lower"}
-        Which KDE value.
+    estimator, bound : str
+        One of the table's, and of the KDE's values the "upper" or the "lower".
     columns : str or None
         Table column that makes panels side by side.
     ways : {"layer", "channel"}
@@ -268,11 +256,6 @@ def plane_player(
         Text above the panels, by default the estimator; resolution.
     **options
         Passed to `EpochPlayer`.
-
-    Returns
-    -------
-    EpochPlayer
-        One frame per epoch; limits and colours are those of the whole table in every frame.
     """
     measured = select(table, estimator=estimator)
     limits = plane_limits(measured, estimator, bound)

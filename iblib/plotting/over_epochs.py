@@ -45,7 +45,7 @@ def plot_over_epochs(
     layers: Sequence[str] | None = None,
     styles: dict[str, LayerStyle] | None = None,
     ceiling: bool = True,
-) -> list[Artist]:
+) -> None:
     """Draw I(X;T) or I(T;Y) [bits] of every layer against the epoch, on a log axis with epoch 0.
 
     ``table`` holds one configuration; for Kraskov and the pooled histogram H(T) stands for I(X;T).
@@ -59,34 +59,31 @@ def plot_over_epochs(
     require_one(rows)
     styles = styles or layer_styles(layers or values_of(rows, "layer"))
     heights = ceilings(rows, quantity) if ceiling and len(rows) else {}
-    artists: list[Artist] = []
     for height, label in heights.items():
-        artists += reference_line(ax, height, label, "y")
+        reference_line(ax, height, label, "y")
     for name in [layer for layer in styles if (rows["layer"] == layer).any()]:
-        artists += _trend(ax, rows[rows["layer"] == name], styles[name], known.line)
+        _draw_layer(ax, rows[rows["layer"] == name], styles[name], known.line)
     epoch_axis(ax, int(table["epoch"].max()))
     ax.set_ylabel(known.axis(quantity))
     values = rows["bits"]
     if known.family == "entropy" and not rows["hollow"].all():
         values = values[~rows["hollow"]]  # zero-radius values do not stretch the axis
     ax.set_ylim(padded([*values, *heights], 0.12))
-    return artists + say_outside(ax, rows["bits"].between(*ax.get_ylim()))
+    say_outside(ax, rows["bits"].between(*ax.get_ylim()))
 
 
-def _trend(ax: Axes, rows: pd.DataFrame, look: LayerStyle, line: str) -> list[Artist]:
+def _draw_layer(ax: Axes, rows: pd.DataFrame, look: LayerStyle, line: str) -> None:
     """One layer: band over seeds, mean line, markers of a dozen epochs spread over the axis."""
     groups = rows.groupby("epoch")
     mean, bits = groups[["bits", "hollow"]].mean(), groups["bits"]
-    artists: list[Artist] = []
     if n_seeds(rows) > 1:
         band = {"color": look.colour, "alpha": 0.18, "linewidth": 0}
-        artists.append(ax.fill_between(mean.index, bits.min(), bits.max(), **band))
-    artists += ax.plot(mean.index, mean["bits"], color=look.colour, ls=line)
+        ax.fill_between(mean.index, bits.min(), bits.max(), **band)
+    ax.plot(mean.index, mean["bits"], color=look.colour, ls=line)
     place = np.log10(mean.index.to_numpy() + 0.5)
     wanted = np.linspace(place[0], place[-1], 12)
     shown = mean.iloc[np.unique([np.abs(place - at).argmin() for at in wanted])]
-    hollow = shown["hollow"] >= 0.5
-    return [*artists, marks(ax, shown.index, shown["bits"], look, hollow, size=14)]
+    marks(ax, shown.index, shown["bits"], look, shown["hollow"] >= 0.5, size=14)
 
 
 def over_epochs_grid(
@@ -101,18 +98,7 @@ def over_epochs_grid(
 ) -> Figure:
     """Bits of every layer against the epoch, in panels with equal limits per estimator family.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Plane table; whatever is in neither ``rows`` nor ``columns`` must have one value.
-    rows, columns : str or None
-        Table columns that make the rows and columns of panels.
-    quantity : {"I_XT", "I_TY"}
-        What to draw.
-    bound : {"upper", "lower"}
-        Which KDE value.
-    title, panel
-        Text above all panels; width and height of a panel [inch].
+    ``quantity`` is "I_XT" or "I_TY"; everything else is as in `plane_grid`.
     """
     grid = facets(table, rows, columns, bound)
     styles = layer_styles(values_of(table, "layer"))
@@ -142,10 +128,9 @@ def equal_limits(axes: Iterable[Axes], *, room: bool = False) -> None:
 
 def seed_handles(drawn: Sequence[pd.DataFrame]) -> list[Artist]:
     """Legend entries of mean and band; none where every curve is one network's."""
-    if not (told := mean_told(drawn)):
-        return []
     band = Patch(color="0.4", alpha=0.25, lw=0, label="lowest to highest seed")
-    return [Line2D([], [], color="0.4", label=told), band]
+    told = mean_told(drawn)
+    return [Line2D([], [], color="0.4", label=told), band] if told else []
 
 
 def seeds_legend(figure: Figure, handles: list, drawn: Sequence[pd.DataFrame]) -> None:

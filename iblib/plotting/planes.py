@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -15,7 +14,6 @@ from matplotlib.lines import Line2D
 from iblib.names import estimator_named
 from iblib.plotting.style import (
     PANEL,
-    LayerStyle,
     epoch_colour_bar,
     epoch_colours,
     epoch_norm,
@@ -96,7 +94,7 @@ def plot_plane(
     limits: PlaneLimits | None = None,
     layers: Sequence[str] | None = None,
     norm: LogNorm | None = None,
-) -> list[Artist]:
+) -> None:
     """Draw one information plane [bits]: the mean over seeds, with a thin line for each seed.
 
     Points that say little are hollow: saturated at log2 P, or (Kraskov) with zero-radius samples;
@@ -104,24 +102,13 @@ def plot_plane(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     points : DataFrame
         From `plane_points`, of one configuration.
     colour : {"epoch", "layer"}
         What colour means; with "epoch" the marker tells the layer.
-    limits : PlaneLimits, optional
-        From `plane_limits` of the whole table; by default from these points.
-    layers : sequence of str, optional
-        All layers in network order, where panels must agree on colours and markers.
-    norm : LogNorm, optional
-        Colour scale of the epochs, where panels must agree.
-
-    Returns
-    -------
-    list of Artist
-        Ceilings; by layer the seeds' lines, the mean line, a scatter of the filled means and one
-        of the hollow means.
+    limits, layers, norm
+        Where panels must agree: limits from `plane_limits` of the whole table, all layers in
+        network order, and the colour scale of the epochs. By default those of these points.
 
     Raises
     ------
@@ -134,61 +121,48 @@ def plot_plane(
         raise ValueError("points must hold pairs of I(X;T) and I(T;Y); got none")
     require_one(points)
     known = estimator_named(values_of(points, "estimator")[0])
-    limits = limits or _limits_of(points, known.family)
     styles = layer_styles(layers or values_of(points, "layer"))
     norm = norm or epoch_norm(points["epoch"])
-    artists = still_plane(ax, points, limits)
+    still_plane(ax, points, limits or _limits_of(points, known.family))
     for layer, rows in points.groupby("layer", sort=False):
-        look = styles[layer]
-        artists += _paths(ax, rows, look.colour if colour == "layer" else "0.6", known.line)
-        artists += _means(ax, rows, look, norm if colour == "epoch" else None)
-    return artists
+        look, mean = styles[layer], seed_mean(rows)
+        stroke = look.colour if colour == "layer" else "0.6"
+        if n_seeds(rows) > 1:
+            _draw_seeds(ax, rows, stroke)
+        ax.plot(mean["x"], mean["y"], color=stroke, lw=1.0, ls=known.line, zorder=3)
+        colours = epoch_colours(mean["epoch"], norm)
+        if colour == "layer":
+            colours[:] = to_rgba(look.colour)
+        size = np.full(len(mean), 18.0 if colour == "epoch" else 9.0)
+        size[-1] = 42.0
+        hollow = mean["hollow"].to_numpy() >= 0.5
+        ringed_marks(ax, mean["x"], mean["y"], size, colours, hollow, look.marker)
 
 
-def still_plane(ax: Axes, points: pd.DataFrame, limits: PlaneLimits) -> list[Artist]:
+def still_plane(ax: Axes, points: pd.DataFrame, limits: PlaneLimits) -> None:
     """A plane's limits and labels, the lines no estimate can pass, and how many points are outside.
 
     The lines are log2 P (not for Kraskov) and H(Y).
     """
     known = estimator_named(values_of(points, "estimator")[0])
     ax.set(xlim=limits.x, ylim=limits.y, xlabel=known.axis("I_XT"), ylabel=known.axis("I_TY"))
-    artists: list[Artist] = []
     for axis, quantity in (("x", "I_XT"), ("y", "I_TY")):
         for value, label in ceilings(points, quantity).items():
-            artists += reference_line(ax, value, label, axis)
-    inside = points["x"].between(*limits.x) & points["y"].between(*limits.y)
-    return artists + say_outside(ax, inside)
+            reference_line(ax, value, label, axis)
+    say_outside(ax, points["x"].between(*limits.x) & points["y"].between(*limits.y))
 
 
-def _paths(ax: Axes, rows: pd.DataFrame, colour: str, line: str) -> list[Artist]:
-    """A layer's way over the epochs: thin for every seed, thick for their mean."""
-    lines: list[Artist] = []
-    if n_seeds(rows) > 1:
-        seeds = rows.groupby([k for k in ("run", "seed") if k in rows], sort=False)
-        ways = [one.sort_values("epoch")[["x", "y"]].to_numpy() for _, one in seeds]
-        thin = LineCollection(ways, colors=colour, linewidths=0.5, alpha=0.45, zorder=2)
-        lines.append(ax.add_collection(thin))
-    mean = seed_mean(rows)
-    return [*lines, *ax.plot(mean["x"], mean["y"], color=colour, lw=1.0, ls=line, zorder=3)]
+def _draw_seeds(ax: Axes, rows: pd.DataFrame, colour: str) -> None:
+    """A thin way over the epochs for every seed of a layer."""
+    seeds = rows.groupby([key for key in ("run", "seed") if key in rows], sort=False)
+    ways = [one.sort_values("epoch")[["x", "y"]].to_numpy() for _, one in seeds]
+    thin = LineCollection(ways, colors=colour, linewidths=0.5, alpha=0.45, zorder=2)
+    ax.add_collection(thin)
 
 
 def seed_mean(points: pd.DataFrame) -> pd.DataFrame:
     """Mean of ``x``, ``y`` [bits] and ``hollow`` (a share) over seeds, by epoch."""
     return points.groupby("epoch")[["x", "y", "hollow"]].mean().reset_index()
-
-
-def _means(
-    ax: Axes, rows: pd.DataFrame, look: LayerStyle, norm: LogNorm | None
-) -> list[PathCollection]:
-    """Mean points of a layer, filled and hollow; in the epochs' colours where a scale is given."""
-    mean = seed_mean(rows)
-    colours = np.tile(to_rgba(look.colour), (len(mean), 1))
-    if norm is not None:
-        colours = epoch_colours(mean["epoch"].to_numpy(), norm)
-    size = np.full(len(mean), 9.0 if norm is None else 18.0)
-    size[-1] = 42.0
-    hollow = mean["hollow"].to_numpy() >= 0.5
-    return ringed_marks(ax, mean["x"], mean["y"], size, colours, hollow, look.marker)
 
 
 def plane_grid(
@@ -202,7 +176,10 @@ def plane_grid(
     panel: tuple[float, float] = PANEL,
     whole: pd.DataFrame | None = None,
 ) -> Figure:
-    """Information planes side by side, with one colour scale, one legend and equal limits.
+    """Information planes side by side, with one colour scale and one legend.
+
+    Limits are equal in all panels of one family of estimators (binning and KDE; Kraskov; pooled
+    histogram).
 
     Parameters
     ----------
@@ -218,12 +195,6 @@ def plane_grid(
         Text above all panels; width and height of a panel [inch].
     whole : DataFrame, optional
         Larger plane table that sets the limits, where several figures must agree.
-
-    Returns
-    -------
-    Figure
-        Limits are equal in all panels of one family of estimators (binning and KDE; Kraskov;
-        pooled histogram).
 
     Raises
     ------
@@ -271,8 +242,7 @@ def _plane_handles(found: Sequence[pd.DataFrame]) -> list[Line2D]:
 
 def mean_told(found: Sequence[pd.DataFrame]) -> str:
     """``mean, n = 3 seeds``; empty where every curve is one network's."""
-    counts = [n_seeds(points) for points in found]
-    return f"mean, {seeds_text(counts)}" if max(counts, default=0) > 1 else ""
+    return f"mean, {seeds_text(found)}" if any(n_seeds(points) > 1 for points in found) else ""
 
 
 def hollow_handles(found: Sequence[pd.DataFrame]) -> list[Line2D]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -69,38 +68,24 @@ class Scene:
         return self.figure
 
 
-@dataclass(frozen=True)
-class _Way:
-    """One layer's (or filter's) way through a plane: means over seeds, and the seeds."""
-
-    mean: pd.DataFrame  # epoch, x, y, hollow; in the order of epochs
-    seeds: dict[int, np.ndarray]  # epoch -> (seeds, 2)
-    path: Line2D
-    dots: Line2D
-    mark: Line2D
-    colour: str
-
-    def show(self, epoch: int) -> None:
-        """The way up to an epoch; nothing before its first measured one."""
-        passed = self.mean[self.mean["epoch"] <= epoch]
-        self.path.set_data(passed["x"], passed["y"])
-        self.mark.set_data(passed["x"][-1:], passed["y"][-1:])
-        dots = []
-        for last in passed[-1:].itertuples():
-            dots = self.seeds[last.epoch]
-            self.mark.set_markerfacecolor("white" if last.hollow >= 0.5 else self.colour)
-        self.dots.set_data(*(dots.T if len(dots) > 1 else ([], [])))
-
-
-def _way(ax: Axes, rows: pd.DataFrame, look: LayerStyle, line: str) -> _Way:
-    mean = seed_mean(rows)
-    seeds = {e: one[["x", "y"]].to_numpy() for e, one in rows.groupby("epoch")}
-    moving = {"animated": True, "color": look.colour}
+def _way(ax: Axes, rows: pd.DataFrame, look: LayerStyle, line: str) -> Callable:
+    """One layer's (or filter's) way through a plane: means over seeds, the last one's seeds."""
+    mean, moving = seed_mean(rows), {"animated": True, "color": look.colour}
     (path,) = ax.plot([], [], lw=1.4, alpha=0.45, ls=line, **moving)
     (dots,) = ax.plot([], [], ".", ms=3.5, alpha=0.55, zorder=3, **moving)
     edge = {"mec": look.colour, "mew": 1.6, "zorder": 4}
     (mark,) = ax.plot([], [], look.marker, ms=7.5, **edge, **moving)
-    return _Way(mean, seeds, path, dots, mark, look.colour)
+
+    def show(epoch: int) -> None:  # nothing before its first measured one
+        passed = mean[mean["epoch"] <= epoch]
+        path.set_data(passed["x"], passed["y"])
+        last = passed[-1:]
+        mark.set_data(last["x"], last["y"])
+        mark.set_markerfacecolor("white" if (last["hollow"] >= 0.5).any() else look.colour)
+        seeds = rows[rows["epoch"].isin(last["epoch"])]
+        dots.set_data(*(seeds[["x", "y"]].to_numpy().T if len(seeds) > 1 else ([], [])))
+
+    return show
 
 
 @dataclass(frozen=True)
@@ -158,16 +143,14 @@ def _checked(panel: Panel, ways: str) -> pd.DataFrame:
     points = plane_points(panel.table, panel.estimator, panel.bound)
     if points.empty:
         raise ValueError(f"table must hold pairs of I(X;T) and I(T;Y); got none: {panel.title!r}")
-    require_one(points, but=(ways,))
-    if ways == "channel" and len(values_of(points, "layer")) > 1:
-        raise ValueError(f"layer must have one value in a panel; got {values_of(points, 'layer')}")
+    require_one(points, but=(ways,), also=("layer",) if ways == "channel" else ())
     return points
 
 
 def _plane(ax: Axes, panel: Panel, points: pd.DataFrame, styles: dict, ways: str) -> Callable:
     """The still part of one plane; what moves it to an epoch is returned."""
-    limits = panel.limits or plane_limits(panel.table, panel.estimator, panel.bound)
     ax.set_title(panel.title)
+    limits = panel.limits or plane_limits(panel.table, panel.estimator, panel.bound)
     still_plane(ax, points, limits)
     line, groups = estimator_named(panel.estimator).line, points.groupby(ways, sort=False)
     found = [_way(ax, rows, styles[name], line) for name, rows in groups]
@@ -176,7 +159,7 @@ def _plane(ax: Axes, panel: Panel, points: pd.DataFrame, styles: dict, ways: str
 
     def move(epoch: int) -> None:
         for way in found:
-            way.show(epoch)
+            way(epoch)
         text.set_text(f"epoch {epoch}")
 
     return move

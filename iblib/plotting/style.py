@@ -12,6 +12,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib import font_manager, patheffects
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -88,12 +89,7 @@ def style() -> Iterator[None]:
 
 @contextmanager
 def panels(
-    rows: int = 1,
-    columns: int = 1,
-    *,
-    panel: tuple[float, float] = PANEL,
-    title: str | None = None,
-    **options,
+    rows: int = 1, columns: int = 1, *, panel=PANEL, title: str | None = None, **options
 ) -> Iterator[tuple[Figure, np.ndarray]]:
     """A styled figure and its ``(rows, columns)`` axes, laid out at the end of the block.
 
@@ -152,18 +148,15 @@ def ringed_marks(
 
     The filled ones come first, then the hollow ones, where there are any.
     """
-    found = []
-    for chosen, empty in ((~hollow, False), (hollow, True)):
-        if chosen.any():
-            look = {"facecolors": colours[chosen], "edgecolors": "0.25", "linewidths": 0.35}
-            if empty:
-                look = {"facecolors": "white", "edgecolors": colours[chosen], "linewidths": ring}
-            at = (x[chosen], y[chosen], sizes[chosen])
-            found.append(ax.scatter(*at, marker=marker, zorder=4, **look))
-            if empty:
-                dark = patheffects.withStroke(linewidth=outline, foreground="0.3")
-                found[-1].set_path_effects([dark])
-    return found
+    dark = patheffects.withStroke(linewidth=outline, foreground="0.3")
+    full = {"facecolors": colours[~hollow], "edgecolors": "0.25", "linewidths": 0.35}
+    empty = {"facecolors": "white", "edgecolors": colours[hollow], "linewidths": ring}
+    looks = ((~hollow, full), (hollow, empty | {"path_effects": [dark]}))
+    return [
+        ax.scatter(x[chosen], y[chosen], sizes[chosen], marker=marker, zorder=4, **look)
+        for chosen, look in looks
+        if chosen.any()
+    ]
 
 
 def epoch_norm(epochs: Iterable[int]) -> LogNorm:
@@ -207,13 +200,8 @@ def reference_line(
 ) -> list[Artist]:
     """Grey dotted line at a reference value, and its label: on a vertical line, above a flat one.
 
-    ``axis`` "x": a vertical line at x = value; "y": a horizontal one. ``end``: the label is at the
-    upper or right end instead of the lower or left one.
-
-    Raises
-    ------
-    ValueError
-        If ``axis`` is neither "x" nor "y".
+    ``axis`` "x": a vertical line at x = value; "y": a horizontal one; anything else is a
+    ValueError. ``end``: the label is at the upper or right end, not at the lower or left one.
     """
     if axis not in ("x", "y"):
         raise ValueError(f'axis must be "x" or "y"; got {axis!r}')
@@ -231,13 +219,12 @@ def reference_line(
     return [line, ax.annotate(label, at, xycoords=frame, annotation_clip=False, **offset, **write)]
 
 
-def say_outside(ax: Axes, inside) -> list[Artist]:
+def say_outside(ax: Axes, inside: pd.Series) -> None:
     """Write how many points are not ``inside`` (n bools) the limits; nothing where all are."""
-    out, n = int((~np.asarray(inside)).sum()), len(inside)
-    if not out:
-        return []
-    place = {"transform": ax.transAxes, "ha": "right", "va": "bottom", "fontsize": SMALLEST_PT}
-    return [ax.text(0.98, 0.02, f"{out} of {n} points outside", color="0.25", **place)]
+    if not inside.all():
+        text = f"{(~inside).sum()} of {len(inside)} points outside"
+        place = {"transform": ax.transAxes, "ha": "right", "va": "bottom"}
+        ax.text(0.98, 0.02, text, color="0.25", fontsize=SMALLEST_PT, **place)
 
 
 def say_missing(ax: Axes) -> None:
@@ -287,8 +274,6 @@ def save_figure(figure: Figure, name: str, folder: str | Path, *, svg: bool = Fa
 
     Parameters
     ----------
-    figure : Figure
-        What to save.
     name : str
         ``NN-slug``: two digits, a hyphen, small letters, digits and hyphens.
     folder : str or Path
@@ -308,45 +293,32 @@ def save_figure(figure: Figure, name: str, folder: str | Path, *, svg: bool = Fa
     """
     if not _NAME.match(name):
         raise ValueError(f"name must look like '07-plane-tanh' (NN-slug); got {name!r}")
-    folder = Path(folder)
-    for kind, content in _figure_bytes(figure, svg).items():
-        path = folder / f"{name}.{kind}"
-        if not path.is_file() or path.read_bytes() != content:
-            files.write_atomic(path, content)
-    return folder / f"{name}.png"
-
-
-def _figure_bytes(figure: Figure, svg: bool) -> dict[str, bytes]:
-    """The files' bytes, without dates and software names.
-
-    ``Figure.savefig`` draws each file twice, in case the layout has to be found first.
-    """
-    found = {"png": io.BytesIO()} | ({"svg": io.BytesIO()} if svg else {})
+    drawn = {"png": io.BytesIO()} | ({"svg": io.BytesIO()} if svg else {})
     before, dpi = figure.canvas, figure.dpi
     with style():
         if not isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine | None):
             _settle(figure)
-        try:
+        try:  # Figure.savefig would draw each file twice
             figure.dpi = plt.rcParams["savefig.dpi"]
             canvas = FigureCanvasAgg(figure)
             canvas.draw()
-            _with_palette(pixels(canvas)).save(found["png"], "png", dpi=(figure.dpi, figure.dpi))
+            # 256 colours: 40 % of the bytes, and no difference to be seen
+            method = {"method": Image.Quantize.MAXCOVERAGE, "kmeans": 1}
+            picture = pixels(canvas).quantize(256, dither=Image.Dither.NONE, **method)
+            picture.save(drawn["png"], "png", dpi=(figure.dpi, figure.dpi))
             if svg:
                 no_date = {"Creator": None, "Date": None}
-                FigureCanvasSVG(figure).print_svg(found["svg"], metadata=no_date)
+                FigureCanvasSVG(figure).print_svg(drawn["svg"], metadata=no_date)
         finally:
             figure.dpi = dpi
             figure.set_canvas(before)
-    return {kind: buffer.getvalue() for kind, buffer in found.items()}
+    for kind, buffer in drawn.items():
+        path = Path(folder) / f"{name}.{kind}"
+        if not path.is_file() or path.read_bytes() != buffer.getvalue():
+            files.write_atomic(path, buffer.getvalue())
+    return Path(folder) / f"{name}.png"
 
 
 def pixels(canvas: FigureCanvasAgg) -> Image.Image:
     """What was drawn on a canvas, as an RGB picture."""
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-
-
-def _with_palette(picture: Image.Image) -> Image.Image:
-    """The picture in its 256 best colours: 40 % of the bytes, and no difference to be seen."""
-    return picture.quantize(
-        256, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE
-    )

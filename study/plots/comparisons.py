@@ -36,7 +36,6 @@ from iblib.plotting.tables import (
     data_note,
     estimator_rows,
     facets,
-    n_seeds,
     plane_points,
     require_one,
     shown_name,
@@ -160,9 +159,9 @@ def compared_grid(
         shown = estimator_rows(table, estimator, quantities[0])
         handles = layer_handles({_named(label, v): s for v, s in styles.items()}, coloured=True)
         filters = len(values_of(shown, "channel")) > 1
-        counts = [shown["channel"].nunique()] if filters else _seeds_of(shown, by)
+        drawn = [one for _, one in shown.groupby(by, sort=False)]
         line, what = estimator_named(estimator).line, "filter" if filters else "seed"
-        handles += [*line_handles(counts, line, what), *hollow_handles([shown])]
+        handles += [*line_handles(drawn, line, what), *hollow_handles([shown])]
         figure_legend(figure, handles, data_note(table))
     return figure
 
@@ -170,12 +169,6 @@ def compared_grid(
 def _named(label: str, value: object) -> str:
     """A compared value as a reader says it."""
     return shown_name(label.format(value if isinstance(value, str) else f"{value:g}"))
-
-
-def _seeds_of(rows: pd.DataFrame, by: str) -> list[int]:
-    """Seeds behind each compared value, of one activation."""
-    keys = [by, "activation"] if "activation" in rows else [by]
-    return [n_seeds(one) for _, one in rows.groupby(keys, sort=False)]
 
 
 def plot_filter_planes(
