@@ -76,21 +76,10 @@ def train(
     process that asks for the same run waits for the first and reuses its result. A run of which a
     file is missing or damaged is trained again.
 
-    Parameters
-    ----------
-    config : RunConfig
-    dataset : Dataset
-    runs_dir : Path, optional
-        Folder of all runs; the repository's ``runs/`` by default.
-    device : str
-        ``cpu`` or ``cuda``; not part of the key (results agree to rounding only).
-    progress : bool
-        Show a bar on a terminal.
-
-    Returns
-    -------
-    Run
-        Its ``status`` is ``finished``, or ``diverged`` with the epoch of the first non-finite loss.
+    ``runs_dir`` is the folder of all runs, the repository's ``runs/`` by default; ``device``,
+    ``cpu`` or ``cuda``, is not part of the key (results agree to rounding only); ``progress``
+    shows a bar. The ``status`` of the run is ``finished``, or ``diverged`` with the epoch of the
+    first non-finite loss.
     """
     options = model_options(config, dataset)
     folder = (runs_dir or paths.runs_dir()) / config.key(dataset.fingerprint)
@@ -106,10 +95,7 @@ def train(
 
 
 class _Split:
-    """Inputs and labels of one split, on the device where they fit there.
-
-    A larger one stays where it is, usually a file mapped into memory, and is read batch by batch.
-    """
+    """Inputs and labels of one split, on the device where they fit there, else read by batch."""
 
     def __init__(self, dataset: Dataset, name: str, device: str):
         self.dataset, self.rows, self.device = dataset, dataset.rows(name), device
@@ -153,29 +139,22 @@ class _Training:
         self.n_training = len(self.splits["training"])
         if self.n_training == 0:
             raise ConfigError(f"{dataset.name} has no training rows: choose another split")
+        self.updates_per_epoch = -(-self.n_training // (self.config.batch_size or self.n_training))
         self._begin()
         log_spaced = log_epochs(self.config.epochs, LOG_SPACED)
         self.evaluated = {*range(EVERY_EPOCH + 1), *log_spaced, *self.config.stored_epochs}
-        self.stored = set(self.config.stored_epochs)
         self.resume = ResumeState(run.folder)
         self.saved_at = time.monotonic()
 
     def _begin(self) -> None:
         """Before the first epoch."""
         self.members = Members(self.config, self.run.options, self.device)
-        self.optimizer = self._optimizer()
-        self.epoch, self.history = -1, []
-
-    def _optimizer(self) -> torch.optim.Optimizer:
         parameters, rate = self.members.parameters(), self.config.learning_rate
         if self.config.optimizer == "adam":
-            return torch.optim.Adam(parameters, lr=rate, fused=True)
-        return torch.optim.SGD(parameters, lr=rate, momentum=self.config.momentum)
-
-    @property
-    def updates_per_epoch(self) -> int:
-        """Weight updates in one pass over the training split."""
-        return -(-self.n_training // (self.config.batch_size or self.n_training))
+            self.optimizer = torch.optim.Adam(parameters, lr=rate, fused=True)
+        else:
+            self.optimizer = torch.optim.SGD(parameters, lr=rate, momentum=self.config.momentum)
+        self.epoch, self.history = -1, []
 
     def finish(self, progress: bool) -> None:
         """Train to the last epoch, storing what a run stores."""
@@ -211,7 +190,7 @@ class _Training:
 
     def _train_epoch(self, epoch: int) -> bool:
         """One pass over the training split; False where a loss is not finite."""
-        self.members.train()
+        self.members.network.train()
         total = torch.zeros((), device=self.device)
         for rows in self._batches(epoch):  # (members, batch)
             x, y = self.splits["training"].batch(rows)
@@ -258,18 +237,15 @@ class _Training:
 
     def _record(self, epoch: int) -> None:
         if epoch in self.evaluated:
-            self.members.train(False)
+            self.members.network.eval()
             for name, split in self.splits.items():
                 if len(split):
                     about = [epoch, epoch * self.updates_per_epoch, name]
                     each = enumerate(zip(*self._evaluate(split), strict=True))
                     self.history += [[member, *about, *found] for member, found in each]
-        if epoch in self.stored:
+        if is_stored := epoch in self.config.stored_epochs:
             save_tensors(self.run.weights_path(epoch), self.members.state())
-        if epoch in self.stored or time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
-            self._save_state()
-
-    def _save_state(self) -> None:
-        state = {"members": self.members.state(), "optimizer": self.optimizer.state_dict()}
-        self.resume.save(state | {"epoch": self.epoch, "history": self.history})
-        self.saved_at = time.monotonic()
+        if is_stored or time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
+            state = {"members": self.members.state(), "optimizer": self.optimizer.state_dict()}
+            self.resume.save(state | {"epoch": self.epoch, "history": self.history})
+            self.saved_at = time.monotonic()
