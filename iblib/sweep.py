@@ -12,7 +12,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ class Outcome:
 class SweepResult:
     """What a sweep did, in the order of its specs."""
 
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[Outcome]
 
     @property
     def failed(self) -> list[Outcome]:
@@ -90,12 +90,8 @@ def check_device(device: str) -> None:
 def check(specs: Iterable[Mapping[str, Any]], runs_dir: Path) -> dict[str, Outcome]:
     """Load every data set once and try every network on it, before anything is trained.
 
-    Returns outcomes without a status by id, in order.
-
-    Raises
-    ------
-    ConfigError, DataError
-        For a network, a measurement or data that cannot be used.
+    Returns outcomes without a status by id, in order. A network, a measurement or data that cannot
+    be used is a ``ConfigError`` or a ``DataError``.
     """
     specs = [normalised(spec) for spec in specs]
     found = {}
@@ -162,8 +158,8 @@ def run_one(
 ) -> str:
     """Train and measure one spec on one thread, as far as ``runs_dir`` does not hold it yet.
 
-    ``home`` is the folder whose data/ holds audio and spectrograms, where a worker of another
-    machine is to be told. Returns the run's status, ``finished`` or ``diverged``.
+    ``home`` tells a worker of another machine the folder whose data/ holds the audio. Returns the
+    run's status, ``finished`` or ``diverged``.
     """
     if home:
         os.environ["IBLIB_HOME"] = home
@@ -202,7 +198,6 @@ def run_all(
 
     Parameters
     ----------
-    specs : iterable of mappings
     out : path
         ``failures.jsonl`` in this folder lists what failed.
     runs_dir : path, optional
@@ -216,10 +211,6 @@ def run_all(
     on_done : callable, optional
         Called as ``on_done(number, total, outcome)`` after each run.
 
-    Returns
-    -------
-    SweepResult
-
     Raises
     ------
     ConfigError, DataError
@@ -228,10 +219,15 @@ def run_all(
     check_device(device)
     runs_dir = Path(runs_dir or paths.runs_dir()).resolve()
     outcomes = check(specs, runs_dir)
-    missing = {key: outcome for key, outcome in outcomes.items() if not outcome.is_done}
+    missing = {key: (o.spec,) for key, o in outcomes.items() if not o.is_done}
     outcomes |= {k: replace(o, status="reused") for k, o in outcomes.items() if k not in missing}
     settings = {"runs_dir": str(runs_dir), "device": device}
-    ended = _execute({k: o.spec for k, o in missing.items()}, settings, jobs, scheduler)
+    if missing and (jobs > 1 or scheduler):
+        settings["home"] = str(paths.home().resolve())
+        workers = {"jobs": min(jobs, len(missing)), "scheduler": scheduler}
+        ended = cluster.run_tasks(run_one, missing, settings, **workers)
+    else:
+        ended = (cluster.timed(key, run_one, spec, settings) for key, spec in missing.items())
     for number, end in enumerate(ended, start=len(outcomes) - len(missing) + 1):
         outcome = replace(outcomes[end.key], status=end.status, seconds=end.seconds)
         if end.error or not outcome.is_done:
@@ -240,31 +236,13 @@ def run_all(
         outcomes[end.key] = outcome
         if on_done:
             on_done(number, len(outcomes), outcome)
-    result = SweepResult(list(outcomes.values()))
-    _write_failures(result, Path(out) / "failures.jsonl")
-    return result
-
-
-def _execute(
-    specs: dict[str, Spec], settings: dict, jobs: int, scheduler: str | None
-) -> Iterator[cluster.Ended]:
-    if not specs or (jobs == 1 and not scheduler):
-        for key, spec in specs.items():
-            yield cluster.timed(key, run_one, (spec,), settings)
-        return
-    tasks = {key: (spec,) for key, spec in specs.items()}
-    settings["home"] = str(paths.home().resolve())
-    yield from cluster.run_tasks(
-        run_one, tasks, settings, jobs=min(jobs, len(tasks)), scheduler=scheduler
-    )
-
-
-def _write_failures(result: SweepResult, path: Path) -> None:
-    if not result.failed:
+    result, path = SweepResult(list(outcomes.values())), Path(out) / "failures.jsonl"
+    failed = [{"id": o.id, "error": o.error, "spec": o.spec} for o in result.failed]
+    if failed:
+        files.write_atomic(path, "".join(f"{canonical_json(one)}\n" for one in failed))
+    else:
         path.unlink(missing_ok=True)
-        return
-    lines = [canonical_json({"id": o.id, "error": o.error, "spec": o.spec}) for o in result.failed]
-    files.write_atomic(path, "\n".join(lines) + "\n")
+    return result
 
 
 def write_tables(result: SweepResult, out: str | Path) -> str:
