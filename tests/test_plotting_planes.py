@@ -10,8 +10,7 @@ from matplotlib.colors import to_rgba
 from plotting_tables import HIDDEN, legend_texts, plane_table, texts
 
 from iblib.plotting import over_epochs_grid, plane_grid, plot_plane
-from iblib.plotting.over_epochs import plot_over_epochs
-from iblib.plotting.planes import plane_limits
+from iblib.plotting.planes import plane_limits, plot_over_epochs
 from iblib.plotting.style import OKABE_ITO
 from iblib.plotting.tables import plane_points, seeds_text
 from iblib.summaries import select

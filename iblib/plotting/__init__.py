@@ -1,8 +1,7 @@
 """Figures: tables in, matplotlib figures and epoch sliders out."""
 
 from iblib.plotting.interactive import EpochPlayer, plane_player
-from iblib.plotting.over_epochs import over_epochs_grid
-from iblib.plotting.planes import plane_grid, plot_plane
+from iblib.plotting.planes import over_epochs_grid, plane_grid, plot_plane
 from iblib.plotting.style import panels, reference_line, save_figure
 
 __all__ = [

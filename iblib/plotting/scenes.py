@@ -111,12 +111,8 @@ def plane_scene(
 
     Steps are the measured epochs of all panels; one measured at fewer epochs keeps its last one.
     ``history``: learning curves; those of a panel's runs are drawn below it. ``ways``: of every
-    "layer", or of every "channel" (filter) of one layer.
-
-    Raises
-    ------
-    ValueError
-        If a panel holds no point, or more than one configuration.
+    "layer", or of every "channel" (filter) of one layer. A panel without a point, or of several
+    configurations, is a ValueError.
     """
     points = [_checked(panel, ways) for panel in shown]
     names = list(dict.fromkeys(name for one in points for name in values_of(one, ways)))

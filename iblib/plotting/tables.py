@@ -31,10 +31,7 @@ class Facet:
 def values_of(table: pd.DataFrame, column: str) -> list:
     """Distinct values of a column, in order of first appearance (layers: network order).
 
-    Raises
-    ------
-    ValueError
-        If some rows have a value and others have none: those would not be drawn.
+    A column that has a value in some rows only is a ValueError: the others would not be drawn.
     """
     missing = int(table[column].isna().sum())
     if 0 < missing < len(table):
@@ -47,10 +44,7 @@ def estimator_rows(
 ) -> pd.DataFrame:
     """Rows of one estimator with what stands for I_XT or I_TY in finite bits, and ``hollow``.
 
-    Raises
-    ------
-    ValueError
-        If the table has no row of this estimator, or quantity or bound is unknown.
+    A table without a row of this estimator, or an unknown quantity or bound, is a ValueError.
     """
     known, rows = estimator_named(estimator), table[table["estimator"] == estimator]
     if rows.empty:
@@ -98,13 +92,7 @@ def plane_points(table: pd.DataFrame, estimator: str, bound: str = "upper") -> p
 
 
 def require_one(points: pd.DataFrame, but: Sequence[str] = (), also: Sequence[str] = ()) -> None:
-    """Refuse to average over anything but seeds: over settings, or the columns of ``also``.
-
-    Raises
-    ------
-    ValueError
-        If a column of settings holds several values; it names the column and the values.
-    """
+    """Refuse to average over settings, or ``also`` over other columns: over anything but seeds."""
     for column in (*SETTINGS, *also):
         if column not in but and column in points and len(found := values_of(points, column)) > 1:
             raise ValueError(f"{column} must have one value in a panel; got {found}: select one")
@@ -138,11 +126,7 @@ def facets(
 
     ``rows`` and ``columns`` are columns of the table; None makes one row or column of panels. A
     pair that the table does not hold has an empty table. KDE panels are titled with the ``bound``.
-
-    Raises
-    ------
-    ValueError
-        If rows or columns is no column of the table, or has values in some rows only.
+    What is no column of the table, or has values in some rows only, is a ValueError.
     """
     found = []
     for name in (rows, columns):

@@ -31,7 +31,6 @@ EVERY_EPOCH, LOG_SPACED = 50, 200
 # A split of more bytes is read from the data set's memory map, batch by batch: 8000 clips of 30 s
 # are 5 GB. A GPU holds more.
 IN_MEMORY, IN_GPU_MEMORY = 2**27, 2**33
-_PIECE = 256  # rows
 
 
 def model_options(config: RunConfig, dataset: Dataset) -> dict[str, Any]:
@@ -124,10 +123,8 @@ class _Split:
         return self._read(self.rows[start:stop]) if self.x is None else self.x[start:stop]
 
     def _read(self, rows: np.ndarray) -> Tensor:
-        """Standardised inputs of rows of the data set, moved to the device piece by piece."""
-        pieces = (rows[i : i + _PIECE] for i in range(0, max(len(rows), 1), _PIECE))
-        read = [torch.from_numpy(self.dataset.take(piece)[0]).to(self.device) for piece in pieces]
-        return read[0] if len(read) == 1 else torch.cat(read)
+        """Standardised inputs of rows of the data set, on the device."""
+        return torch.from_numpy(self.dataset.take(rows)[0]).to(self.device)
 
 
 class _Training:

@@ -13,8 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from iblib.names import ESTIMATORS, estimator_named
-from iblib.plotting.over_epochs import equal_limits
-from iblib.plotting.planes import hollow_handles, mean_told
+from iblib.plotting.planes import equal_limits, hollow_handles, mean_told
 from iblib.plotting.style import (
     OKABE_ITO,
     LayerStyle,

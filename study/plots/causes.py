@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from iblib.plotting.over_epochs import equal_limits, plot_over_epochs
+from iblib.plotting.planes import equal_limits, plot_over_epochs
 from iblib.plotting.style import (
     OKABE_ITO,
     LayerStyle,

@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from iblib.names import estimator_named
-from iblib.plotting.over_epochs import equal_limits
-from iblib.plotting.planes import PlaneLimits, hollow_handles, plane_limits
+from iblib.plotting.planes import PlaneLimits, equal_limits, hollow_handles, plane_limits
 from iblib.plotting.style import (
     MARKERS,
     VALUE_CMAP,

@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from iblib.plotting.over_epochs import equal_limits, plot_over_epochs, seed_handles
-from iblib.plotting.planes import hollow_handles
+from iblib.plotting.planes import equal_limits, hollow_handles, plot_over_epochs, seed_handles
 from iblib.plotting.style import (
     OKABE_ITO,
     SMALLEST_PT,

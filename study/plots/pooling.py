@@ -9,8 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from iblib.names import PARAMETERS, estimator_named
-from iblib.plotting.over_epochs import equal_limits, plot_over_epochs, seeds_legend
-from iblib.plotting.planes import hollow_handles, padded
+from iblib.plotting.planes import (
+    equal_limits,
+    hollow_handles,
+    padded,
+    plot_over_epochs,
+    seeds_legend,
+)
 from iblib.plotting.style import (
     OKABE_ITO,
     LayerStyle,
