@@ -17,12 +17,10 @@ from matplotlib import font_manager, patheffects
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import PathCollection
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from PIL import Image
@@ -105,15 +103,11 @@ def panels(
             yield figure, axes
             if title is not None:
                 figure.suptitle(title or None)
-            _settle(figure)
+            # ticks and layout are made now, in this style: drawing again would move them
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
         finally:
             plt.close(figure)
-
-
-def _settle(figure: Figure) -> None:
-    """Make ticks and layout now, in this style, and keep them: drawing again would move them."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
 
 
 @dataclass(frozen=True)
@@ -293,29 +287,20 @@ def save_figure(figure: Figure, name: str, folder: str | Path, *, svg: bool = Fa
     """
     if not _NAME.match(name):
         raise ValueError(f"name must look like '07-plane-tanh' (NN-slug); got {name!r}")
-    drawn = {"png": io.BytesIO()} | ({"svg": io.BytesIO()} if svg else {})
-    before, dpi = figure.canvas, figure.dpi
+    drawn, png, vector = io.BytesIO(), io.BytesIO(), io.BytesIO()
     with style():
-        if not isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine | None):
-            _settle(figure)
-        try:  # Figure.savefig would draw each file twice
-            figure.dpi = plt.rcParams["savefig.dpi"]
-            canvas = FigureCanvasAgg(figure)
-            canvas.draw()
-            # 256 colours: 40 % of the bytes, and no difference to be seen
-            method = {"method": Image.Quantize.MAXCOVERAGE, "kmeans": 1}
-            picture = pixels(canvas).quantize(256, dither=Image.Dither.NONE, **method)
-            picture.save(drawn["png"], "png", dpi=(figure.dpi, figure.dpi))
-            if svg:
-                no_date = {"Creator": None, "Date": None}
-                FigureCanvasSVG(figure).print_svg(drawn["svg"], metadata=no_date)
-        finally:
-            figure.dpi = dpi
-            figure.set_canvas(before)
-    for kind, buffer in drawn.items():
+        figure.savefig(drawn, format="png", pil_kwargs={"compress_level": 0})
+        if svg:
+            figure.savefig(vector, format="svg", metadata={"Creator": None, "Date": None})
+        # 256 colours: 40 % of the bytes, and no difference to be seen
+        method = {"method": Image.Quantize.MAXCOVERAGE, "kmeans": 1, "dither": Image.Dither.NONE}
+        dpi = plt.rcParams["savefig.dpi"]
+        picture = Image.open(drawn).convert("RGB").quantize(256, **method)
+        picture.save(png, "PNG", dpi=(dpi, dpi))
+    for kind, content in {"png": png.getvalue(), "svg": vector.getvalue()}.items():
         path = Path(folder) / f"{name}.{kind}"
-        if not path.is_file() or path.read_bytes() != buffer.getvalue():
-            files.write_atomic(path, buffer.getvalue())
+        if content and not (path.is_file() and path.read_bytes() == content):
+            files.write_atomic(path, content)
     return Path(folder) / f"{name}.png"
 
 
