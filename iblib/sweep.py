@@ -25,8 +25,8 @@ from iblib.config import ConfigError, MeasureConfig, RunConfig, canonical_json, 
 from iblib.datasets.base import DataError, Dataset
 from iblib.grid import Spec, labels, normalised
 from iblib.information_plane import about_run, measure_run, stored_table, write_table
+from iblib.models import build
 from iblib.training import Run, model_options, train
-from iblib.training.members import Members
 from iblib.views import VIEWS
 
 log = logging.getLogger(__name__)
@@ -97,43 +97,23 @@ def check(specs: Iterable[Mapping[str, Any]], runs_dir: Path) -> dict[str, Outco
     found = {}
     for spec, label in zip(specs, labels(specs), strict=True):
         dataset, config = load_once(spec["data"]), RunConfig.from_dict(spec["run"])
-        options = _checked_options(config, dataset, spec["measure"])
-        folder = runs_dir / config.key(dataset.fingerprint)
+        folder, options = runs_dir / config.key(dataset.fingerprint), model_options(config, dataset)
         run = Run(folder, config, dataset.name, dataset.fingerprint, options)
+        if spec["measure"] is not None:
+            _check_measure(MeasureConfig.from_dict(spec["measure"]), run, dataset)
         outcome = Outcome(spec, label, run)
         found[outcome.id] = outcome
     return found
 
 
-def _checked_options(config: RunConfig, dataset: Dataset, measure: dict | None) -> dict[str, Any]:
-    """The model's arguments, with which it was built once and run on one input, without numbers."""
-    try:
-        options = model_options(config, dataset)
-        with torch.device("meta"), torch.no_grad():
-            members = Members(config, options, "meta")
-            members.network.eval()(torch.empty(1, *dataset.inputs.shape[1:]))
-    except ConfigError:
-        raise
-    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError) as error:
-        hint = "; in a grid a list is a choice: write sizes = [[12, 4, 2]]"
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(
-            f"{config.model} with options {config.options} does not fit {dataset.name}: {reason}"
-            + hint * isinstance(error, TypeError)
-        ) from error
-    if measure is not None:
-        _check_measure(MeasureConfig.from_dict(measure), members.network, dataset)
-    return options
-
-
-def _check_measure(config: MeasureConfig, network: torch.nn.Module, dataset: Dataset) -> None:
+def _check_measure(config: MeasureConfig, run: Run, dataset: Dataset) -> None:
     if dataset.labels.dtype.kind == "f":
         raise ConfigError(f"{dataset.name} has no classes to measure: leave [measure] out")
     if unknown := set(config.views) - set(VIEWS):
         raise ConfigError(f"views must be among {sorted(VIEWS)}; got {min(unknown)!r}")
     try:
         dataset.rows(config.split)
-        layers_to_measure(network, config)
+        layers_to_measure(build(run.config.model, run.config.activation, **run.options), config)
     except ValueError as error:
         raise ConfigError(str(error)) from error
 

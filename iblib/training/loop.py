@@ -18,7 +18,7 @@ from tqdm import tqdm
 from iblib import files, paths
 from iblib.config import ConfigError, RunConfig, log_epochs
 from iblib.datasets.base import SPLITS, Dataset
-from iblib.models import MODELS, build, check_names, samples_at_once
+from iblib.models import MODELS, check_names, samples_at_once
 from iblib.training.members import Members
 from iblib.training.runs import ResumeState, Run, save_tensors
 
@@ -36,23 +36,25 @@ IN_MEMORY, IN_GPU_MEMORY = 2**27, 2**33
 def model_options(config: RunConfig, dataset: Dataset) -> dict[str, Any]:
     """The model's arguments with the classes and channels that the data set asks for.
 
-    Raises
-    ------
-    ConfigError
-        For an unknown model, activation or option, or where network and data do not fit.
+    The network is built with them and run on one input: what cannot be, an unknown model,
+    activation or option among it, is a ``ConfigError``.
     """
+    shape, n_out = dataset.inputs.shape[1:], len(dataset.classes) or dataset.labels.shape[1]
     try:
         check_names(config.model, config.activation)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    n_out = len(dataset.classes) or dataset.labels.shape[1]
-    try:
-        shape = dataset.inputs.shape[1:]
         options = MODELS[config.model].options_for(config.options, shape, n_out)
-        build(config.model, config.activation, **options)  # it refuses what it cannot be made of
-        return options
-    except ValueError as error:
-        raise ConfigError(f"{config.model} on {dataset.name}: {error}") from error
+        with torch.no_grad():
+            Members(config, options, "cpu").network.eval()(torch.zeros(1, *shape))
+    except ConfigError:
+        raise
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError) as error:
+        hint = "; in a grid a list is a choice: write sizes = [[12, 4, 2]]"
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(
+            f"{config.model} with options {config.options} does not fit {dataset.name}: {reason}"
+            + hint * isinstance(error, TypeError)
+        ) from error
+    return options
 
 
 def stream(seed: int, epoch: int) -> torch.Generator:
