@@ -73,12 +73,8 @@ def run_tasks(
     worker died is run once more at the end, alone, and given up if it dies again.
 
     The function is importable by the workers, and idempotent: a result can be lost with the worker
-    that had it. Keys are Dask's own, so that one task is never run twice at a time.
-
-    Raises
-    ------
-    ConfigError
-        Where Dask is not installed, or no scheduler with workers answers in time.
+    that had it. Keys are Dask's own, so that one task is never run twice at a time. Where Dask is
+    not installed, or no scheduler with workers answers in time, it is a ``ConfigError``.
     """
     try:
         import distributed

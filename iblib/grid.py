@@ -22,13 +22,9 @@ _TABLES = ("data", "run", "measure")
 def read_grid(path: Path) -> list[Spec]:
     """Specs of a grid file: the product of all lists under ``[data]`` and ``[run]``.
 
-    ``[measure]`` is one measurement, ``[[measure]]``, repeated, several of every run.
-
-    Raises
-    ------
-    ConfigError
-        Where there is no such file, it is not TOML, or holds an empty list, an unknown table or
-        setting, or a value of the wrong type.
+    ``[measure]`` is one measurement, ``[[measure]]``, repeated, several of every run. A file that
+    is missing, or no TOML, an empty list, and a table or setting that cannot be are a
+    ``ConfigError``.
     """
     if not path.is_file():
         raise ConfigError(f"no grid file {path}: see `iblib sweep --help`")
@@ -64,10 +60,7 @@ def _product(table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def normalised(spec: Mapping[str, Any]) -> Spec:
     """A spec with every default written out, and the folder of its data as an absolute path.
 
-    Raises
-    ------
-    ConfigError
-        For an unknown setting, a value of the wrong type, or one that is not legal.
+    A setting that is unknown, of the wrong type or not legal is a ``ConfigError``.
     """
     data, measure = dict(spec["data"]), spec.get("measure")
     if not isinstance(data.get("name"), str):

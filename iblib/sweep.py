@@ -178,16 +178,14 @@ def run_all(
 
     Parameters
     ----------
-    out : path
-        ``failures.jsonl`` in this folder lists what failed.
-    runs_dir : path, optional
-        Folder of all runs; ``paths.runs_dir()`` by default.
+    out, runs_dir : path
+        ``failures.jsonl`` in ``out`` lists what failed; the folder of all runs is by default
+        ``paths.runs_dir()``.
     jobs : int
         Runs at once on this machine; 1 needs no Dask.
     scheduler : str, optional
         Address of a Dask scheduler to use instead. Its workers need the same folders. TLS is
         configured as Dask's own ``distributed.comm.tls``, for an address ``tls://...``.
-    device : {"cpu", "cuda"}
     on_done : callable, optional
         Called as ``on_done(number, total, outcome)`` after each run.
 

@@ -120,21 +120,14 @@ class EpochPlayer:
 
     Parameters
     ----------
-    frames : sequence of bytes
-        PNG pictures of equal size.
-    labels : sequence
-        What each frame shows, such as "epoch 30".
+    frames, labels : sequences
+        PNG pictures of equal size, and what each shows, such as "epoch 30".
     title : str
         Name for screen readers and for the text representation.
     width, interval : int
         Width on the page [px] (narrower windows shrink it); time per frame while playing [ms].
     poster : int
         Index of the frame shown first, and alone in static viewers.
-
-    Raises
-    ------
-    ValueError
-        If there is no frame, not one label a frame, or no such poster.
     """
 
     def __init__(
@@ -252,10 +245,8 @@ def plane_player(
         Table column that makes panels side by side.
     ways : {"layer", "channel"}
         Every layer, or every filter of one layer.
-    title, dpi
-        Text above the panels, by default the estimator; resolution.
-    **options
-        Passed to `EpochPlayer`.
+    title, dpi, **options
+        Text above the panels, by default the estimator; resolution; what `EpochPlayer` takes.
     """
     measured = select(table, estimator=estimator)
     limits = plane_limits(measured, estimator, bound)

@@ -111,27 +111,23 @@ def plot_plane(
     limits, layers, norm
         Where panels must agree: limits from `plane_limits` of the whole table, all layers in
         network order, and the colour scale of the epochs. By default those of these points.
-
-    Raises
-    ------
-    ValueError
-        If colour is unknown, there is no point, or a setting has several values.
     """
     if colour not in ("epoch", "layer"):
         raise ValueError(f'colour must be "epoch" or "layer"; got {colour!r}')
-    if points.empty:
-        raise ValueError("points must hold pairs of I(X;T) and I(T;Y); got none")
     require_one(points)
-    known = estimator_named(values_of(points, "estimator")[0])
+    still_plane(ax, points, limits)
+    line = estimator_named(points["estimator"].iloc[0]).line
     styles = layer_styles(layers or values_of(points, "layer"))
     norm = norm or epoch_norm(points["epoch"])
-    still_plane(ax, points, limits or _limits_of(points, known.family))
     for layer, rows in points.groupby("layer", sort=False):
         look, mean = styles[layer], seed_mean(rows)
         stroke = look.colour if colour == "layer" else "0.6"
         if n_seeds(rows) > 1:
-            _draw_seeds(ax, rows, stroke)
-        ax.plot(mean["x"], mean["y"], color=stroke, lw=1.0, ls=known.line, zorder=3)
+            seeds = rows.groupby([key for key in ("run", "seed") if key in rows], sort=False)
+            ways = [one.sort_values("epoch")[["x", "y"]].to_numpy() for _, one in seeds]
+            thin = {"linewidths": 0.5, "alpha": 0.45, "zorder": 2}
+            ax.add_collection(LineCollection(ways, colors=stroke, **thin))
+        ax.plot(mean["x"], mean["y"], color=stroke, lw=1.0, ls=line, zorder=3)
         colours = epoch_colours(mean["epoch"], norm)
         if colour == "layer":
             colours[:] = to_rgba(look.colour)
@@ -141,25 +137,21 @@ def plot_plane(
         ringed_marks(ax, mean["x"], mean["y"], size, colours, hollow, look.marker)
 
 
-def still_plane(ax: Axes, points: pd.DataFrame, limits: PlaneLimits) -> None:
-    """A plane's limits and labels, the lines no estimate can pass, and how many points are outside.
+def still_plane(ax: Axes, points: pd.DataFrame, limits: PlaneLimits | None) -> None:
+    """A plane's limits (by default those of the points) and labels, and what stands still in it.
 
-    The lines are log2 P (not for Kraskov) and H(Y).
+    The lines no estimate can pass, log2 P (not for Kraskov) and H(Y), and how many points are
+    outside the limits.
     """
+    if points.empty:
+        raise ValueError("table must hold pairs of I(X;T) and I(T;Y); got none")
     known = estimator_named(values_of(points, "estimator")[0])
+    limits = limits or _limits_of(points, known.family)
     ax.set(xlim=limits.x, ylim=limits.y, xlabel=known.axis("I_XT"), ylabel=known.axis("I_TY"))
     for axis, quantity in (("x", "I_XT"), ("y", "I_TY")):
         for value, label in ceilings(points, quantity).items():
             reference_line(ax, value, label, axis)
     say_outside(ax, points["x"].between(*limits.x) & points["y"].between(*limits.y))
-
-
-def _draw_seeds(ax: Axes, rows: pd.DataFrame, colour: str) -> None:
-    """A thin way over the epochs for every seed of a layer."""
-    seeds = rows.groupby([key for key in ("run", "seed") if key in rows], sort=False)
-    ways = [one.sort_values("epoch")[["x", "y"]].to_numpy() for _, one in seeds]
-    thin = LineCollection(ways, colors=colour, linewidths=0.5, alpha=0.45, zorder=2)
-    ax.add_collection(thin)
 
 
 def seed_mean(points: pd.DataFrame) -> pd.DataFrame:
@@ -197,11 +189,6 @@ def plane_grid(
         Text above all panels; width and height of a panel [inch].
     whole : DataFrame, optional
         Larger plane table that sets the limits, where several figures must agree.
-
-    Raises
-    ------
-    ValueError
-        If a panel would hold several estimators, or no panel holds any point.
     """
     grid = facets(table, rows, columns, bound)
     grid = [replace(facet, table=_facet_points(facet.table, bound)) for facet in grid]

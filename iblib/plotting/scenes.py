@@ -15,7 +15,6 @@ from iblib.plotting.planes import (
     PlaneLimits,
     hollow_handles,
     mean_told,
-    plane_limits,
     seed_mean,
     still_plane,
 )
@@ -90,7 +89,7 @@ def _way(ax: Axes, rows: pd.DataFrame, look: LayerStyle, line: str) -> Callable:
 
 @dataclass(frozen=True)
 class Panel:
-    """One plane of a scene: its title, its plane table, what the ways are of, and the limits."""
+    """One plane of a scene: its title, its plane table, which values, and the limits."""
 
     title: str
     table: pd.DataFrame
@@ -114,7 +113,11 @@ def plane_scene(
     "layer", or of every "channel" (filter) of one layer. A panel without a point, or of several
     configurations, is a ValueError.
     """
-    points = [_checked(panel, ways) for panel in shown]
+    if ways not in ("layer", "channel"):
+        raise ValueError(f'ways must be "layer" or "channel"; got {ways!r}')
+    points = [plane_points(panel.table, panel.estimator, panel.bound) for panel in shown]
+    for one in points:
+        require_one(one, but=(ways,), also=("layer",) if ways == "channel" else ())
     names = list(dict.fromkeys(name for one in points for name in values_of(one, ways)))
     styles = layer_styles(names)
     heights = (3.4,) if history is None else (3.4, 1)
@@ -127,27 +130,21 @@ def plane_scene(
                 moves.append(_accuracies(axes[1, column], history, one))
         prefix = "" if ways == "layer" else "filter "
         handles = layer_handles({f"{prefix}{n}": s for n, s in styles.items()}, coloured=True)
+        told = mean_told(points)
+        way = f"way so far, {told}" if told else "way so far"
+        handles.append(Line2D([], [], color="0.4", lw=1.4, alpha=0.6, label=way))
+        if told:
+            handles.append(Line2D([], [], color="0.4", marker=".", ls="", ms=4, label="one seed"))
         note = data_note(pd.concat([panel.table for panel in shown]))
-        figure_legend(figure, [*handles, *_handles(points)], note)
+        figure_legend(figure, [*handles, *hollow_handles(points)], note)
     epochs = sorted({int(epoch) for one in points for epoch in one["epoch"]})
     return Scene(figure, lambda epoch: [move(epoch) for move in moves], epochs, dpi=dpi)
-
-
-def _checked(panel: Panel, ways: str) -> pd.DataFrame:
-    if ways not in ("layer", "channel"):
-        raise ValueError(f'ways must be "layer" or "channel"; got {ways!r}')
-    points = plane_points(panel.table, panel.estimator, panel.bound)
-    if points.empty:
-        raise ValueError(f"table must hold pairs of I(X;T) and I(T;Y); got none: {panel.title!r}")
-    require_one(points, but=(ways,), also=("layer",) if ways == "channel" else ())
-    return points
 
 
 def _plane(ax: Axes, panel: Panel, points: pd.DataFrame, styles: dict, ways: str) -> Callable:
     """The still part of one plane; what moves it to an epoch is returned."""
     ax.set_title(panel.title)
-    limits = panel.limits or plane_limits(panel.table, panel.estimator, panel.bound)
-    still_plane(ax, points, limits)
+    still_plane(ax, points, panel.limits)
     line, groups = estimator_named(panel.estimator).line, points.groupby(ways, sort=False)
     found = [_way(ax, rows, styles[name], line) for name, rows in groups]
     place = {"transform": ax.transAxes, "ha": "left", "va": "top", "fontsize": 9}
@@ -185,12 +182,3 @@ def _accuracies(ax: Axes, history: pd.DataFrame, points: pd.DataFrame) -> Callab
         says.set_text(", ".join(f"{split} {value:.2f}" for split, value in at.items()))
 
     return move
-
-
-def _handles(points: Sequence[pd.DataFrame]) -> list[Line2D]:
-    told = mean_told(points)
-    label = f"way so far, {told}" if told else "way so far"
-    handles = [Line2D([], [], color="0.4", lw=1.4, alpha=0.6, label=label)]
-    if told:
-        handles.append(Line2D([], [], color="0.4", marker=".", ls="", ms=4, label="one seed"))
-    return [*handles, *hollow_handles(points)]

@@ -261,29 +261,16 @@ def figure_legend(figure: Figure, handles: Sequence[Artist], note: str = "") -> 
 
 
 def save_figure(figure: Figure, name: str, folder: str | Path, *, svg: bool = False) -> Path:
-    """Write ``folder/name.png``, byte-stable and atomic; the only writer of figures.
+    """Write ``folder/name.png``, and with ``svg`` the SVG beside it; the only writer of figures.
 
     Equal pictures give equal bytes (no dates, fixed ids), and a file whose bytes are equal is not
-    touched, so that git shows a change only when the picture changed.
-
-    Parameters
-    ----------
-    name : str
-        ``NN-slug``: two digits, a hyphen, small letters, digits and hyphens.
-    folder : str or Path
-        Made if it does not exist.
-    svg : bool
-        Write ``folder/name.svg``, too.
+    touched, so that git shows a change only when the picture changed. The name is ``NN-slug``: two
+    digits, a hyphen, small letters, digits and hyphens; any other is a ValueError.
 
     Returns
     -------
     Path
         The PNG.
-
-    Raises
-    ------
-    ValueError
-        If the name does not have this form.
     """
     if not _NAME.match(name):
         raise ValueError(f"name must look like '07-plane-tanh' (NN-slug); got {name!r}")

@@ -76,12 +76,8 @@ def plane_points(table: pd.DataFrame, estimator: str, bound: str = "upper") -> p
 
     The columns of the I(X;T) rows (Kraskov, pooled histogram: the H(T) rows) with ``x`` and ``y``
     (I(T;Y)) [bits] and ``hollow`` in place of ``quantity`` and ``bits``; points without both
-    numbers are left out. ``bound``: which of the KDE's two values.
-
-    Raises
-    ------
-    ValueError
-        If the table has no row of this estimator, or one point twice.
+    numbers are left out. ``bound``: which of the KDE's two values. A table without a row of this
+    estimator, or with one point twice, is a ValueError.
     """
     x = estimator_rows(table, estimator, "I_XT", bound)
     y = estimator_rows(table, estimator, "I_TY", bound)
