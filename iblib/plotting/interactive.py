@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from importlib import resources
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -17,62 +18,6 @@ from iblib.plotting.planes import plane_limits
 from iblib.plotting.scenes import Panel, Scene, plane_scene
 from iblib.plotting.tables import facets
 from iblib.summaries import select
-
-# Makes the controls inside the element it stands in; without JavaScript the picture remains.
-_SCRIPT = """
-(() => {
-  const here = document.currentScript && document.currentScript.closest(".ib-player");
-  const box = here || document.querySelector(".ib-player:not([data-ready])");
-  if (!box || box.dataset.ready) return;
-  box.dataset.ready = "1";
-  const data = JSON.parse(box.querySelector(".ib-frames").textContent);
-  const picture = box.querySelector("img");
-  const frames = data.frames.map(f => f ? "data:image/png;base64," + f : picture.src);
-  const last = frames.length - 1;
-  const make = (tag, set) => Object.assign(document.createElement(tag), set);
-  const bar = make("div", {className: "ib-bar"});
-  const button = make("button", {type: "button"});
-  const slider = make("input", {type: "range", min: 0, max: last, step: 1});
-  const output = make("output", {});
-  slider.setAttribute("aria-label", data.title);
-  output.setAttribute("aria-live", "off");
-  bar.style.cssText = "display:flex;align-items:center;gap:.6em;font:14px sans-serif;max-width:"
-    + data.width + "px";
-  button.style.cssText = "min-width:3em;min-height:2.6em;touch-action:manipulation";
-  slider.style.cssText = "flex:1;min-height:2.6em;min-width:6em";
-  output.style.cssText = "min-width:6.5em;font-variant-numeric:tabular-nums";
-  bar.append(button, slider, output);
-  box.append(bar);
-  let timer = null;
-  const says = picture.alt;
-  const show = i => {
-    slider.value = i;
-    picture.src = frames[i];
-    picture.alt = i === data.poster ? says : data.title + ", " + data.labels[i];
-    output.textContent = data.labels[i];
-    slider.setAttribute("aria-valuetext", data.labels[i]);
-  };
-  const stop = () => {
-    clearInterval(timer);
-    timer = null;
-    button.textContent = "\\u25B6";
-    button.setAttribute("aria-label", "Play");
-  };
-  const play = () => {
-    if (+slider.value >= last) show(0);
-    button.textContent = "\\u275A\\u275A";
-    button.setAttribute("aria-label", "Pause");
-    timer = setInterval(() => +slider.value >= last ? stop() : show(+slider.value + 1),
-      data.interval);
-  };
-  slider.addEventListener("input", () => { stop(); show(+slider.value); });
-  button.addEventListener("click", () => timer ? stop() : play());
-  for (const kind of ["keydown", "keypress", "keyup"])
-    bar.addEventListener(kind, event => event.stopPropagation());
-  stop();
-  show(data.poster);
-})();
-"""
 
 
 def png_bytes(picture: Image.Image) -> bytes:
@@ -193,6 +138,8 @@ class EpochPlayer:
         data |= {"interval": self.interval, "poster": self.poster, "frames": encoded}
         # "<" must not end the script element; JSON reads the escape back.
         text = json.dumps(data).replace("<", "\\u003c")
+        # makes the controls inside its element; without JavaScript the picture remains
+        script = resources.files("iblib.plotting").joinpath("player.js").read_text("utf-8")
         name = html.escape(self.title)
         label = html.escape(f"{self.title}, {self.labels[self.poster]}")
         look = f"width:{self.width}px;max-width:100%;height:auto"
@@ -200,7 +147,7 @@ class EpochPlayer:
             f'<div class="ib-player" role="group" aria-label="{name}">\n'
             f'<img alt="{label}" style="{look}" src="data:image/png;base64,{image}">\n'
             f'<script type="application/json" class="ib-frames">{text}</script>\n'
-            f"<script>{_SCRIPT}</script>\n</div>"
+            f"<script>\n{script}</script>\n</div>"
         )
 
     def __repr__(self) -> str:
