@@ -8,7 +8,6 @@ do.
 
 import io
 import json
-import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,10 +25,8 @@ from iblib.datasets.base import DataError, Dataset
 from iblib.grid import Spec, labels, normalised
 from iblib.information_plane import about_run, measure_run, stored_table, write_table
 from iblib.models import build
-from iblib.training import Run, model_options, train
+from iblib.training import Run, planned, train
 from iblib.views import VIEWS
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -96,9 +93,8 @@ def check(specs: Iterable[Mapping[str, Any]], runs_dir: Path) -> dict[str, Outco
     specs = [normalised(spec) for spec in specs]
     found = {}
     for spec, label in zip(specs, labels(specs), strict=True):
-        dataset, config = load_once(spec["data"]), RunConfig.from_dict(spec["run"])
-        folder, options = runs_dir / config.key(dataset.fingerprint), model_options(config, dataset)
-        run = Run(folder, config, dataset.name, dataset.fingerprint, options)
+        dataset = load_once(spec["data"])
+        run = planned(RunConfig.from_dict(spec["run"]), dataset, runs_dir)
         if spec["measure"] is not None:
             _check_measure(MeasureConfig.from_dict(spec["measure"]), run, dataset)
         outcome = Outcome(spec, label, run)

@@ -57,6 +57,12 @@ def model_options(config: RunConfig, dataset: Dataset) -> dict[str, Any]:
     return options
 
 
+def planned(config: RunConfig, dataset: Dataset, runs_dir: Path) -> Run:
+    """The run of these settings in its folder, trained or not."""
+    folder, options = runs_dir / config.key(dataset.fingerprint), model_options(config, dataset)
+    return Run(folder, config, dataset.name, dataset.fingerprint, options)
+
+
 def stream(seed: int, epoch: int) -> torch.Generator:
     """The random stream of one member in one epoch; nothing else needs to be stored to resume."""
     state = np.random.SeedSequence([seed, epoch]).generate_state(2, np.uint64)
@@ -82,11 +88,9 @@ def train(
     shows a bar. The ``status`` of the run is ``finished``, or ``diverged`` with the epoch of the
     first non-finite loss.
     """
-    options = model_options(config, dataset)
-    folder = (runs_dir or paths.runs_dir()) / config.key(dataset.fingerprint)
-    run = Run(folder, config, dataset.name, dataset.fingerprint, options)
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
+    run = planned(config, dataset, runs_dir or paths.runs_dir())
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(run.folder / ".lock"):
         if damage := run.damage():
             log.warning("%s; the run is trained anew", damage)
             run.forget()
