@@ -153,8 +153,8 @@ def test_a_sweep_writes_tables_and_says_so(capsys, tmp_path, swept):
     code, out, errors = call(capsys, *swept)
     assert (code, errors) == (0, [])
     lines = out.splitlines()
-    assert re.fullmatch(r"\[  1/  2\] finished tanh +\d+\.\d s", lines[0])
-    assert re.fullmatch(r"\[  2/  2\] finished relu +\d+\.\d s", lines[1])
+    assert re.fullmatch(r"\[  1/  2\] finished activation=tanh +\d+\.\d s", lines[0])
+    assert re.fullmatch(r"\[  2/  2\] finished activation=relu +\d+\.\d s", lines[1])
     assert re.fullmatch(r"2 run, 0 reused, 0 failed in \d+ s", lines[2])
     assert str(tmp_path / "out" / "history.csv") in lines[3]
     assert (tmp_path / "out" / "history.csv").is_file()
