@@ -1,15 +1,19 @@
 """Replay: what each layer answers to a fixed set of samples; the border of torch and arrays."""
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from iblib.config import MeasureConfig
 from iblib.models import samples_at_once
+from iblib.probing import Forward, Inputs, Layer, Listener, as_it_was, probe
+
+Pick = str | Sequence[str] | Callable[[str, nn.Module], bool] | None
 
 
 def measurement_rows(rows: np.ndarray, n_samples: int) -> np.ndarray:
@@ -23,38 +27,100 @@ def measurement_rows(rows: np.ndarray, n_samples: int) -> np.ndarray:
 
 
 def layers_to_measure(network: nn.Module, config: MeasureConfig) -> dict[str, str]:
-    """Layer name -> module path of the layers a config asks for.
-
-    A network without ``measured_layers`` of its own is measured at every leaf module, or at the
-    modules that ``config.layers`` names by path. Names may be patterns (``*``, ``?``, ``[...]``).
+    """Layer name -> module path, of a network with ``measured_layers``, as a config asks for.
 
     Raises
     ------
     ValueError
-        Where a name or pattern matches no layer.
+        Where a name or pattern of ``config.layers`` matches no layer.
     """
-    if hasattr(network, "measured_layers"):
-        known = network.measured_layers()
-    elif config.layers:
-        known = {path: path for path, _ in network.named_modules() if path}
-    else:
-        known = {p: p for p, m in network.named_modules() if p and not any(m.children())}
-    if not config.layers:
-        return known
-    chosen: dict[str, str] = {}
-    for pattern in config.layers:
-        names = [name for name in known if name == pattern or fnmatchcase(name, pattern)]
-        if not names:
-            raise ValueError(f"layers must be among {list(known)}; got {pattern!r}")
-        chosen |= {name: known[name] for name in names}
+    paths = network.measured_layers()
+    known = {name: Layer(name, (name,), network.get_submodule(paths[name])) for name in paths}
+    return {name: paths[name] for name in _picked(known, config.layers, "layers") or known}
+
+
+def chosen_layers(
+    network: nn.Module,
+    x: Any,
+    layers: Pick = None,
+    *,
+    exclude: Pick = None,
+    forward: Forward | None = None,
+) -> dict[str, str]:
+    """Layer name -> call of a module, as `measure_model` picks them for these inputs."""
+    listener = Listener(network, forward)
+    known = probe(listener, x if isinstance(x, Inputs) else Inputs(x, network))
+    own = getattr(listener.network, "measured_layers", None)
+    if own:
+        called = {name: _layer(known, name, call) for name, call in own().items()}
+        known = {name: replace(layer, names=(name,), leaf=True) for name, layer in called.items()}
+    picked = _picked(known, layers, "layers")
+    if picked is None:
+        picked = {name: bool(own) for name, layer in known.items() if layer.leaf}
+    for name in _picked(known, exclude, "exclude") or ():
+        picked.pop(name, None)
+    lost: dict[str, list[str]] = {}
+    for name, by_name in picked.items():
+        if by_name or known[name].is_complex:
+            _layer(known, name, name)
+        elif known[name].problem and known[name].leaf:
+            lost.setdefault(known[name].problem, []).append(name)
+    if lost:
+        reasons = "; ".join(f"{', '.join(names)} ({why})" for why, names in lost.items())
+        warnings.warn(f"layers left out: {reasons}", RuntimeWarning, stacklevel=3)
+    chosen = {name: known[name].name for name in picked if not known[name].problem}
+    if not chosen:
+        raise ValueError(f"no layer is left of {_names(known)}; got layers={layers!r}")
     return chosen
+
+
+def _picked(known: Mapping[str, Layer], pick: Pick, argument: str) -> dict[str, bool] | None:
+    """Names that are asked for -> whether by name; None where nothing is asked for."""
+    if callable(pick):
+        return {name: False for name, layer in known.items() if pick(name, layer.module)}
+    patterns = (pick,) if isinstance(pick, str) else () if pick is None else pick
+    picked: dict[str, bool] = {}
+    try:
+        for pattern in patterns:
+            found = {name: True for name, layer in known.items() if pattern in layer.names}
+            found = found or {
+                name: False
+                for name, layer in known.items()
+                if any(fnmatchcase(one, pattern) for one in layer.names)
+                and (layer.leaf or not layer.is_whole)
+            }
+            if not found:
+                raise ValueError(f"{argument} must be among {_names(known)}; got {pattern!r}")
+            picked |= {name: by_name or picked.get(name, False) for name, by_name in found.items()}
+    except TypeError:
+        words = f"{argument} must be a name, names, or (name, module) -> bool; got {pick!r}"
+        raise TypeError(words) from None
+    return picked or None
+
+
+def _names(known: Mapping[str, Layer]) -> str:
+    names = [name for name, layer in known.items() if layer.leaf or not layer.is_whole]
+    return f"{names[:30]}" + f" and {len(names) - 30} more" * (len(names) > 30)
+
+
+def _layer(found: Mapping[str, Layer], name: str, call: str) -> Layer:
+    """The layer that a call of a module is, or an error that says why it cannot be measured."""
+    layer = found.get(call) or next((v for v in found.values() if call in v.names), None)
+    if layer is None:
+        raise ValueError(f"layer {name!r} must be among {_names(found)}; got {call!r}")
+    if layer.problem:
+        kind = TypeError if layer.is_complex else ValueError
+        raise kind(f"layer {name!r} cannot be measured: {layer.problem} (exclude= leaves it out)")
+    return layer
 
 
 def record(
     network: nn.Module,
-    x: np.ndarray | Tensor,
-    layers: Mapping[str, str],
+    x: Any,
+    layers: Mapping[str, str] | Pick = None,
     *,
+    exclude: Pick = None,
+    forward: Forward | None = None,
     batch_size: int | None = None,
     memory_limit: int = 2**30,
 ) -> Iterator[tuple[str, np.ndarray]]:
@@ -63,106 +129,73 @@ def record(
     Parameters
     ----------
     network : Module
-        Its mode, hooks and weights are left as they were.
-    x : array or tensor, shape (P, ...)
-        Inputs; row i of every yielded array belongs to row i of ``x``.
-    layers : mapping
-        Layer name -> module path.
+        Its modes, hooks, weights and buffers, the inputs and the random state stay as they were.
+    x : array, tensor, DataFrame, or mapping or tuple of them, each of length P
+        Inputs; row i of every yielded array belongs to row i of ``x``. Floats are given in the
+        type of the network's weights; a mapping as keyword arguments, a tuple as arguments.
+    layers, exclude : str, sequence of str, or callable, optional
+        As in `measure_model`; or ``layers`` maps names to module paths (``path:2``: second call).
+    forward : callable, optional
+        ``(network, batch) -> anything``: how a batch of ``x`` is given to the network.
     batch_size : int, optional
-        Samples in one forward pass; by default ``models.samples_at_once``.
+        Samples in one forward pass; by default what suits the cache, and all where a layer's
+        values depend on the others in the batch (batch norm without running statistics).
     memory_limit : int
         Bytes of activations held at once; a layer larger than this is recorded alone.
 
     Yields
     ------
-    (name, activations) : str, ndarray of shape (P, ...) float32
-        In the order of ``layers``.
+    (name, activations) : str, ndarray of shape (P, ...)
+        In the order of ``layers``. Of an output that is no tensor its first; sequence-first
+        outputs (T, P, d) are turned, an axis of P times k becomes two. Half precision becomes
+        float32, other types stay.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in `measure_model`.
     """
-    x = torch.as_tensor(x)
-    batch_size = batch_size or samples_at_once(x, _device(network))
-    sizes, changed = _probe(network, x[:1], layers)
-    group: dict[str, str] = {}
+    inputs = x if isinstance(x, Inputs) else Inputs(x, network)
+    if not isinstance(layers, Mapping):
+        layers = chosen_layers(network, inputs, layers, exclude=exclude, forward=forward)
+    listener = Listener(network, forward)
+    found = probe(listener, inputs)
+    known = {name: _layer(found, name, call) for name, call in layers.items()}
+    if batch_size is None:
+        largest = max(layer.n_bytes for layer in found.values())
+        batch_size = samples_at_once(max(inputs.bytes_of_one, largest // 8), inputs.device)
+        if any(layer.mixes for layer in known.values()):
+            batch_size = inputs.n
+    group: dict[str, Layer] = {}
     held = 0
-    for name, path in layers.items():
-        n_bytes = 4 * len(x) * sizes[name]
+    for name, layer in known.items():
+        n_bytes = inputs.n * layer.n_bytes
         if group and held + n_bytes > memory_limit:
-            yield from _record_group(network, x, group, batch_size, changed)
+            yield from _recorded(listener, inputs, group, batch_size)
             group, held = {}, 0
-        group[name] = path
+        group[name] = layer
         held += n_bytes
-    yield from _record_group(network, x, group, batch_size, changed)
+    yield from _recorded(listener, inputs, group, batch_size)
 
 
-def _device(network: nn.Module) -> torch.device:
-    return next((p.device for p in network.parameters()), torch.device("cpu"))
-
-
-def _probe(
-    network: nn.Module, x: Tensor, layers: Mapping[str, str]
-) -> tuple[dict[str, int], set[str]]:
-    """Numbers in each layer's output for one sample; the layers that a later one changes in place.
-
-    Of ``Linear -> ReLU(inplace=True)`` the first one's output is gone when the pass is over.
-    """
-    with _listening(network, layers) as caught:
-        network(x.to(_device(network)))
-        missing = [name for name in layers if name not in caught]
-        if missing:
-            raise ValueError(f"layer {missing[0]!r} was not reached by the forward pass")
-        sizes = {name: t[0].numel() for name, (t, _) in caught.items()}
-        return sizes, {name for name, (t, version) in caught.items() if t._version != version}
-
-
-def _record_group(
-    network: nn.Module, x: Tensor, layers: Mapping[str, str], batch_size: int, changed: set[str]
+def _recorded(
+    listener: Listener, inputs: Inputs, group: Mapping[str, Layer], batch_size: int
 ) -> Iterator[tuple[str, np.ndarray]]:
-    device = _device(network)
-    recorded: dict[str, np.ndarray] = {}
-    with _listening(network, layers, changed) as caught:
-        for start in range(0, len(x), batch_size):
-            network(x[start : start + batch_size].to(device))
-            for name in layers:
-                _store(recorded, caught.pop(name)[0], name, start, len(x))
+    recorded = {n: np.empty((inputs.n, *layer.shape), layer.dtype) for n, layer in group.items()}
+
+    def heard(call: str, t: Tensor | None) -> None:  # copied: the next module may change it
+        for name, layer in group.items():
+            if layer.name == call:
+                recorded[name][start:stop] = layer.values(t, len(rows))[: stop - start]
+                waiting.discard(name)
+
+    with as_it_was(listener.network, inputs.device), listener.listening(heard) as send:
+        for start in range(0, inputs.n, batch_size):
+            stop, waiting = min(start + batch_size, inputs.n), set(group)
+            rows = np.arange(start, stop).repeat(2 if stop - start == 1 else 1)  # never one alone
+            send(inputs(rows))
+            if waiting:
+                raise ValueError(f"layer {min(waiting)!r} is reached for some of the samples only")
     while recorded:
         name = next(iter(recorded))
         yield name, recorded.pop(name)
-
-
-@contextmanager
-def _listening(
-    network: nn.Module, layers: Mapping[str, str], copied: Collection[str] = ()
-) -> Iterator[dict[str, tuple[Tensor, int]]]:
-    """Outputs of layers, each with its version when it was caught, filled by forward passes."""
-    caught: dict[str, tuple[Tensor, int]] = {}
-    hooks = [
-        network.get_submodule(path).register_forward_hook(_catcher(caught, name, name in copied))
-        for name, path in layers.items()
-    ]
-    was_training = network.training
-    try:
-        network.eval()
-        with torch.no_grad():
-            yield caught
-    finally:
-        network.train(was_training)
-        for hook in hooks:
-            hook.remove()
-
-
-def _store(recorded: dict, t: Tensor, name: str, start: int, n: int) -> None:
-    values = t.float().cpu().numpy()  # (batch, ...)
-    if name not in recorded:
-        recorded[name] = np.empty((n, *values.shape[1:]), np.float32)
-    recorded[name][start : start + len(values)] = values
-
-
-def _catcher(caught: dict[str, tuple[Tensor, int]], name: str, copied: bool):
-    def catch(module: nn.Module, inputs: tuple, output: Tensor) -> None:
-        if not isinstance(output, Tensor):
-            raise TypeError(f"layer {name!r} must return a tensor; got {type(output).__name__}")
-        if name in caught:
-            raise ValueError(f"layer {name!r} is used more than once in one forward pass")
-        t = output.detach()
-        caught[name] = (t.clone() if copied else t, t._version)
-
-    return catch

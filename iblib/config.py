@@ -11,7 +11,7 @@ from iblib.names import MEASURABLE
 
 # Raised by one whenever the code changes what equal settings compute.
 RUN_FORMAT = 5
-TABLE_FORMAT = 4
+TABLE_FORMAT = 5
 
 OPTIMIZERS = ("sgd", "adam")
 
@@ -188,6 +188,9 @@ class MeasureConfig:
         KDE's noise variance (squared units of the activation).
     more_noise : tuple of float
         Further noise variances, for a sweep.
+    resolution : tuple of float
+        KDE's noise that follows the scale of T: deviations relative to the root mean square
+        distance between samples.
     relative_noise : tuple of float
         Further noise, as deviations relative to the activation's own: the variance is the square
         of this share times the mean variance of T's units (0 variance: nothing is measured).
@@ -207,6 +210,7 @@ class MeasureConfig:
     bins: tuple[Binning, ...] = (Binning("width", 0.07),)
     noise_variance: float = 0.01
     more_noise: tuple[float, ...] = ()
+    resolution: tuple[float, ...] = (0.25,)
     relative_noise: tuple[float, ...] = ()
     k: int = 2
     n_components: int = 3
@@ -223,7 +227,7 @@ class MeasureConfig:
             raise ConfigError(f"k must be at least 1; got {self.k!r}")
         if self.n_samples < 0 or self.n_points < 0:
             raise ConfigError("n_samples and n_points must not be negative (0 is all)")
-        noises = (self.noise_variance, *self.more_noise, *self.relative_noise)
+        noises = (self.noise_variance, *self.more_noise, *self.resolution, *self.relative_noise)
         if not all(0 < v < math.inf for v in noises):
             raise ConfigError(f"noise must be positive and finite; got {noises}")
 

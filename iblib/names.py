@@ -13,6 +13,9 @@ class Estimator:
     name: str
     label: str
     measured_as: str = ""  # its name in ``MeasureConfig.estimators``
+    ruler: str = (
+        "fixed"  # exact, fixed, or scale: what follows T when T is multiplied by a constant
+    )
     parameters: tuple[str, ...] = ()  # what its ``parameter`` column holds, the usual one first
     quantities: tuple[str, ...] = ("I_XT", "I_TY")  # as it writes them, I(X;T) or H(T) first
     x_label: str = "I(X;T) [bits]"
@@ -52,22 +55,31 @@ class Estimator:
 _BOUNDS = ("I_XT_upper", "I_XT_lower", "I_TY_upper", "I_TY_lower")
 _H = ("H_T", "I_TY")
 _RECORDS = (
-    Estimator("binning", "binning", "binning", ("width", "n_bins")),
-    Estimator("binning_refit", "binning, refitted edges", "binning", ("n_bins",)),
-    Estimator("binning_net_input", "binning, equal in the net input", "binning", ("n_bins",)),
+    Estimator("exact", "exact, distinct rows", "exact", "exact", ("",)),
+    Estimator("binning", "binning", "binning", parameters=("width", "n_bins")),
+    Estimator("binning_refit", "binning, refitted edges", "binning", "scale", ("n_bins",)),
     Estimator(
-        *("pooled", "pooled histogram", "binning", ("width",), _H),
+        *("binning_net_input", "binning, equal in the net input", "binning"),
+        parameters=("n_bins",),
+    ),
+    Estimator(
+        *("pooled", "pooled histogram", "binning", "fixed", ("width",), _H),
         x_label="H(one activation) [bits]",
         family="pooled",
     ),
-    Estimator("kde", "KDE", "kde", ("noise_variance",), _BOUNDS, line="--"),
+    Estimator("kde", "KDE", "kde", "fixed", ("noise_variance",), _BOUNDS, line="--"),
     Estimator(
-        *("kde_relative", "KDE, noise relative to the deviation", "kde", ("relative_noise",)),
-        quantities=_BOUNDS,
+        *("kde_resolution", "KDE, noise relative to the distances", "kde", "scale"),
+        *(("resolution",), _BOUNDS),
         line="--",
     ),
     Estimator(
-        *("kraskov", "Kraskov", "kraskov", ("k",), _H),
+        *("kde_relative", "KDE, noise relative to the deviation", "kde", "scale"),
+        *(("relative_noise",), _BOUNDS),
+        line="--",
+    ),
+    Estimator(
+        *("kraskov", "Kraskov", "kraskov", "fixed", ("k",), _H),
         x_label="H(T) + const [bits]",
         line="-.",
         family="entropy",
@@ -80,6 +92,7 @@ PARAMETERS = {
     "width": "bin width",
     "n_bins": "number of bins",
     "noise_variance": "noise variance",
+    "resolution": "noise deviation / root mean square distance",
     "relative_noise": "noise deviation / deviation of T",
     "k": "neighbour k",
 }

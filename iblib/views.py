@@ -1,4 +1,4 @@
-"""Views: which random variable T a layer's activations (P, C, H, W) are turned into."""
+"""Views: which random variable T a layer's activations (P, ...) are turned into."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh
 
-VIEWS = ("layer", "filter", "filter_mean", "spatial_mean", "pca")
+VIEWS = ("layer", "filter", "filter_mean", "spatial_mean", "token", "token_mean", "pca")
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class View:
     """One T of a layer."""
 
     name: str  # one of VIEWS
-    channel: int  # filter number, or -1 where the view is of the whole layer
+    channel: int  # filter or position, or -1 where the view is of the whole layer
     values: np.ndarray  # (P, d)
 
 
@@ -30,15 +30,17 @@ def views_of(
     ``filter``                one feature map; one view per filter            H W
     ``filter_mean``           one map's mean; one view per filter             1
     ``spatial_mean``          all maps' means: what average pooling passes    C
+    ``token``                 one position of a sequence; one view for each   d
+    ``token_mean``            the mean over the positions of a sequence       d
     ``pca``                   first principal components of ``layer``         n_components
     ========================  ==============================================  ===========
 
-    A layer without maps, shape (P, d), has only ``layer`` and ``pca``; the other names give
-    nothing for it.
+    A layer without maps, shape (P, d) or (P,), has only ``layer`` and ``pca``; ``token`` and
+    ``token_mean`` are of layers (P, T, d). The other names give nothing for it.
 
     Parameters
     ----------
-    activations : ndarray, shape (P, d) or (P, C, ...)
+    activations : ndarray, shape (P,), (P, d), (P, T, d) or (P, C, ...)
     names : sequence of str
     n_components : int
         Components of ``pca``, fewer where the layer has fewer.
@@ -46,16 +48,15 @@ def views_of(
     Raises
     ------
     ValueError
-        For an unknown name, or activations without a feature axis.
+        For an unknown name, or activations without a sample axis.
     """
-    if activations.ndim < 2:
-        raise ValueError(
-            f"activations must have shape (P, d) or (P, C, ...); got {activations.shape}"
-        )
+    if activations.ndim == 0:
+        raise ValueError("activations must have shape (P, ...); got a single number")
     if unknown := [name for name in names if name not in VIEWS]:
         raise ValueError(f"views must be among {VIEWS}; got {unknown[0]!r}")
     for name in names:
-        yield from _one_kind(activations, name, n_components)
+        t = activations if activations.ndim > 1 else activations[:, None]
+        yield from _one_kind(t, name, n_components)
 
 
 def _one_kind(t: np.ndarray, name: str, n_components: int) -> Iterator[View]:
@@ -63,7 +64,12 @@ def _one_kind(t: np.ndarray, name: str, n_components: int) -> Iterator[View]:
         yield View(name, -1, t.reshape(len(t), -1))
     elif name == "pca":
         yield View(name, -1, principal_components(t.reshape(len(t), -1), n_components))
-    elif t.ndim > 2:
+    elif name == "token" and t.ndim == 3:
+        yield from (View(name, i, t[:, i]) for i in range(t.shape[1]))
+    elif name == "token_mean" and t.ndim == 3:
+        with np.errstate(invalid="ignore"):
+            yield View(name, -1, t.mean(axis=1, dtype=np.float64))
+    elif t.ndim > 2 and not name.startswith("token"):
         maps = t.reshape(*t.shape[:2], -1)  # (P, C, H W)
         if name == "filter":
             yield from (View(name, c, maps[:, c]) for c in range(maps.shape[1]))
@@ -82,8 +88,8 @@ _LARGEST = 1e15  # squares of larger values, summed over a layer, leave float32
 
 
 def has_diverged(t: np.ndarray) -> bool:
-    """Whether values are infinite, not numbers, or too large to be squared and summed."""
-    return not (t.min() > -_LARGEST and t.max() < _LARGEST)
+    """Whether floats are infinite, not numbers, or too large to be squared and summed."""
+    return t.dtype.kind == "f" and not (t.min() > -_LARGEST and t.max() < _LARGEST)
 
 
 def principal_components(t: np.ndarray, n_components: int) -> np.ndarray:

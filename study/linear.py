@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from iblib.datasets import linear_teacher
-from iblib.estimators import closed_forms
 from iblib.training import Run
+from study.closed_forms import linear_information_x, linear_information_y
 from study.inputs import Trained
 
 # Noise variance at which the linear network's information is read.
@@ -53,14 +53,14 @@ def linear_information(weights: np.ndarray, teacher: np.ndarray) -> dict[str, fl
     """
     n = weights.shape[1]
     s2 = LINEAR_NOISE_VARIANCE
-    total = closed_forms.linear_information_x(weights, np.eye(n) / n, s2)
+    total = linear_information_x(weights, np.eye(n) / n, s2)
     only = {
         "I_relevant": weights[:, N_RELEVANT:],
         "I_irrelevant": weights[:, :N_RELEVANT],
     }  # the part that is left when the other is given
     parts = {
-        name: total - closed_forms.linear_information_x(w, np.eye(w.shape[1]) / n, s2)
+        name: total - linear_information_x(w, np.eye(w.shape[1]) / n, s2)
         for name, w in only.items()
     }
-    label = closed_forms.linear_information_y(weights, teacher, np.eye(n) / n, s2, 1.0)
+    label = linear_information_y(weights, teacher, np.eye(n) / n, s2, 1.0)
     return {"I_XT": total, "I_TY": label, **parts}

@@ -139,12 +139,16 @@ class Plan:
         }
 
 
+# The three estimators of the course project's slides.
+_measure = partial(MeasureConfig, estimators=("binning", "kde", "kraskov"), resolution=())
+
+
 def plane_measure(profile: Profile, *, pooled: bool = False) -> MeasureConfig:
     """Whole layers: joint, spatial means, first principal components (notebooks 08 to 11).
 
     ``pooled``: also the histogram of single values, to be shown beside the joint one.
     """
-    return MeasureConfig(
+    return _measure(
         n_samples=profile.n_samples,
         views=("layer", "spatial_mean", "pca"),
         bins=(Binning("run", 30), Binning("pooled", 0.1)) if pooled else (Binning("run", 30),),
@@ -155,7 +159,7 @@ def filter_measure(
     profile: Profile, layers: tuple[str, ...], *, n_points: int = 9
 ) -> MeasureConfig:
     """Single filters, whole and as means, at some epochs (notebooks 08, 10 and 11)."""
-    return MeasureConfig(
+    return _measure(
         n_samples=profile.n_samples,
         views=("filter", "filter_mean"),
         layers=layers,
@@ -166,7 +170,7 @@ def filter_measure(
 
 def noise_measure(profile: Profile, layers: tuple[str, ...] = ()) -> MeasureConfig:
     """KDE over noise variances, binning over counts of bins, at a few epochs (notebooks 09, 11)."""
-    return MeasureConfig(
+    return _measure(
         n_samples=profile.n_samples,
         views=("layer", "spatial_mean"),
         layers=layers,
@@ -241,7 +245,7 @@ def saxe_bins(activation: str) -> tuple[Binning, ...]:
     return (Binning("run", 100), Binning("width", 0.07), Binning("epoch", 100))
 
 
-_all_patterns = partial(MeasureConfig, split="all", n_samples=0)
+_all_patterns = partial(_measure, split="all", n_samples=0)
 
 
 def saxe_measure(

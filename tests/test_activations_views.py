@@ -84,27 +84,37 @@ def test_before_pool_averages_to_after_pool():
     np.testing.assert_allclose(means, recorded["after_pool"][:, :, 0, 0], atol=1e-6)
 
 
-def test_layers_of_any_network():
-    network = nn.Sequential(nn.Linear(3, 4), nn.Sequential(nn.Tanh(), nn.Linear(4, 2)))
-    assert list(layers_to_measure(network, MeasureConfig())) == ["0", "1.0", "1.1"]
-    assert list(layers_to_measure(network, MeasureConfig(layers=("1",)))) == ["1"]
+def test_layers_of_a_network_that_names_its_own():
+    network = models.build("mlp", "tanh", sizes=(12, 4, 3, 2))
+    named = network.measured_layers()
+    assert layers_to_measure(network, MeasureConfig()) == named
+    config = MeasureConfig(layers=("output", "hidden*"))
+    assert list(layers_to_measure(network, config)) == ["output", "hidden1", "hidden2"]
+    x = np.zeros((3, 12), np.float32)
+    assert list(dict(record(network, x, config.layers))) == ["output", "hidden1", "hidden2"]
+    assert list(dict(record(network, x, exclude="hidden1"))) == ["hidden2", "output"]
     with pytest.raises(ValueError, match="layers must be among"):
         layers_to_measure(network, MeasureConfig(layers=("9",)))
 
 
-def test_layers_that_cannot_be_recorded_are_refused():
+def test_a_mapping_names_calls():
     class Twice(nn.Module):
         def __init__(self):
             super().__init__()
-            self.used, self.unused = nn.Identity(), nn.Identity()
+            self.used, self.unused = nn.ReLU(), nn.Identity()
 
         def forward(self, x):
-            return self.used(self.used(x))
+            return self.used(self.used(x) - 1)
 
-    with pytest.raises(ValueError, match="used more than once"):
-        list(record(Twice(), np.zeros((2, 3), np.float32), {"used": "used"}))
-    with pytest.raises(ValueError, match="was not reached"):
-        list(record(Twice(), np.zeros((2, 3), np.float32), {"unused": "unused"}))
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    recorded = dict(record(Twice(), x, {"first": "used", "second": "used:2", "again": "used:1"}))
+    np.testing.assert_array_equal(recorded["first"], x)
+    np.testing.assert_array_equal(recorded["again"], x)
+    np.testing.assert_array_equal(recorded["second"], np.maximum(x - 1, 0))
+    with pytest.raises(ValueError, match=r"'it' cannot be measured.*does not reach"):
+        list(record(Twice(), x, {"it": "unused"}))
+    with pytest.raises(ValueError, match="'it' must be among"):
+        list(record(Twice(), x, {"it": "used:3"}))
 
 
 @pytest.fixture
@@ -169,7 +179,8 @@ def test_unknown_views_and_shapes_are_refused():
     with pytest.raises(ValueError, match="views must be among"):
         list(views_of(np.zeros((4, 6)), ("flat",)))
     with pytest.raises(ValueError, match="must have shape"):
-        list(views_of(np.zeros(4)))
+        list(views_of(np.float32(4)))
+    assert [v.values.shape for v in views_of(np.zeros(4), VIEWS)] == [(4, 1), (4, 1)]
 
 
 @pytest.mark.parametrize("value", [np.inf, np.nan, 1e18])

@@ -11,8 +11,8 @@ import torch
 from small_data import pattern_data, picture_data
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
-from iblib.activations import _listening, _probe, layers_to_measure
 from iblib.config import MeasureConfig, RunConfig
+from iblib.probing import Inputs, Listener
 from iblib.training import Run, model_options
 from iblib.training import loop as training_loop
 
@@ -81,14 +81,12 @@ def test_an_epoch_of_training_stays_on_the_device(tmp_path, monkeypatch, fake, n
 def test_a_network_on_the_device_is_replayed_there(tmp_path, fake, name):
     training = training_on_cuda(CONFIGS[name], tmp_path)
     network, split = training.members.network, training.splits["training"]
-    layers = layers_to_measure(network, MeasureConfig())
     x = torch.zeros(split._part(0, 4).shape)  # on the CPU, as a data set gives it
-    sizes, changed = _probe(network, x[:1], layers)
-    assert list(sizes) == list(layers)
-    assert changed == set()
-    with _listening(network, layers) as caught:
-        network(x.to("cuda"))
-        assert {t.device.type for t, _ in caught.values()} == {"cuda"}
+    devices = {}
+    listener = Listener(network.eval())
+    with listener.listening(lambda call, t: devices.update({call: t.device.type})) as send:
+        send(Inputs(x, network)(np.arange(3)))
+    assert {devices[path] for path in network.measured_layers().values()} == {"cuda"}
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU: see the tests that use it")

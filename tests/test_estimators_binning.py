@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import mutual_info_score
 
-from iblib.estimators import binning, closed_forms, label_entropy
+from iblib.estimators import binning, label_entropy, measure
+from study.closed_forms import minimal_model
 
 
 @pytest.fixture
@@ -67,10 +68,35 @@ def test_bad_edges(edges):
         binning.information(np.zeros((3, 1)), [0, 1, 2], edges=edges)
 
 
-def test_width_and_edges_together_are_refused():
-    for width in (0.5, 0.07, binning.DEFAULT_WIDTH):
-        with pytest.raises(ValueError, match="either width or edges"):
-            binning.information(np.zeros((2, 1)), [0, 1], width=width, edges=[0.0, 1.0])
+BAD_BINS = [
+    ({"width": 0.5, "edges": [0.0, 1.0]}, "in one way; got width and edges"),
+    ({"width": binning.DEFAULT_WIDTH, "edges": [0.0, 1.0]}, "in one way; got width and edges"),
+    ({"width": 0.5, "n_bins": 3, "range": (0, 1)}, "in one way; got width and n_bins"),
+    ({"n_bins": 3, "range": (0, 1), "edges": [0.0, 1.0]}, "in one way; got n_bins and edges"),
+    ({"n_bins": 30}, "a ruler that moves; got n_bins=30"),
+    ({"range": (0, 1)}, r"range must come with n_bins; got range=\(0, 1\) alone"),
+    ({"n_bins": 3, "range": (1, 1)}, r"range must be \(low, high\)"),
+    ({"n_bins": 3, "range": (0, 1, 2)}, r"range must be \(low, high\)"),
+    ({"n_bins": 3, "range": 1.0}, r"range must be \(low, high\), finite, low < high; got 1.0"),
+    ({"n_bins": 0, "range": (0, 1)}, "n_bins must be at least 1"),
+]
+
+
+@pytest.mark.parametrize("call", [binning.information, binning.pooled_information, measure])
+@pytest.mark.parametrize(("bins", "message"), BAD_BINS)
+def test_bins_are_given_in_one_way(call, bins, message):
+    with pytest.raises(ValueError, match=message):
+        call(np.zeros((2, 1)), [0, 1], **bins)
+
+
+def test_n_bins_between_bounds_are_uniform_edges(data):
+    t, y = data
+    bins, edges = {"n_bins": 7, "range": (-0.4, 0.5)}, binning.uniform_edges(-0.4, 0.5, 7)
+    assert binning.information(t, y, **bins) == binning.information(t, y, edges=edges)
+    assert measure(t, y, **bins).binning == binning.information(t, y, edges=edges)
+    pooled = binning.pooled_information(t, y, edges=edges)
+    assert binning.pooled_information(t, y, **bins) == pooled
+    assert binning.information(t, y, **bins).clipped == pooled.clipped > 0
 
 
 def test_far_points_give_log2_n_exactly():
@@ -156,6 +182,6 @@ def test_minimal_model_is_what_binning_estimates():
     x = np.random.default_rng(0).normal(size=(50_000, 1))
     edges = binning.uniform_edges(-1, 1, 30)
     got = binning.information(np.tanh(2.0 * x), np.zeros(len(x)), edges=edges)
-    assert got.xt == pytest.approx(closed_forms.minimal_model(2.0), abs=0.02)
+    assert got.xt == pytest.approx(minimal_model(2.0), abs=0.02)
     got = binning.information(np.maximum(2.0 * x, 0), np.zeros(len(x)), width=2 / 30)
-    assert got.xt == pytest.approx(closed_forms.minimal_model(2.0, "relu"), abs=0.03)
+    assert got.xt == pytest.approx(minimal_model(2.0, "relu"), abs=0.03)

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iblib.estimators import binning, closed_forms, kde, kraskov, label_entropy, measure
+from study.closed_forms import equidistant_bound
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -347,7 +348,7 @@ def test_far_points_have_log2_n_bits(n, d):
 @common
 def test_equidistant_points(n, length, s2):
     got = kde.information(np.eye(n) * length, np.arange(n), noise_variance=s2)
-    expected = closed_forms.equidistant_bound(n, 2 * length**2, s2)
+    expected = equidistant_bound(n, 2 * length**2, s2)
     assert got.xt_upper == pytest.approx(expected, abs=1e-9)
     assert got.xt_upper == pytest.approx(got.ty_upper, abs=1e-12)
 

@@ -13,7 +13,7 @@ def test_values_on_bin_edges_follow_division_not_multiplication_by_the_inverse()
     t = (np.arange(-3000, 3000, dtype=np.float32) * np.float32(0.07))[:, None]
     floors = np.floor(t / 0.07)
     assert (floors != np.floor(t * np.float32(1 / 0.07))).any()
-    found, _ = symbols.row_symbols(torch.from_numpy(t), symbols.Bins.checked(0.07, None))
+    found, _ = symbols.row_symbols(torch.from_numpy(t), symbols.Bins(0.07))
     _, expected = np.unique(floors, return_inverse=True)
     assert len(np.unique(np.stack([found, expected.ravel()]), axis=1).T) == len(np.unique(expected))
 
@@ -21,7 +21,7 @@ def test_values_on_bin_edges_follow_division_not_multiplication_by_the_inverse()
 @pytest.mark.parametrize("edges", [[-1, -0.5, 0, 0.5, 1], [-1, -0.9, 0, 0.5, 1]])
 def test_a_bin_holds_its_lower_edge_and_the_last_one_both(edges):
     t = torch.tensor([[-1.0], [edges[1]], [0.0], [0.5], [1.0], [0.99]])
-    found, clipped = symbols.row_symbols(t, symbols.Bins.checked(0.07, edges))
+    found, clipped = symbols.row_symbols(t, symbols.Bins.between(edges))
     assert len(set(found[:4].tolist())) == 4
     assert found[3] == found[4] == found[5]
     assert clipped == 0

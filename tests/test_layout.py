@@ -22,10 +22,13 @@ FLOORS = {
     "paths": set(),
     "names": set(),
     "config": {"names"},
-    "estimators": set(),
-    "models": set(),
+    "tidy": {"names"},
+    "estimators": {"tidy"},
+    "probing": set(),
+    "progress": set(),
+    "models": {"probing"},
     "datasets": {"paths", "files", "config"},
-    "training": {"datasets", "models"},
+    "training": {"datasets", "models", "progress"},
     "activations": {"models", "config"},
     "views": {"models", "config"},
     "information_plane": {"estimators", "activations", "views", "training"},
@@ -42,6 +45,7 @@ FLOORS = {
 STUDY_FLOORS = (
     ("__init__", "text", "geometry", "parallel", "plan"),
     ("results", "inputs"),
+    ("closed_forms",),
     ("audio", "saxe", "linear", "trust", "verdicts"),  # inputs or tables in, a table out
     ("recipes",),
     ("how",),
@@ -66,12 +70,15 @@ WRITING = {
 }
 THIRD_PARTY = {
     "iblib": {
+        "tidy": {"numpy", "pandas"},
         "estimators": ARRAYS | {"pandas"},
         "models": {"torch", "pandas"},
+        "probing": {"numpy", "torch"},
+        "progress": {"tqdm"},
         "datasets": TABLES
         | {"librosa", "soundfile", "torchaudio", "sklearn", "pooch", "remotezip", "soxr"}
         | {"requests", "urllib3"},  # pooch's and remotezip's own
-        "training": TABLES,
+        "training": TABLES | {"safetensors"},
         "activations": ARRAYS,
         "views": ARRAYS,
         "information_plane": TABLES,
@@ -88,7 +95,7 @@ THIRD_PARTY = {
         "geometry": {"numpy"},
         "text": TABLES | {"IPython"},
         "audio": TABLES | {"soundfile"},
-        **dict.fromkeys(("saxe", "linear", "trust", "verdicts", "recipes"), TABLES),
+        **dict.fromkeys(("closed_forms", "saxe", "linear", "trust", "verdicts", "recipes"), TABLES),
         "lab": TABLES | {"IPython"},
         "plots": DRAWING | {"scipy", "librosa"},
         **dict.fromkeys(("parameters", "notebooks", "pages"), WRITING | DRAWING),

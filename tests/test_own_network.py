@@ -7,7 +7,7 @@ from small_data import pattern_data
 from torch import nn
 
 import iblib
-from iblib.activations import layers_to_measure, record
+from iblib.activations import record
 from iblib.config import Binning, MeasureConfig
 from iblib.files import DamagedFileError
 from iblib.information_plane import measure_model
@@ -38,7 +38,7 @@ def samples(n: int = 60):
     ],
 )
 def test_layers_by_pattern(patterns, found):
-    assert list(layers_to_measure(network(), MeasureConfig(layers=patterns))) == found
+    assert list(dict(record(network(), samples()[0], patterns))) == found
 
 
 def test_a_pattern_without_a_layer_names_the_layers():
@@ -81,6 +81,8 @@ def test_checkpoints_are_the_network_at_those_epochs(tmp_path, on_disk):
         assert not torch.equal(weight, checkpoints[5][name])
     with pytest.raises(KeyError):
         checkpoints[1]
+    with pytest.raises(TypeError):
+        checkpoints(1.5)
     if on_disk:  # an interrupted training finds what it has kept
         assert list(Checkpoints(network(), folder=tmp_path)) == [0, 2, 5]
 
@@ -148,13 +150,35 @@ def test_what_cannot_be_measured_is_said(arguments, message):
         measure_model(network(), **{"data": samples(), **arguments})
 
 
-def test_a_damaged_checkpoint_is_refused(tmp_path):
+@pytest.mark.parametrize("harm", ["cut", "altered", "unsealed", "no tensors"])
+def test_a_damaged_checkpoint_is_refused(tmp_path, harm):
     checkpoints = Checkpoints(network(), folder=tmp_path)
     trained(checkpoints, 1)
-    path = tmp_path / "epoch_000001.pt"
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(DamagedFileError):
+    path = tmp_path / "epoch_000001.safetensors"
+    whole = path.read_bytes()
+    if harm == "cut":
+        path.write_bytes(whole[:-1])
+    elif harm == "altered":
+        path.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    elif harm == "unsealed":
+        path.write_bytes(whole.replace(b"iblib-sha256", b"iblib-sha255"))
+    else:
+        path.write_bytes(b"weights")
+    with pytest.raises(DamagedFileError, match=path.name):
         measure_model(network(), samples(), epochs=checkpoints)
+    if harm != "unsealed":
+        with pytest.raises(DamagedFileError, match=path.name):
+            measure_model(network(), samples(), epochs={1: path})
+
+
+@pytest.mark.parametrize("content", [b"", b"weights", b"\x80\x04N."])
+def test_a_file_without_plain_weights_is_refused(tmp_path, content):
+    path = tmp_path / "mine.pt"
+    path.write_bytes(content)
+    with pytest.raises(DamagedFileError, match=r"mine\.pt holds no plain weights"):
+        measure_model(network(), samples(), epochs={1: path})
+    with pytest.raises(FileNotFoundError, match="gone"):
+        measure_model(network(), samples(), epochs={1: tmp_path / "gone.pt"})
 
 
 def test_the_table_can_be_drawn():

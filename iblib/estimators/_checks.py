@@ -9,6 +9,7 @@ import operator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 
 from iblib.estimators._engine.threads import compiled, in_threads, runs_compiled, sixteenths
@@ -46,22 +47,26 @@ class Labels:
 def as_points(t) -> Points:
     """Check ``t`` and return it as a dense float tensor on its own device, perhaps the same memory.
 
-    float16, bfloat16, bool and integers of up to 16 bits become float32 (exactly), wider integers
-    float64; float32 and float64 stay.
-
-    Raises
-    ------
-    TypeError
-        Object, complex, string, sparse or masked input.
-    ValueError
-        Not two-dimensional, P = 0, d = 0, NaN or infinity (count and first index are said).
+    float16, bfloat16, bool and integers of up to 16 bits become float32, wider integers float64,
+    all exactly or not at all; float32 and float64 stay. TypeError for object, complex, string,
+    sparse or masked input; ValueError for other than two dimensions, P = 0, d = 0, NaN, infinity.
     """
     return finite_points(unchecked_points(t))
 
 
-def unchecked_points(t) -> torch.Tensor:
-    """`as_points` without a look at the values: for a reader that meets each of them anyway."""
-    return _dense_tensor(t) if isinstance(t, torch.Tensor) else _from_numpy(t)
+def unchecked_points(t, split: bool = False) -> torch.Tensor:
+    """`as_points` without a look at the values: for a reader that meets each of them anyway.
+
+    ``split``: 64-bit integers become pairs of 32-bit ones, which no float rounds.
+    """
+    if not isinstance(t, torch.Tensor):
+        return _from_numpy(t, split)
+    if t.layout != torch.strided or t.dtype not in _SMALL + _LARGE:
+        raise TypeError(f"t must be a dense real tensor; got {t.dtype}, {t.layout}")
+    if t.dtype in (torch.int64, torch.uint64):
+        return _from_numpy(t.cpu().numpy(), split).to(t.device)
+    _require_two_dimensions(t.shape)
+    return t.detach().to(torch.float32 if t.dtype in _SMALL else torch.float64).contiguous()
 
 
 def finite_points(values: torch.Tensor) -> Points:
@@ -75,12 +80,9 @@ def finite_points(values: torch.Tensor) -> Points:
     else:
         largest = float(values.abs().max())
     if not math.isfinite(largest):
-        bad = ~torch.isfinite(values)
-        first = tuple(bad.nonzero()[0].tolist())
-        raise ValueError(
-            f"t must be finite; got {int(bad.sum())} NaN or infinite values, "
-            f"the first at index {first}"
-        )
+        bad = (~torch.isfinite(values)).nonzero()
+        found = f"{len(bad)} NaN or infinite values, the first at index {tuple(bad[0].tolist())}"
+        raise ValueError(f"t must be finite; got {found}")
     return Points(values, largest)
 
 
@@ -94,6 +96,22 @@ def _largest_magnitude(bits):
     return largest
 
 
+def _from_numpy(t, split: bool) -> torch.Tensor:
+    array = plain_array("t", t)
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise TypeError(f"t must be a real numeric array; got dtype {array.dtype}")
+    _require_two_dimensions(array.shape)
+    if split and array.dtype.kind in "iu" and array.itemsize == 8:
+        array = np.ascontiguousarray(array).view(np.int32)
+    target = np.float32 if np.can_cast(array.dtype, np.float32) else np.float64
+    # torch refuses negative strides and foreign byte order, and warns about read-only memory:
+    # `require` copies in exactly those cases.
+    values = np.require(array, dtype=target, requirements="CAW")
+    if array.dtype.kind in "iu" and array.itemsize == 8:
+        _require_unrounded("t", array, values)
+    return torch.from_numpy(values)
+
+
 def _require_two_dimensions(shape) -> None:
     if len(shape) != 2:
         raise ValueError(f"t must have shape (n_samples, dimension); got {tuple(shape)}")
@@ -101,43 +119,31 @@ def _require_two_dimensions(shape) -> None:
         raise ValueError(f"t must have at least one row and one column; got shape {tuple(shape)}")
 
 
-def _dense_tensor(t: torch.Tensor) -> torch.Tensor:
-    if t.layout != torch.strided or t.dtype not in _SMALL + _LARGE:
-        raise TypeError(f"t must be a dense real tensor; got {t.dtype}, {t.layout}")
-    _require_two_dimensions(t.shape)
-    target = torch.float32 if t.dtype in _SMALL else torch.float64
-    return t.detach().to(target).contiguous()
+def plain_array(name: str, given) -> np.ndarray:
+    """``given`` as an array of the same values, or an error where it is masked or rounded."""
+    if np.ma.isMaskedArray(given):
+        raise TypeError(f"{name} must be a plain array; got a masked array")
+    array = np.asarray(given)
+    if array.dtype == np.float64 and not isinstance(given, np.ndarray):
+        _require_unrounded(name, given, array)  # integers beside floats have become floats
+    return array
 
 
-def _from_numpy(t) -> torch.Tensor:
-    if np.ma.isMaskedArray(t):
-        raise TypeError("t must be a plain array; got a masked array")
-    array = np.asarray(t)
-    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        raise TypeError(f"t must be a real numeric array; got dtype {array.dtype}")
-    _require_two_dimensions(array.shape)
-    target = np.float32 if np.can_cast(array.dtype, np.float32) else np.float64
-    # torch refuses negative strides and foreign byte order, and warns about read-only memory:
-    # `require` copies in exactly those cases.
-    return torch.from_numpy(np.require(array, dtype=target, requirements="CAW"))
+def _require_unrounded(name: str, given, floats: np.ndarray) -> None:
+    large = np.abs(floats) >= 2.0**53
+    if large.any():
+        exact = np.asarray(given, dtype=object)[large]  # Python's numbers compare without rounding
+        lost = exact != floats[large].astype(object)
+        if lost.any():
+            value = exact[np.argmax(lost)]
+            raise ValueError(f"{name} must hold integers that float64 holds exactly; got {value}")
 
 
 def as_labels(y, n_samples: int | None = None, device="cpu") -> Labels:
-    """Check ``y`` and return contiguous codes.
+    """Check ``y``, (P,) integers, bools, strings or whole floats, and return contiguous codes.
 
-    Parameters
-    ----------
-    y : (P,) array, tensor or sequence of integers, bools or strings
-        Floats are taken where they are whole numbers.
-    n_samples : int, optional
-        The number of rows that ``y`` must match.
-
-    Raises
-    ------
-    TypeError
-        Labels of mixed or other kinds.
-    ValueError
-        Not one-dimensional, empty, NaN or missing labels, another length than ``n_samples``.
+    TypeError for labels of mixed or other kinds; ValueError for other than one dimension, none,
+    NaN or missing ones, another number than ``n_samples``.
     """
     values = _label_array(y)
     if values.ndim != 1:
@@ -145,20 +151,17 @@ def as_labels(y, n_samples: int | None = None, device="cpu") -> Labels:
     if n_samples is None and not len(values):
         raise ValueError("y must hold at least one label; got 0")
     if n_samples is not None and len(values) != n_samples:
-        raise ValueError(
-            f"y must have one label for each row of t; got {len(values)} labels, {n_samples} rows"
-        )
+        found = f"{len(values)} labels, {n_samples} rows"
+        raise ValueError(f"y must have one label for each row of t; got {found}")
     names, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
     codes = torch.from_numpy(codes.astype(np.int64)).to(device)
     return Labels(codes, tuple(names.tolist()), tuple(counts.tolist()))
 
 
 def _label_array(y) -> np.ndarray:
-    if np.ma.isMaskedArray(y):
-        raise TypeError("y must be a plain array; got a masked array")
     if isinstance(y, torch.Tensor):
         y = (y.float() if y.dtype == torch.bfloat16 else y).detach().cpu().numpy()
-    values = np.asarray(y, dtype=object if isinstance(y, (list, tuple)) else None)
+    values = np.asarray(y, dtype=object) if isinstance(y, (list, tuple)) else plain_array("y", y)
     if values.dtype.kind == "O":
         values = _unboxed(values)
     if values.dtype.kind == "f":
@@ -175,18 +178,16 @@ def _label_array(y) -> np.ndarray:
 
 def _unboxed(values: np.ndarray) -> np.ndarray:
     """Python objects as one NumPy kind; a missing one is an error, never a class of its own."""
-    kinds = set()
-    for index, value in enumerate(values.flat):
-        is_number = isinstance(value, (int, float, np.bool_, np.integer, np.floating))
-        if value is None or (is_number and value != value):
-            raise ValueError(f"y must not have missing labels; got {value} at index {index}")
-        if not (is_number or isinstance(value, (str, bytes))):
-            kind = f"{type(value).__name__} at index {index}"
-            raise TypeError(f"y must hold integer, bool or string labels; got {kind}")
-        kinds.add("number" if is_number else type(value))
-    if len(kinds) > 1:
-        raise TypeError("y must hold labels of one kind; got numbers and strings together")
-    return np.array(values.tolist()) if kinds else values.astype(np.int64)
+    missing = pd.isna(values)
+    if missing.any():
+        at = int(np.argmax(missing))
+        raise ValueError(f"y must not have missing labels; got {values.flat[at]} at index {at}")
+    types = {type(value) for value in values.flat}
+    kinds = (int, float, np.bool_, np.integer, np.floating), str, bytes
+    if not any(all(issubclass(one, kind) for one in types) for kind in kinds):
+        found = ", ".join(sorted(one.__name__ for one in types))
+        raise TypeError(f"y must hold integer, bool or string labels of one kind; got {found}")
+    return plain_array("y", values.tolist()) if types else values.astype(np.int64)
 
 
 def positive(name: str, value) -> float:
@@ -203,6 +204,14 @@ def at_least_one(name: str, value) -> int:
     if number < 1:
         raise ValueError(f"{name} must be at least 1; got {name}={number}")
     return number
+
+
+def bounds(range) -> np.ndarray:
+    """(low, high) as two floats, or a ValueError unless they are finite and low is smaller."""
+    ends = np.array(range, dtype=np.float64)
+    if ends.shape != (2,) or not -math.inf < ends[0] < ends[1] < math.inf:
+        raise ValueError(f"range must be (low, high), finite, low < high; got {range}")
+    return ends
 
 
 def neighbour_count(k, n_samples: int) -> int:

@@ -6,13 +6,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from iblib.estimators import _checks
-from iblib.estimators._engine.symbols import Bins, counts_of, dense_codes, quantise, row_symbols
+from iblib.estimators._engine.symbols import Bins, bin_codes, counts_of, dense_codes, row_symbols
 
-DEFAULT_WIDTH = 0.07  # where neither a width nor edges are given
+DEFAULT_WIDTH = 0.07  # where no bins are given
+
+
+class Saturation:
+    """For records with ``xt`` and ``n_samples``."""
+
+    @property
+    def saturated(self) -> bool:
+        """True where xt is within 1 % of log2 P: of a sample it says only that all rows differ."""
+        return self.n_samples > 1 and self.xt > 0.99 * math.log2(self.n_samples)
 
 
 @dataclass(frozen=True)
-class BinningInformation:
+class BinningInformation(Saturation):
     """What `information` returns; bits, unclipped."""
 
     xt: float
@@ -20,11 +29,6 @@ class BinningInformation:
     unique_share: float  # share of samples whose symbol no other sample has
     clipped: int  # values outside the edges, counted into the end bins
     n_samples: int
-
-    @property
-    def saturated(self) -> bool:
-        """True where xt is within 1 % of log2 P: it says only that all samples differ."""
-        return self.n_samples > 1 and self.xt > 0.99 * math.log2(self.n_samples)
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,13 @@ class PooledInformation:
     n_values: int
 
 
-def information(t, y, *, width: float | None = None, edges=None) -> BinningInformation:
+def information(
+    t, y, *, width: float | None = None, n_bins: int | None = None, range=None, edges=None
+) -> BinningInformation:
     r"""Binned I(X;T) and I(T;Y), in bits.
 
-    A value's bin is :math:`\lfloor t / width \rfloor`, or its place among ``edges``; a sample's
-    symbol is the row of its d bins. With a deterministic network and distinct inputs
+    A value's bin is :math:`\lfloor t / width \rfloor`, or its place among edges; a sample's symbol
+    is the row of its d bins. With a deterministic network and distinct inputs
 
     .. math:: I(X;T) = H(T), \qquad I(T;Y) = H(T) + H(Y) - H(T, Y) = H(T) - \sum_y p_y H(T|Y=y)
 
@@ -53,10 +59,13 @@ def information(t, y, *, width: float | None = None, edges=None) -> BinningInfor
         Activations, one row a sample; NumPy or torch, any device.
     y : (P,) integer, bool or string labels
     width : float, > 0, optional
-        Bin width, in the unit of ``t``; 0.07 where ``edges`` are not given either.
+        Bin width, in the unit of ``t``; 0.07 where no bins are given.
+    n_bins, range : int >= 1 and (low, high), optional
+        Equal bins between two bounds that stay the same for all arrays that are compared, such as
+        (-1, 1) for tanh (Shwartz-Ziv & Tishby: 30 bins), or the extremes over all epochs (Saxe).
     edges : (n_bins + 1,) strictly increasing numbers, optional
-        Bins shared by all units, used in place of ``width``. A bin holds its lower edge, the last
-        one both; values outside count into the end bins and into ``clipped``.
+        Bins shared by all units. A bin holds its lower edge, the last one both; values outside
+        count into the end bins and into ``clipped``.
 
     Returns
     -------
@@ -69,8 +78,8 @@ def information(t, y, *, width: float | None = None, edges=None) -> BinningInfor
     TypeError
         ``t`` is not real numeric, or the labels are of no supported kind.
     ValueError
-        Wrong shape, P = 0, d = 0, NaN or infinity, length mismatch, ``width <= 0``, edges that are
-        not increasing, or both ``width`` and ``edges``.
+        Wrong shape, P = 0, d = 0, NaN or infinity, integers that float64 would round, length
+        mismatch, bad bins, ``n_bins`` without ``range``, or more than one kind of bins.
 
     Notes
     -----
@@ -82,58 +91,38 @@ def information(t, y, *, width: float | None = None, edges=None) -> BinningInfor
     References
     ----------
     Shwartz-Ziv & Tishby, arXiv:1703.00810, Sec. 3. Saxe et al., JSTAT (2019) 124020, App. B.
-
     Notebook: 03
     """
     values = _checks.unchecked_points(t)  # the loop that finds their bins looks at each of them
     labels = _checks.as_labels(y, values.shape[0], values.device)
-    return checked_information(values, labels, width, edges)
+    return checked_information(values, labels, bins_of(width, n_bins, range, edges))
 
 
-def checked_information(values, labels, width, edges) -> BinningInformation:
+def checked_information(values, labels, bins: Bins) -> BinningInformation:
     """`information` of a dense float tensor and labels that have passed `_checks`."""
-    symbols, clipped = row_symbols(values, _bins(width, edges))
-    n_samples = len(symbols)
+    symbols, clipped = row_symbols(values, bins)
     counts = counts_of(symbols)
-    h_t, ty = _entropies(symbols, counts, labels.codes.cpu().numpy(), labels.n_classes)
+    h_t, ty = entropies(symbols, counts, labels)
+    n_samples = len(symbols)
     unique_share = int((counts == 1).sum()) / n_samples
     return BinningInformation(h_t, ty, unique_share, clipped, n_samples)
 
 
-def pooled_information(t, y, *, width: float | None = None, edges=None) -> PooledInformation:
+def pooled_information(
+    t, y, *, width: float | None = None, n_bins: int | None = None, range=None, edges=None
+) -> PooledInformation:
     """Entropy of ONE activation value of the layer, all units in one histogram, in bits.
 
     Never I(X;T): the P d values are P d samples of a scalar, so that it cannot see how units vary
-    together, and the number of bins bounds it, not the number of samples.
-
-    Parameters
-    ----------
-    t, y, width, edges
-        As in `information`.
-
-    Returns
-    -------
-    PooledInformation
-        ``h_t``: entropy of the histogram, 0 to log2(number of bins); ``ty``: information of one
-        value about the label, 0 to H(Y).
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `information`.
-
-    References
-    ----------
-    Cover & Thomas, Elements of Information Theory, Eq. 2.1 (the entropy of a histogram).
-
-    Notebook: 03
+    together, and the number of bins bounds it, not the number of samples. Arguments and errors as
+    `information`. ``h_t`` is 0 to log2(number of bins), ``ty``, the information of one value about
+    the label, 0 to H(Y). Notebook: 03
     """
     points = _checks.as_points(t).values
     labels = _checks.as_labels(y, points.shape[0], points.device)
-    codes, clipped = quantise(points, _bins(width, edges))
+    codes, clipped = bin_codes(points, bins_of(width, n_bins, range, edges))
     values = dense_codes(codes).ravel()
-    owners = np.repeat(labels.codes.cpu().numpy(), points.shape[1])
-    h_t, ty = _entropies(values, counts_of(values), owners, labels.n_classes)
+    h_t, ty = entropies(values, counts_of(values), labels, points.shape[1])
     return PooledInformation(h_t, ty, clipped, values.size)
 
 
@@ -148,50 +137,20 @@ def label_entropy(y) -> float:
 
 
 def uniform_edges(low: float, high: float, n_bins: int) -> np.ndarray:
-    """Edges of n equal bins between two fixed bounds, in the unit of the bounds.
+    """Edges of n equal bins between two bounds, (n_bins + 1,) float64, in the unit of the bounds.
 
-    Parameters
-    ----------
-    low, high : float, low < high
-        For example -1 and 1 for tanh, or the extremes over all units and *all epochs* for ReLU.
-    n_bins : int, >= 1
-
-    Returns
-    -------
-    (n_bins + 1,) float64 array for ``edges=``.
-
-    Raises
-    ------
-    ValueError
-        ``low >= high``, a bound that is not finite, ``n_bins < 1``.
+    ValueError for ``low >= high``, a bound that is not finite, and ``n_bins < 1``.
     """
     n_bins = _checks.at_least_one("n_bins", n_bins)
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ValueError(f"low must be smaller than high, both finite; got low={low}, high={high}")
-    return np.linspace(low, high, n_bins + 1)
+    return np.linspace(*_checks.bounds((low, high)), n_bins + 1)
 
 
 def equal_mass_edges(t, n_bins: int) -> np.ndarray:
-    """Edges that put equal shares of all values of ``t`` into each bin, in the unit of ``t``.
+    """Edges that put equal shares of all values of ``t`` into each of n bins, in the unit of ``t``.
 
-    Parameters
-    ----------
-    t : (P, d) real array or tensor
-    n_bins : int, >= 1
-
-    Returns
-    -------
-    (at most n_bins + 1,) float64 array for ``edges=``
-        Fewer edges where values repeat (the zeros of a ReLU): equal quantiles are one edge.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `information` for ``t``; ``n_bins < 1``.
-
-    References
-    ----------
-    Shwartz-Ziv & Tishby, arXiv:1703.00810; Chelombiev et al., arXiv:1902.09037, Sec. 3.
+    At most n_bins + 1: fewer where values repeat (the zeros of a ReLU), as equal quantiles are one
+    edge. Errors as `information` for ``t``, and for ``n_bins < 1``. Shwartz-Ziv & Tishby,
+    arXiv:1703.00810; Chelombiev et al., arXiv:1902.09037, Sec. 3.
     """
     n_bins = _checks.at_least_one("n_bins", n_bins)
     values = _checks.as_points(t).values.cpu().numpy().astype(np.float64)
@@ -201,17 +160,29 @@ def equal_mass_edges(t, n_bins: int) -> np.ndarray:
     return edges
 
 
-def _bins(width, edges) -> Bins:
-    if edges is not None and width is not None:
-        raise ValueError(f"give either width or edges; got both (width={width})")
-    return Bins.checked(DEFAULT_WIDTH if width is None else width, edges)
+def bins_of(width, n_bins, range, edges) -> Bins:
+    """The bins that `information` is asked for, or a ValueError that says what is wrong."""
+    if n_bins is not None and range is None:
+        why = "bins fitted to each array are a ruler that moves"
+        raise ValueError(f"n_bins must come with range=(low, high): {why}; got n_bins={n_bins}")
+    if n_bins is None and range is not None:
+        raise ValueError(f"range must come with n_bins; got range={range} alone")
+    asked = {"width": width, "n_bins": n_bins, "edges": edges}
+    given = [name for name, value in asked.items() if value is not None]
+    if len(given) > 1:
+        raise ValueError(f"bins must be given in one way; got {' and '.join(given)}")
+    if n_bins is not None:
+        edges = uniform_edges(*_checks.bounds(range), n_bins)
+    if edges is not None:
+        return Bins.between(edges)
+    return Bins(_checks.positive("width", DEFAULT_WIDTH if width is None else width))
 
 
-def _entropies(symbols, counts, label_codes, n_classes: int) -> tuple[float, float]:
-    """H(T) and I(T;Y) = H(T) + H(Y) - H(T, Y), bits."""
-    h_t = _entropy_of_counts(counts)
-    h_y = _entropy_of_counts(counts_of(label_codes))
-    h_ty = _entropy_of_counts(counts_of(symbols * n_classes + label_codes))
+def entropies(symbols, counts, labels: _checks.Labels, repeats: int = 1) -> tuple[float, float]:
+    """H(T) and I(T;Y) = H(T) + H(Y) - H(T, Y), bits; each label is that of ``repeats`` symbols."""
+    codes = np.repeat(labels.codes.cpu().numpy(), repeats)
+    h_t, h_y = _entropy_of_counts(counts), _entropy_of_counts(np.array(labels.counts))
+    h_ty = _entropy_of_counts(counts_of(symbols * labels.n_classes + codes))
     # Exact zeros need no care: with one class h_ty has the counts of h_t in the same order and
     # h_y = 0; with one symbol it has those of h_y and h_t = 0.
     return h_t, h_t + h_y - h_ty

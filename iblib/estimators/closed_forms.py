@@ -1,16 +1,14 @@
-"""Closed forms and integrals, in bits: the truths of estimators and notebooks.
+"""Closed forms and integrals, in bits: the truths that estimators are tested against.
 
 Each raises ValueError, naming the argument, where shapes do not fit, or a value is outside its
-range, not finite, or no probability. CT is Cover & Thomas, Elements of Information Theory; Saxe is
-Saxe et al., JSTAT (2019) 124020.
+range, not finite, or no probability. CT is Cover & Thomas, Elements of Information Theory.
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
-from scipy.special import ndtr, rel_entr
-
-from iblib.estimators import _checks
+from scipy.special import rel_entr
 
 
 def gaussian_entropy(covariance) -> float:
@@ -19,53 +17,23 @@ def gaussian_entropy(covariance) -> float:
     ``covariance`` is (d, d), symmetric and positive definite; the value may have any sign.
     O(d^3) time. CT Eq. 8.35.
     """
-    covariance = _square("covariance", covariance)
-    d = covariance.shape[0]
-    return 0.5 * (d * math.log2(2 * math.pi * math.e) + _log2_det("covariance", covariance))
+    covariance = np.asarray(covariance, dtype=np.float64)
+    log_det = _log2_det("covariance", covariance)
+    return 0.5 * (len(covariance) * math.log2(2 * math.pi * math.e) + log_det)
 
 
 def gaussian_mutual_information(cov_joint, split: int) -> float:
     r"""I(A;B) of Gaussian vectors, in bits: :math:`\frac12 \log_2 (\det C_A \det C_B / \det C)`.
 
     ``cov_joint`` C is (d, d), symmetric and positive definite: A is the first ``split``
-    coordinates, 0 < split < d, B the rest. O(d^3) time. CT Eq. 8.56 in d dimensions; Saxe Sec. 4.
+    coordinates, 0 < split < d, B the rest. O(d^3) time. CT Eq. 8.56 in d dimensions.
     """
-    joint = _square("cov_joint", cov_joint)
+    joint = np.asarray(cov_joint, dtype=np.float64)
+    whole = _log2_det("cov_joint", joint)
     if not 0 < split < len(joint):
         raise ValueError(f"split must be between 1 and d - 1; got split={split}, d={len(joint)}")
     parts = _log2_det("A", joint[:split, :split]) + _log2_det("B", joint[split:, split:])
-    return 0.5 * (parts - _log2_det("cov_joint", joint))
-
-
-def linear_information_x(weights, input_covariance, noise_variance: float) -> float:
-    r"""I(X;T) of T = W X + N(0, s^2 I), X ~ N(0, C), in bits.
-
-    :math:`\frac12 \log_2 \det(I + W C W^T / s^2)`, with ``weights`` W (n_out, n_in), for a deeper
-    linear network the product of its matrices, ``input_covariance`` C (n_in, n_in), positive
-    semidefinite, and ``noise_variance`` s^2 > 0. O(n_out n_in^2 + n_out^3) time. Saxe Eqs. 6 and
-    21, which lack the 1/2 and C.
-    """
-    s2 = _checks.positive("noise_variance", noise_variance)
-    signal = _output_covariance(weights, input_covariance)
-    return 0.5 * _log2_det("I + W C W^T / s^2", np.eye(len(signal)) + signal / s2)
-
-
-def linear_information_y(
-    weights, teacher, input_covariance, noise_variance: float, teacher_noise_variance: float
-) -> float:
-    r"""I(Y;T) of T = W X + N(0, s^2 I) and Y = V X + N(0, s_y^2 I), X ~ N(0, C), in bits.
-
-    :math:`\frac12 [\log_2\det S_T + \log_2\det S_Y - \log_2\det S_{YT}]`, with ``weights`` W
-    (n_out, n_in), ``teacher`` V (n_y, n_in), which makes the labels, ``input_covariance`` C
-    (n_in, n_in), and noise variances s^2, s_y^2 > 0. O((n_out + n_y) n_in^2 + (n_out + n_y)^3)
-    time. Saxe Sec. 4.
-    """
-    s2 = _checks.positive("noise_variance", noise_variance)
-    s2_y = _checks.positive("teacher_noise_variance", teacher_noise_variance)
-    weights, teacher = np.atleast_2d(weights), np.atleast_2d(teacher)
-    joint = _output_covariance(np.vstack([weights, teacher]), input_covariance)
-    noise = np.repeat([s2, s2_y], [len(weights), len(teacher)])
-    return gaussian_mutual_information(joint + np.diag(noise), len(weights))
+    return 0.5 * (parts - whole)
 
 
 def discrete_entropy(probabilities) -> float:
@@ -73,15 +41,17 @@ def discrete_entropy(probabilities) -> float:
 
     ``probabilities`` have any shape, each >= 0, and sum 1 (to 1e-9). CT Eq. 2.1. Notebook: 03
     """
-    return _entropy(_probabilities("probabilities", probabilities))
+    shares = _probabilities("probabilities", probabilities)
+    shares = shares[shares > 0]
+    return 0.0 - float(np.sum(shares * np.log2(shares)))
 
 
 def discrete_mutual_information(joint) -> float:
     r"""I(A;B) of two discrete variables: :math:`\sum p_{ab} \log_2 (p_{ab} / (p_a p_b))` bits.
 
-    ``joint`` is the table p(a, b), (n, m), each >= 0, of sum 1 (to 1e-9). The binary symmetric
+    ``joint`` is the table p(a, b), (n, m), each >= 0, of sum 1 (to 1e-9): the binary symmetric
     channel of error e is [[1 - e, e], [e, 1 - e]] / 2, with 1 - H(e) bits. At most log2(min(n, m));
-    rounding may leave 1e-15 below 0. CT Eq. 2.28, Sec. 7.1.4 (the channel). Notebook: 03
+    rounding may leave 1e-15 below 0. CT Eq. 2.28. Notebook: 03
     """
     joint = _probabilities("joint", joint)
     if joint.ndim != 2:
@@ -90,80 +60,39 @@ def discrete_mutual_information(joint) -> float:
     return float(rel_entr(joint, product).sum()) / math.log(2)
 
 
-def mixture_entropy(weights, means, variances) -> float:
-    r"""Differential entropy of a one-dimensional Gaussian mixture, in bits, by quadrature.
-
-    :math:`-\int p \log_2 p` with :math:`p = \sum_c w_c N(m_c, v_c)`; arguments, accuracy and cost
-    as in `mixture_mutual_information`. CT Eq. 8.1. Notebook: 04
-    """
-    weights, means, deviations = _mixture(weights, means, variances)
-    within = float(weights @ np.log2(deviations * np.sqrt(2 * np.pi * np.e)))
-    return _mixture_information(weights, means, deviations) + within
-
-
 def mixture_mutual_information(weights, means, variances) -> float:
     r"""I(C;V) of a Gaussian mixture's component C and its value V, in bits, by quadrature.
 
     :math:`\sum_c w_c \int N(v; m_c, v_c) \log_2 (N(v; m_c, v_c) / p(v))`, between 0 and log2 n,
     with ``weights`` (n,) of sum 1 (to 1e-9), ``means`` (n,) and ``variances`` (n,), or one, > 0.
     With n equal weights and variances s^2 it is the I(X;T) of T = h(X) + N(0, s^2) that the KDE
-    bounds hold between them. Right to 1e-9 where deviations exceed 1e-6 of the span of the means;
-    O(n^2) time (n = 100: 0.3 s), O(n) memory.
-
-    References
-    ----------
-    CT Sec. 8.5; Kolchinsky & Tracey, Entropy 19 (2017) 361. Notebook: 04
+    bounds hold between them (in d dimensions: `exact.mixture_information`). Right to 1e-9 where
+    deviations exceed 1e-6 of the span of the means; O(n^2) time (n = 100: 0.3 s). CT Sec. 8.5;
+    Kolchinsky & Tracey, Entropy 19 (2017) 361. Notebook: 04
     """
-    return _mixture_information(*_mixture(weights, means, variances))
-
-
-def equidistant_bound(
-    n_points: int, squared_distance: float, noise_variance: float, *, bound: str = "upper"
-) -> float:
-    r"""The KDE bound on I(X;T) for N points at one distance from each other, in bits.
-
-    :math:`\log_2 N - \log_2(1 + (N - 1) e^{-D / (c s^2)})`, c = 2 for ``bound`` "upper", 8 for
-    "lower", with ``n_points`` N >= 1, ``squared_distance`` D >= 0 and ``noise_variance`` s^2 > 0.
-    Kolchinsky & Tracey, Entropy 19 (2017) 361, Eqs. 10 and 12 with equal distances. Notebook: 04
-    """
-    n_points = _checks.at_least_one("n_points", n_points)
-    s2 = _checks.positive("noise_variance", noise_variance)
-    if bound not in ("upper", "lower"):
-        raise ValueError(f"bound must be 'upper' or 'lower'; got bound={bound!r}")
-    if not squared_distance >= 0:
-        raise ValueError(f"squared_distance must be >= 0; got {squared_distance}")
-    c = 2.0 if bound == "upper" else 8.0
-    kernel = math.exp(-squared_distance / (c * s2))
-    return math.log2(n_points) - math.log2(1 + (n_points - 1) * kernel)
-
-
-def minimal_model(weight: float, activation: str = "tanh", n_bins: int = 30) -> float:
-    """Binned I(X;T) of one neuron, X ~ N(0, 1), T = bin(f(w X)), in bits; exact.
-
-    T is a function of X, so I(X;T) = H(T), and each bin's probability is a difference of normal
-    cdfs. ``activation`` "tanh": ``n_bins`` equal bins on [-1, 1]; the peak, 4.90 bits, is at
-    ``weight`` w = 0.87, and the value falls to 1 bit as w grows. "relu": bins of the same width
-    2 / n_bins from 0 upwards without an end, so that the value rises with w. (A last bin at a fixed
-    height would make ReLU fall to 1 bit as well.) Saxe Sec. 2 and Fig. 2. Notebook: 03
-    """
-    n_bins = _checks.at_least_one("n_bins", n_bins)
-    if not 0 <= weight < math.inf:
-        raise ValueError(f"weight must be finite and not negative; got weight={weight}")
-    if activation not in ("tanh", "relu"):
-        raise ValueError(f"activation must be 'tanh' or 'relu'; got activation={activation!r}")
-    if weight == 0:
-        return 0.0
-    if activation == "tanh":
-        inner = np.arctanh(np.linspace(-1.0, 1.0, n_bins + 1)[1:-1])
-    else:  # up to 9 standard deviations: what lies above has probability 1e-19
-        width = 2.0 / n_bins
-        inner = width * np.arange(1, math.ceil(9.0 * weight / width) + 1)
-    return _entropy(np.diff(np.concatenate([[0.0], ndtr(inner / weight), [1.0]])))
-
-
-def _entropy(shares: np.ndarray) -> float:
-    shares = shares[shares > 0]
-    return 0.0 - float(np.sum(shares * np.log2(shares)))
+    weights, means = _probabilities("weights", weights), np.asarray(means, dtype=np.float64)
+    variances = np.asarray(variances, dtype=np.float64)
+    shapes = weights.shape, means.shape, variances.shape
+    if weights.ndim != 1 or means.shape != weights.shape or shapes[2] not in ((), means.shape):
+        raise ValueError(f"means and variances must match weights; got shapes {shapes}")
+    if not (np.isfinite(means).all() and np.isfinite(variances).all() and (variances > 0).all()):
+        raise ValueError("means must be finite, variances positive and finite; got others")
+    there = weights > 0
+    deviations = np.sqrt(np.broadcast_to(variances, means.shape))[there]
+    means, weights = means[there] - weights @ means, weights[there]
+    # Gauss-Legendre panels of 20 nodes over 12 deviations of each component; what lies outside
+    # weighs 1e-32. Panels end at whole deviations of every component, so that none is wider than
+    # the narrowest component with mass in it; their error is below 1e-10.
+    nodes, node_weights = np.polynomial.legendre.leggauss(20)
+    total = 0.0
+    for low, high in pairwise(np.unique(means[:, None] + deviations[:, None] * np.arange(-12, 13))):
+        values = (high + low) / 2 + (high - low) / 2 * nodes
+        z = (values[:, None] - means) / deviations  # (node, component)
+        log_parts = -0.5 * z * z - np.log(deviations * np.sqrt(2 * np.pi))  # ln N_c
+        log_total = np.logaddexp.reduce(log_parts + np.log(weights), axis=1)  # ln p
+        integrand = np.exp(log_parts) * (log_parts - log_total[:, None]) @ weights  # nats
+        total += (high - low) / 2 * float(node_weights @ integrand)
+    return total / math.log(2)
 
 
 def _probabilities(name: str, values) -> np.ndarray:
@@ -173,63 +102,9 @@ def _probabilities(name: str, values) -> np.ndarray:
     return values
 
 
-def _mixture(weights, means, variances) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weights, means (relative to the mixture's own) and deviations of components that occur."""
-    weights, means = _probabilities("weights", weights), np.asarray(means, dtype=np.float64)
-    if weights.ndim != 1 or means.shape != weights.shape:
-        raise ValueError(f"means must match weights; got shapes {means.shape}, {weights.shape}")
-    variances = np.asarray(variances, dtype=np.float64)
-    if variances.shape not in ((), means.shape):
-        raise ValueError(f"variances must match weights; got shape {variances.shape}")
-    if not (np.isfinite(means).all() and np.isfinite(variances).all() and (variances > 0).all()):
-        raise ValueError("means must be finite, variances positive and finite; got others")
-    there = weights > 0
-    deviations = np.sqrt(np.broadcast_to(variances, means.shape))[there]
-    return weights[there], means[there] - weights @ means, deviations
-
-
-def _mixture_information(weights: np.ndarray, means: np.ndarray, deviations: np.ndarray) -> float:
-    """I(component; value), bits, by Gauss-Legendre panels of 20 nodes.
-
-    A component is integrated over 12 deviations; what lies outside weighs 1e-32. Panels end at
-    whole deviations of every component, so that none is wider than the narrowest component with
-    mass in it; their error is below 1e-10.
-    """
-    cuts = np.unique(means[:, None] + deviations[:, None] * np.arange(-12.0, 13.0))
-    nodes, node_weights = np.polynomial.legendre.leggauss(20)
-    n_panels = max(1, 2**16 // (len(nodes) * len(means)))  # 2^16 logarithms held at once
-    total = 0.0
-    for first in range(0, len(cuts) - 1, n_panels):
-        ends = cuts[first : first + n_panels + 1, None]
-        halves = np.diff(ends, axis=0) / 2
-        values = (ends[1:] + ends[:-1]) / 2 + halves * nodes
-        z = (values[..., None] - means) / deviations  # (panel, node, component)
-        log_parts = -0.5 * z * z - np.log(deviations * np.sqrt(2 * np.pi))  # ln N_c
-        log_total = np.logaddexp.reduce(log_parts + np.log(weights), axis=-1)  # ln p
-        integrand = np.exp(log_parts) * (log_parts - log_total[..., None]) @ weights  # nats
-        total += float(np.sum(halves * node_weights * integrand))
-    return total / math.log(2)
-
-
-def _output_covariance(weights, input_covariance) -> np.ndarray:
-    weights = np.atleast_2d(np.asarray(weights, dtype=np.float64))
-    covariance = _square("input_covariance", input_covariance)
-    if weights.shape[1] != len(covariance):
-        raise ValueError(
-            "weights must have one column for each input; "
-            f"got {weights.shape[1]} columns, {len(covariance)} inputs"
-        )
-    return weights @ covariance @ weights.T
-
-
-def _square(name: str, matrix) -> np.ndarray:
-    matrix = np.asarray(matrix, dtype=np.float64)
+def _log2_det(name: str, matrix: np.ndarray) -> float:
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not len(matrix):
         raise ValueError(f"{name} must be a square matrix; got shape {matrix.shape}")
-    return matrix
-
-
-def _log2_det(name: str, matrix: np.ndarray) -> float:
     sign, log_det = np.linalg.slogdet(matrix)
     if sign <= 0:
         raise ValueError(f"{name} must be positive definite; got determinant sign {sign}")

@@ -22,6 +22,8 @@ def measure(
     y,
     *,
     width: float | None = None,
+    n_bins: int | None = None,
+    range=None,
     edges=None,
     noise_variance: float | Sequence[float] = 0.01,
     resolution: float | Sequence[float] | None = None,
@@ -38,7 +40,7 @@ def measure(
     t : (P, d) real array or tensor
         Activations, one row a sample; NumPy or torch, any device.
     y : (P,) integer, bool or string labels
-    width, edges
+    width, n_bins, range, edges
         As in `binning.information`.
     noise_variance, resolution
         As in `kde.information`; at least one fixed noise.
@@ -66,12 +68,28 @@ def measure(
     if not wanted[0]:
         raise ValueError("noise_variance must hold at least one value; got none")
     k, epsilon = _checks.at_least_one("k", k), _checks.positive("epsilon", epsilon)
+    bins = binning.bins_of(width, n_bins, range, edges)
     points = _checks.as_points(t)
     labels = _checks.as_labels(y, points.n_samples, points.values.device)
-    binned = binning.checked_information(points.values, labels, width, edges)
+    binned = binning.checked_information(points.values, labels, bins)
+    found, neighbours = _distances(points, labels, wanted, k, epsilon)
+    return Measurement(binned, found[0], neighbours, found)
+
+
+def distances(
+    t, y, *, noise_variance=(), resolution=(), k: int = 0, epsilon: float = 1e-16
+) -> tuple[tuple[kde.KDEInformation, ...], kraskov.KraskovInformation | None]:
+    """What `measure` finds without the binning: KDE at any noises, neighbours unless k is 0."""
+    wanted = kde.checked_noises(noise_variance, resolution, "rms")
+    points = _checks.as_points(t)
+    labels = _checks.as_labels(y, points.n_samples, points.values.device)
+    return _distances(points, labels, wanted, k, epsilon)
+
+
+def _distances(points: _checks.Points, labels: _checks.Labels, wanted, k: int, epsilon: float):
     rows = sort_rows(points, labels.codes, labels.counts)
     bits, found = kde.of_rows(rows, *wanted, k=k if k < rows.n_samples else 0)
-    return Measurement(binned, bits[0], _neighbours(rows, found, labels, k, epsilon), bits)
+    return bits, _neighbours(rows, found, labels, k, epsilon) if k else None
 
 
 def _neighbours(
@@ -82,6 +100,4 @@ def _neighbours(
     if k >= n_samples:
         reason = f"k must be smaller than n_samples; got k={k}, n_samples={n_samples}"
         return kraskov.KraskovInformation(None, None, 0, (), reason, n_samples, rows.dimension)
-    small = kraskov.small_classes(labels, k)
-    reason = kraskov.small_reason(labels, small, k) if small else None
-    return kraskov.from_statistics(rows, found, k, epsilon, reason)
+    return kraskov.from_statistics(rows, found, k, epsilon, kraskov.small_reason(labels, k))

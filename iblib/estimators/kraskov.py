@@ -1,4 +1,7 @@
-"""Kozachenko-Leonenko nearest-neighbour entropy H(T), and I(T;Y) from it (Kraskov)."""
+"""Nearest-neighbour entropy H(T) of Kozachenko and Leonenko, and I(T;Y) from it.
+
+"Kraskov" in the course's slides and in every name here, after the paper that made it known.
+"""
 
 import math
 from dataclasses import dataclass, replace
@@ -70,24 +73,16 @@ def entropy(t, *, k: int = 2, epsilon: float = 1e-16) -> KraskovEntropy:
         Added to every radius, in the unit of ``t``. Duplicates have r = 0, and then epsilon decides
         the value (``zero_radius`` counts them): log2(1e-16) = -53 bits a dimension.
 
-    Returns
-    -------
-    KraskovEntropy
-        ``bits`` may be any real number.
-
     Raises
     ------
-    TypeError
-        ``t`` is not real numeric, or ``k`` is no integer.
-    ValueError
-        Wrong shape, P = 0, d = 0, NaN or infinity, ``k < 1``, ``k >= P``, ``epsilon <= 0``.
+    TypeError, ValueError
+        As `binning.information` for ``t``; ``k`` no integer or not as above; ``epsilon <= 0``.
 
     Notes
     -----
     Cost: O(P^2 d) time, O(P) memory beside a copy of the points; distances follow the policy in
     `pairwise`, the mean is float64. The bias grows with d: N(0, I) with P = 2000, k = 2 is right to
-    0.15 nats up to d = 5 and 0.9 nats too high at d = 20. For that reason ``high_dimension`` flags
-    d > 10.
+    0.15 nats up to d = 5 and 0.9 nats too high at d = 20: ``high_dimension`` flags d > 10.
 
     References
     ----------
@@ -99,26 +94,23 @@ def entropy(t, *, k: int = 2, epsilon: float = 1e-16) -> KraskovEntropy:
     points = _checks.as_points(t)
     k = _checks.neighbour_count(k, points.n_samples)
     epsilon = _checks.positive("epsilon", epsilon)
-    rows = one_group(points)
-    radii = _radii(rows, pairwise.row_statistics(rows, k=k).nearest_all)
-    bits = _bits(radii, rows.dimension, k, epsilon)
-    return KraskovEntropy(bits, _zeros(radii), rows.n_samples, rows.dimension)
+    found = _alone(one_group(points), k, epsilon)
+    return KraskovEntropy(found.h_t, found.zero_radius, found.n_samples, found.dimension)
 
 
 def information(
     t, y, *, k: int = 2, epsilon: float = 1e-16, small_class: str = "raise"
 ) -> KraskovInformation:
-    """H(T) and I(T;Y) = H(T) - sum_y p(y) H(T | Y = y), in bits.
+    """H(T) and I(T;Y) = H(T) - sum_y p(y) H(T | Y = y), in bits, from one pass over the distances.
+
+    Cost, references and the other arguments as `entropy`. Notebook: 05
 
     Parameters
     ----------
-    t, k, epsilon
-        As in `entropy`.
     y : (P,) integer, bool or string labels
     small_class : {"raise", "drop"}
-        What to do with classes of k samples or fewer, which have no k-th neighbour: refuse, or
-        leave them out of ``ty`` (of its H(T) too) and name them in ``dropped``. ``h_t`` is always
-        that of all samples.
+        Classes of k samples or fewer have no k-th neighbour: refuse them, or leave them out of
+        ``ty`` (of its H(T) too) and name them in ``dropped``. ``h_t`` is that of all samples.
 
     Returns
     -------
@@ -129,12 +121,7 @@ def information(
     Raises
     ------
     TypeError, ValueError
-        As `entropy`; also length mismatch, NaN labels, another ``small_class``, and for "raise" a
-        class of k samples or fewer (named).
-
-    Notes
-    -----
-    Cost and references as `entropy`; the class terms come from the same distances. Notebook: 05
+        As `entropy`; also bad labels, another ``small_class``, a class of k samples or fewer.
     """
     if small_class not in ("raise", "drop"):
         raise ValueError(f"small_class must be 'raise' or 'drop'; got small_class={small_class!r}")
@@ -142,25 +129,20 @@ def information(
     labels = _checks.as_labels(y, points.n_samples, points.values.device)
     k = _checks.neighbour_count(k, points.n_samples)
     epsilon = _checks.positive("epsilon", epsilon)
-    small = small_classes(labels, k)
-    if not small:
-        rows = sort_rows(points, labels.codes, labels.counts)
-        return _alone(rows, k, epsilon)
+    reason = small_reason(labels, k)
+    if reason is None:
+        return _alone(sort_rows(points, labels.codes, labels.counts), k, epsilon)
     if small_class == "raise":
-        raise ValueError(small_reason(labels, small, k))
-    return _without_small_classes(points, labels, small, k, epsilon)
+        raise ValueError(reason)
+    return _without_small_classes(points, labels, k, epsilon)
 
 
-def small_classes(labels: _checks.Labels, k: int) -> list[int]:
-    """Codes of the classes with k samples or fewer."""
-    return [code for code, count in enumerate(labels.counts) if count <= k]
-
-
-def small_reason(labels: _checks.Labels, small: list[int], k: int) -> str:
+def small_reason(labels: _checks.Labels, k: int) -> str | None:
     """Why there is no I(T;Y): the first class that is too small, and how many there are."""
-    code = small[0]
-    text = f"each class must have more than k={k} samples; "
-    text += f"class {labels.names[code]!r} has {labels.counts[code]}"
+    small = [(name, n) for name, n in zip(labels.names, labels.counts, strict=True) if n <= k]
+    if not small:
+        return None
+    text = f"each class must have more than k={k} samples; class {small[0][0]!r} has {small[0][1]}"
     return text + (f" (and {len(small) - 1} more classes are too small)" if small[1:] else "")
 
 
@@ -168,40 +150,32 @@ def from_statistics(
     rows: Rows, found: RowStatistics, k: int, epsilon: float, reason=None
 ) -> KraskovInformation:
     """Both values from each row's k-th neighbours; a ``reason`` stands in for I(T;Y)."""
-    d, radii = rows.dimension, _radii(rows, found.nearest_all)
+    d, radii = rows.dimension, np.sqrt(found.nearest_all) * rows.scale
     h_t, ty = _bits(radii, d, k, epsilon), None
     if reason is None:
-        own = np.split(_radii(rows, found.nearest_own), rows.bounds[1:-1])
+        own = np.split(np.sqrt(found.nearest_own) * rows.scale, rows.bounds[1:-1])
         within = [len(one) / rows.n_samples * _bits(one, d, k, epsilon) for one in own]
         ty = h_t - sum(within)
-    return KraskovInformation(h_t, ty, _zeros(radii), (), reason, rows.n_samples, d)
+    zero_radius = int((radii == 0).sum())
+    return KraskovInformation(h_t, ty, zero_radius, (), reason, rows.n_samples, d)
 
 
 def _alone(rows: Rows, k: int, epsilon: float) -> KraskovInformation:
     return from_statistics(rows, pairwise.row_statistics(rows, k=k), k, epsilon)
 
 
-def _without_small_classes(points, labels, small, k: int, epsilon: float) -> KraskovInformation:
+def _without_small_classes(points, labels, k: int, epsilon: float) -> KraskovInformation:
     """H(T) of all samples, I(T;Y) of those whose class is large enough."""
-    everything = one_group(points)
-    found = _alone(everything, k, epsilon)
-    dropped = tuple(labels.names[code] for code in small)
-    kept = ~torch.isin(labels.codes, torch.tensor(small, device=labels.codes.device))
-    if not kept.any():
+    found = _alone(one_group(points), k, epsilon)
+    large = np.array(labels.counts) > k
+    dropped = tuple(name for name, kept in zip(labels.names, large, strict=True) if not kept)
+    if not large.any():
         reason = f"no class has more than k={k} samples"
         return replace(found, ty=None, dropped=dropped, reason=reason)
+    kept = torch.from_numpy(large).to(labels.codes.device)[labels.codes]
     some = _checks.as_labels(labels.codes[kept], None, points.values.device)
     rows = sort_rows(replace(points, values=points.values[kept]), some.codes, some.counts)
-    ty = _alone(rows, k, epsilon).ty
-    return replace(found, ty=ty, dropped=dropped)
-
-
-def _radii(rows: Rows, squared: np.ndarray) -> np.ndarray:
-    return np.sqrt(squared) * rows.scale
-
-
-def _zeros(radii: np.ndarray) -> int:
-    return int((radii == 0).sum())
+    return replace(found, ty=_alone(rows, k, epsilon).ty, dropped=dropped)
 
 
 def _bits(radii: np.ndarray, d: int, k: int, epsilon: float) -> float:

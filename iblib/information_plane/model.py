@@ -1,9 +1,8 @@
 """The table of your own network: as it is now, or at checkpoints of your own training."""
 
-import copy
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +10,31 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
+from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
+from torch.utils.data import Dataset as TorchDataset
 
-from iblib.activations import layers_to_measure, measurement_rows, record
+from iblib.activations import Pick, chosen_layers, measurement_rows, record
 from iblib.config import MeasureConfig
 from iblib.datasets.base import Dataset
 from iblib.information_plane.replay import Replay
 from iblib.information_plane.rows import epoch_rows, ranges_over
 from iblib.information_plane.tables import COLUMNS
+from iblib.probing import Forward, Inputs, as_it_was, unwrapped
+from iblib.progress import bar
+from iblib.training.checkpoints import read_weights
+from iblib.training.members import on_cpu
 
-Data = Dataset | tuple[np.ndarray | Tensor, np.ndarray | Tensor | Sequence]
-Weights = Mapping[str, Tensor] | str | Path
+Data = Dataset | TorchDataset | DataLoader | tuple[Any, Any]
+Weights = Mapping[str, Any] | str | Path
 
 
 def measure_model(
     model: nn.Module,
     data: Data,
     *,
-    layers: Sequence[str] = (),
+    layers: Pick = None,
+    exclude: Pick = None,
+    forward: Forward | None = None,
     epochs: Mapping[int, Weights] | int = 0,
     config: MeasureConfig | None = None,
     name: str = "",
@@ -40,17 +46,26 @@ def measure_model(
     Parameters
     ----------
     model : Module
-        Any network whose layers return tensors; it is left as it was.
-    data : (x, y) or Dataset
+        Any network; its weights, modes and hooks, the inputs and the random state stay as they
+        were.
+    data : (x, y), Dataset, or torch Dataset or DataLoader
         Inputs (P, ...), all distinct (else I(X;T) is not H(T)), and P labels: all are measured.
-        Of a ``Dataset`` as many rows of the split as ``config`` says.
-    layers : sequence of str
-        Paths of modules as ``model.named_modules()`` has them, or patterns such as ``"block?.*"``
-        (``*`` matches dots too); by default ``model.measured_layers()`` if it has them, else every
-        module without children. They stand for ``config.layers``.
+        ``x`` as in `iblib.activations.record`. Of an iblib ``Dataset`` as many rows of the split
+        as ``config`` says. Items of torch's are (inputs, label), or mappings with the key
+        ``labels`` or ``label``; of a ``DataLoader`` the whole data set is taken, in its own order.
+    layers, exclude : str, sequence of str, or callable, optional
+        Names or patterns of modules such as ``"block?.*"`` (``*`` matches dots too), or
+        ``(name, module) -> bool``: what is measured, and what of it is left out. By default
+        ``config.layers`` or ``model.measured_layers()`` if it has them, else every innermost
+        module in the order of the forward pass (dropout too, which in evaluation mode passes on
+        what it gets). A module called several times gives ``relu``, ``relu:2``, ``relu:3``;
+        ``relu`` asks for all of them, ``relu:1`` for the first.
+    forward : callable, optional
+        ``(model, batch) -> anything``: how a batch of inputs is given to the model.
     epochs : mapping of int to weights, or int
-        ``Checkpoints``, or epoch -> a state dict or the path of a stored one; the network is
-        measured with each. A number is the epoch that the network is at now.
+        ``Checkpoints``, or epoch -> a state dict or the path of a stored one (``.safetensors``, or
+        by ``torch.save``); the network is measured with each, and gets its own weights back. A
+        number is the epoch that the network is at now.
     config : MeasureConfig, optional
         Views, binning conventions, noise variance, k. Bins of kind ``run`` span all epochs.
     name : str
@@ -58,7 +73,7 @@ def measure_model(
     seed : int
         Goes into the ``seed`` column.
     progress : bool
-        Show a bar on a terminal, where there is more than one epoch.
+        Show a bar in a terminal or in Jupyter, where there is more than one epoch.
 
     Returns
     -------
@@ -70,22 +85,41 @@ def measure_model(
 
     Raises
     ------
+    TypeError
+        For a layer with complex output, and for data of other kinds.
     ValueError
-        Where a pattern matches no layer, lengths differ, or a layer's output is not usable.
+        Where a pattern matches no layer; a layer asked for by name is not reached, or its output
+        is no tensor or has no sample axis (those not named are left out, with one warning); the
+        forward pass fails, lengths differ, or weights do not fit.
     """
     config = config or MeasureConfig()
-    if layers:
-        config = replace(config, layers=tuple(layers))
-    x, y, dataset = _arrays(data, config)
-    stored = _Stored(model, epochs, x, config)
-    replay = Replay(stored.recorded, config)
+    network = unwrapped(model)
+    x, y, dataset = _samples(data, config, network)
+    stored = epochs if isinstance(epochs, Mapping) else {epochs: None}
+    if not stored:
+        raise ValueError("epochs must hold weights of at least one epoch; got none")
     about = dict.fromkeys(("run", "profile", "activation", "batch_mode"), "")
-    about |= {"dataset": dataset, "model": name or type(model).__name__, "seed": seed}
-    ranges = ranges_over(stored.epochs, replay.layers_to_return_to) if config.needs_ranges else {}
-    rows: list[dict] = []
-    shown = None if progress and len(stored.epochs) > 1 else True
-    for epoch in tqdm(stored.epochs, "measuring", leave=False, disable=shown):
-        rows += epoch_rows(replay.layers(epoch), y, config, ranges, about | {"epoch": epoch})
+    about |= {"dataset": dataset, "model": name or type(network).__name__, "seed": seed}
+    found: dict[str, str] = {}  # the layers, with the weights of the first epoch
+
+    def recorded(epoch: int) -> Iterator[tuple[int, str, np.ndarray]]:
+        if stored[epoch] is not None:
+            _load(network, stored[epoch], epoch)
+        if not found:
+            found.update(chosen_layers(network, x, layers, exclude=exclude, forward=forward))
+        for layer, t in record(network, x, found, forward=forward):
+            yield 0, layer, t
+
+    layers = config.layers if layers is None else layers
+    replay, rows, at = Replay(recorded, config), [], sorted(stored)
+    before = on_cpu(network.state_dict()) if isinstance(epochs, Mapping) else None
+    try:
+        ranges = ranges_over(at, replay.layers_to_return_to) if config.needs_ranges else {}
+        for epoch in bar(at, "measuring", shown=progress and len(at) > 1):
+            rows += epoch_rows(replay.layers(epoch), y, config, ranges, about | {"epoch": epoch})
+    finally:
+        if before is not None:
+            network.load_state_dict(before)
     table = pd.DataFrame(rows, columns=COLUMNS)
     lost = table.loc[table["status"] == "diverged", ["epoch", "layer"]].drop_duplicates()
     if len(lost):
@@ -96,39 +130,62 @@ def measure_model(
     return table
 
 
-def _arrays(data: Data, config: MeasureConfig) -> tuple[Any, np.ndarray, str]:
+def _load(network: nn.Module, weights: Weights, epoch: int) -> None:
+    """Weights of an epoch into the network, those of a compiled or parallel one included."""
+    state = read_weights(Path(weights)) if isinstance(weights, (str, Path)) else weights
+    if not network.state_dict().keys() & state.keys():
+        state = {re.sub(r"^((module|_orig_mod)\.)+", "", name): v for name, v in state.items()}
+    try:
+        network.load_state_dict(state)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(f"weights of epoch {epoch} do not fit the network: {reason}") from error
+
+
+def _samples(data: Data, config: MeasureConfig, network: nn.Module) -> tuple[Inputs, Any, str]:
     """Inputs, labels, and the data set's name where it has one."""
+    name = ""
     if isinstance(data, Dataset):
         rows = measurement_rows(data.rows(config.split), config.n_samples)
-        return *data.take(rows), data.name
-    x, y = data
-    y = y.cpu().numpy() if isinstance(y, Tensor) else np.asarray(y)
-    if len(x) != len(y):
-        raise ValueError(f"inputs and labels must be equally many; got {len(x)} and {len(y)}")
-    return x, y, ""
+        name, data = data.name, data.take(rows)
+    elif isinstance(data, (DataLoader, TorchDataset)):
+        loader = data if isinstance(data, DataLoader) else DataLoader(data, 256)
+        with as_it_was(nn.Identity(), torch.device("cpu")):  # shuffling and augmenting draw
+            data = _collected(loader)
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise TypeError(
+            f"data must be (x, y), a Dataset or a DataLoader; got {type(data).__name__}"
+        )
+    x, y = Inputs(data[0], network), data[1]
+    y = y.cpu() if isinstance(y, Tensor) else y
+    if x.n != len(y):
+        raise ValueError(f"inputs and labels must be equally many; got {x.n} and {len(y)}")
+    return x, y, name
 
 
-class _Stored:
-    """A network on fixed inputs, with the weights of one epoch after the other."""
-
-    def __init__(self, model: nn.Module, epochs, x, config: MeasureConfig):
-        self.now = None if isinstance(epochs, Mapping) else epochs
-        self.weights = epochs if isinstance(epochs, Mapping) else {epochs: None}
-        self.epochs = sorted(self.weights)
-        if not self.epochs:
-            raise ValueError("epochs must hold weights of at least one epoch; got none")
-        self.model = model if self.now is not None else copy.deepcopy(model)
-        self.x, self.config = x, config
-
-    def recorded(self, epoch: int) -> Iterator[tuple[int, str, np.ndarray]]:
-        """(0, layer, its activations) of one epoch."""
-        if self.now is None:
-            self.model.load_state_dict(_state(self.weights[epoch]))
-        for layer, t in record(self.model, self.x, layers_to_measure(self.model, self.config)):
-            yield 0, layer, t
+def _collected(loader: DataLoader) -> tuple[Any, Any]:
+    """All inputs and labels; those of a shuffled data set in its own order, none dropped."""
+    if loader.batch_size and type(loader.sampler) in (SequentialSampler, RandomSampler):
+        loader = DataLoader(loader.dataset, loader.batch_size, collate_fn=loader.collate_fn)
+    inputs, labels = [], []
+    for batch in loader:
+        if isinstance(batch, Mapping):
+            batch = dict(batch)
+            key = next((key for key in ("labels", "label") if key in batch), None)
+            batch = (batch, batch.pop(key)) if key else ()
+        if not isinstance(batch, (tuple, list)) or len(batch) < 2:
+            raise TypeError("data must give (inputs, label), or mappings with the key labels")
+        *x, y = batch
+        inputs.append(x[0] if len(x) == 1 else tuple(x))
+        labels.append(y)
+    return _joined(inputs), _joined(labels)
 
 
-def _state(weights: Weights) -> Mapping[str, Tensor]:
-    if isinstance(weights, (str, Path)):
-        return torch.load(weights, weights_only=True, map_location="cpu")
-    return weights
+def _joined(parts: Sequence[Any]) -> Any:
+    """Batches of arrays, or of mappings or tuples of them, one behind the other."""
+    first = parts[0]
+    if isinstance(first, Mapping):
+        return {name: _joined([part[name] for part in parts]) for name in first}
+    if isinstance(first, tuple) and isinstance(first[0], Tensor):
+        return tuple(map(_joined, zip(*parts, strict=True)))
+    return torch.cat(parts) if isinstance(first, Tensor) else np.concatenate(parts)

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from iblib.config import Binning, MeasureConfig
-from iblib.estimators import Measurement, binning, kde, label_entropy, measure
-from iblib.names import ESTIMATORS
+from iblib.estimators import binning, exact_information, label_entropy
+from iblib.estimators.combined import distances
+from iblib.tidy import rows_of
 from iblib.views import View, has_diverged
 
 
@@ -49,18 +50,6 @@ def epoch_rows(
     return rows
 
 
-def _measured(t: np.ndarray, y: np.ndarray, config: MeasureConfig, bins: dict) -> Measurement:
-    """All three at once, or without the pass over the neighbours where those are not asked for."""
-    asked, noise = config.estimators, {"noise_variance": config.noise_variance}
-    if "kraskov" in asked:
-        return measure(t, y, k=config.k, **noise, **bins)
-    return Measurement(
-        binning.information(t, y, **bins) if "binning" in asked else None,
-        kde.information(t, y, **noise) if "kde" in asked else None,
-        None,
-    )
-
-
 def ranges_over(
     epochs: Iterable[int], layers: Callable[[int], Iterable[tuple[int, str, list[View]]]]
 ) -> dict[tuple[int, str, str], tuple[float, float]]:
@@ -97,11 +86,30 @@ def _rows(
     run_range: tuple[float, float] | None,
     about: Mapping[str, Any],
 ) -> list[dict]:
-    """All rows of one view: the estimators of the one pass, then the other binnings."""
-    t, first = view.values, config.bins[0]
-    # a pooled histogram comes after the pass that measures everything else
-    bins = {} if first.kind == "pooled" else _bins_argument(first, t, run_range)
-    result = _measured(t, y, config, bins)
+    """All rows of one view: exact, binnings, KDE by all noises and neighbours from one pass."""
+    t, asked = view.values, config.estimators
+    rows: list[dict] = []
+    if "exact" in asked:
+        rows += rows_of(exact_information(t, y), "exact")
+    for bins in config.bins if "binning" in asked else ():
+        if bins.kind == "pooled":
+            found = binning.pooled_information(t, y, width=bins.value)
+        else:
+            found = binning.information(t, y, **_bins_argument(bins, t, run_range))
+        rows += rows_of(found, bins.estimator, bins.value, bins.parameter)
+    noises = _noises(config, t) if "kde" in asked else []
+    found, neighbours = distances(
+        t,
+        y,
+        noise_variance=[variance for _, _, variance in noises],
+        resolution=config.resolution if noises else (),
+        k=config.k if "kraskov" in asked else 0,
+    )
+    noises += [("kde_resolution", r, None) for r in config.resolution if noises]
+    for (name, value, _), one in zip(noises, found, strict=True):
+        rows += rows_of(one, name, value)
+    if neighbours is not None:
+        rows += rows_of(neighbours, "kraskov", config.k)
     common = {
         **about,
         "view": view.name,
@@ -109,29 +117,17 @@ def _rows(
         "n_samples": len(t),
         "dimension": t.shape[1],
         "label_entropy": label_entropy(y),
-        "saturated": False,
-        "zero_radius": 0,
-        "unique_share": np.nan,
-        "clipped": 0,
-        "status": "ok",
     }
-    rows: list[dict] = []
-    if "binning" in config.estimators:
-        for bins in config.bins:
-            if bins.kind == "pooled":
-                found = binning.pooled_information(t, y, width=bins.value)
-                rows += _estimate(common, bins.estimator, bins.value, found.h_t, found.ty)
-                continue
-            found = result.binning
-            if bins is not first:
-                found = binning.information(t, y, **_bins_argument(bins, t, run_range))
-            rows += _binning_rows(bins, found, common)
-    if "kde" in config.estimators:
-        rows += _kde_rows(config.noise_variance, result.kde, common)
-        rows += _noise_sweep_rows(config, t, y, common)
-    if "kraskov" in config.estimators:
-        rows += _kraskov_rows(config.k, result.kraskov, common)
-    return rows
+    return [common | row for row in rows]
+
+
+def _noises(config: MeasureConfig, t: np.ndarray) -> list[tuple[str, float, float]]:
+    """Estimator, value and noise variance of each of KDE's fixed noises."""
+    noises = [("kde", v, v) for v in (config.noise_variance, *config.more_noise)]
+    spread = float(t.var(axis=0, dtype=np.float64).mean()) if config.relative_noise else 0.0
+    if spread > 0:  # equal rows have no scale that noise could be relative to
+        noises += [("kde_relative", r, r**2 * spread) for r in config.relative_noise]
+    return noises
 
 
 def _bins_argument(bins: Binning, t: np.ndarray, run_range: tuple[float, float] | None) -> dict:
@@ -148,54 +144,4 @@ def _bins_argument(bins: Binning, t: np.ndarray, run_range: tuple[float, float] 
         low, high = float(t.min()), float(t.max())
     if not high > low:  # a dead layer: one value, one bin
         low, high = low - 0.5, low + 0.5
-    return {"edges": binning.uniform_edges(low, high, n_bins)}
-
-
-def _estimate(common: dict, name: str, value: float, *numbers, parameter: str = "") -> list[dict]:
-    """One row per quantity of the estimator; ``None`` leaves the number empty."""
-    known = ESTIMATORS[name]
-    about = {"estimator": name, "parameter": parameter or known.parameters[0], "value": value}
-    return [
-        {**common, **about, "quantity": quantity, "bits": np.nan if bits is None else bits}
-        for quantity, bits in zip(known.quantities, numbers, strict=True)
-    ]
-
-
-def _binning_rows(bins: Binning, found, common: dict) -> list[dict]:
-    marks = {name: getattr(found, name) for name in ("saturated", "unique_share", "clipped")}
-    how = {"parameter": bins.parameter}
-    return _estimate(common | marks, bins.estimator, bins.value, found.xt, found.ty, **how)
-
-
-def _noise_sweep_rows(config: MeasureConfig, t: np.ndarray, y: np.ndarray, common) -> list[dict]:
-    """KDE at further noise variances, absolute and relative to the activation's own."""
-    shares = config.relative_noise
-    spread = float(t.var(axis=0, dtype=np.float64).mean()) if shares else 0.0
-    if not spread > 0:  # equal rows have no scale that noise could be relative to
-        shares = ()
-    noises = (*config.more_noise, *(share**2 * spread for share in shares))
-    found = iter(kde.information(t, y, noise_variance=noises))
-    rows = []
-    for value in config.more_noise:
-        rows += _kde_rows(value, next(found), common)
-    for value in shares:
-        rows += _kde_rows(value, next(found), common, "kde_relative")
-    return rows
-
-
-def _kde_rows(value: float, found, common: dict, name: str = "kde") -> list[dict]:
-    numbers = (found.xt_upper, found.xt_lower, found.ty_upper, found.ty_lower)
-    return _estimate(common | {"saturated": found.saturated}, name, value, *numbers)
-
-
-def _kraskov_rows(k: int, found, common: dict) -> list[dict]:
-    common = common | {"zero_radius": found.zero_radius}
-    if found.degenerate:
-        common["status"] = "degenerate"
-    elif found.high_dimension:
-        common["status"] = "high_dimension"
-    rows = _estimate(common, "kraskov", k, found.h_t, found.ty)
-    for row in rows:
-        if np.isnan(row["bits"]):
-            row["status"] = "too_few_samples"
-    return rows
+    return {"n_bins": n_bins, "range": (low, high)}

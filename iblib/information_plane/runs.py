@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from iblib import files
 from iblib.activations import layers_to_measure, measurement_rows, record
@@ -19,6 +18,7 @@ from iblib.datasets.base import Dataset
 from iblib.information_plane.replay import Replay
 from iblib.information_plane.rows import epoch_rows, ranges_over
 from iblib.information_plane.tables import COLUMNS, read_table, write_table
+from iblib.progress import bar
 from iblib.training.runs import Run
 
 log = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ def _measured_table(
     table = _stored_table(unfinished) or _HEADER
     measured = set(read_table(io.StringIO(table))["epoch"])
     saved_at = time.monotonic()
-    for epoch in tqdm(epochs, title, leave=False, disable=None if progress else True):
+    for epoch in bar(epochs, title, shown=progress):
         if epoch in measured:
             continue
         rows = epoch_rows(replay.layers(epoch), y, config, ranges, about | {"epoch": epoch})

@@ -11,16 +11,16 @@
 """
 
 import math
-from collections.abc import Callable
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from iblib.models.layers import ACTIVATIONS, CNN_ACTIVATIONS
 from iblib.models.mini_resnet import MiniResNet
 from iblib.models.mlp import MLP, SAXE_SIZES
 from iblib.models.simple_cnn import SimpleCNN
+from iblib.probing import Inputs, Listener, probe
 
 __all__ = [
     "ACTIVATIONS",
@@ -71,10 +71,10 @@ def build(model: str, activation: str = "relu", *, seed: int = 0, **options) -> 
 _CPU_BYTES, _GPU_BYTES = 2**21, 2**25
 
 
-def samples_at_once(x: Tensor, device: str | torch.device) -> int:
-    """How many of the samples x (P, ...) should go through a network in one pass on a device."""
-    one = max(x[:1].numel() * x.element_size(), 1)
-    return max((_CPU_BYTES if torch.device(device).type == "cpu" else _GPU_BYTES) // one, 1)
+def samples_at_once(bytes_of_one: int, device: str | torch.device) -> int:
+    """How many samples of a size should go through a network in one pass on a device."""
+    room = _CPU_BYTES if torch.device(device).type == "cpu" else _GPU_BYTES
+    return max(room // max(bytes_of_one, 1), 1)
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -84,25 +84,10 @@ def count_parameters(network: nn.Module) -> int:
 
 def summary(network: nn.Module, input_shape: tuple[int, ...]) -> pd.DataFrame:
     """One row per measured layer: its module, the shape of its output and its dimension."""
-    layers, shapes = network.measured_layers(), {}
-
-    def record(name: str) -> Callable:
-        return lambda module, inputs, output: shapes.update({name: tuple(output.shape[1:])})
-
-    hooks = [
-        network.get_submodule(path).register_forward_hook(record(name))
-        for name, path in layers.items()
-    ]
-    was_training = network.training
-    try:
-        with torch.no_grad():
-            network.eval()(torch.zeros(1, *input_shape))
-    finally:
-        network.train(was_training)
-        for hook in hooks:
-            hook.remove()
+    found = probe(Listener(network), Inputs(torch.zeros(1, *input_shape), network))
+    layers = network.measured_layers()
     rows = [
-        (name, path, " x ".join(map(str, shapes[name])), math.prod(shapes[name]))
+        (name, path, " x ".join(map(str, found[path].shape)), math.prod(found[path].shape))
         for name, path in layers.items()
     ]
     return pd.DataFrame(rows, columns=["layer", "module", "shape", "dimension"])

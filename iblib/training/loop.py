@@ -13,12 +13,12 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 from torch.nn import functional
-from tqdm import tqdm
 
 from iblib import files, paths
 from iblib.config import ConfigError, RunConfig, log_epochs
 from iblib.datasets.base import SPLITS, Dataset
 from iblib.models import MODELS, build, check_names, samples_at_once
+from iblib.progress import bar
 from iblib.training.members import Members
 from iblib.training.runs import ResumeState, Run, save_tensors
 
@@ -130,7 +130,7 @@ class _Split:
 
     def parts(self) -> Iterator[tuple[Tensor, Tensor]]:
         """All of it in order, as much at once as should go through a network."""
-        size = samples_at_once(self._part(0, 1), self.device)
+        size = samples_at_once(self._part(0, 1).nbytes, self.device)
         for start in range(0, len(self), size):
             yield self._part(start, start + size), self.y[start : start + size]
 
@@ -184,7 +184,7 @@ class _Training:
         status = "finished"
         epochs = range(self.epoch + 1, self.config.epochs + 1)
         title = f"{self.config.model} {self.config.activation} {self.config.batch_mode}"
-        for epoch in tqdm(epochs, title, leave=False, disable=None if progress else True):
+        for epoch in bar(epochs, title, shown=progress):
             finite = epoch == 0 or self._train_epoch(epoch)
             self.epoch = epoch
             self._record(epoch)

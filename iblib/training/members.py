@@ -1,6 +1,7 @@
 """The networks of one run: a single one, or several seeds of one shape as a batched ensemble."""
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -86,9 +87,12 @@ class Members:
                 value.copy_(state[name])
 
 
-def on_cpu(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies of weights on the CPU, which later updates leave alone."""
-    return {name: value.detach().cpu().clone() for name, value in state.items()}
+def on_cpu(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Copies of weights (and extra state) on the CPU, which later updates leave alone."""
+    return {
+        name: value.detach().cpu().clone() if isinstance(value, Tensor) else deepcopy(value)
+        for name, value in state.items()
+    }
 
 
 def member_state(state: dict[str, Tensor], member: int, n_seeds: int) -> dict[str, Tensor]:

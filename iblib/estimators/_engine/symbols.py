@@ -1,14 +1,15 @@
-"""From activations to symbols: the row of a sample's bins, as one number.
+"""From activations to symbols: the row of a sample's bins, or of its values, as one number.
 
 A compiled loop quantises and hashes in one pass and stores no bins; rows of equal hash are compared
-bin by bin, so that two samples share a symbol if and only if all their bins agree. NumPy does what
-the loop cannot: unequal bins, and numbers of bins beyond 32 bits. A device's tensor is copied.
+word by word, so that two samples share a symbol if and only if all their bins agree. NumPy does
+what the loop cannot: unequal bins, and numbers of bins beyond 32 bits. A device's tensor is copied.
 """
 
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 import torch
 
 from iblib.estimators import _checks
@@ -20,24 +21,24 @@ _DENSE = 2**22  # codes up to here are counted in a table, above by sorting
 
 @dataclass(frozen=True)
 class Bins:
-    """Bins of equal width, or between edges; one of the two is given."""
+    """Bins of equal width, or between edges; neither: each value is a bin of its own."""
 
-    width: float | None
-    edges: np.ndarray | None  # (n_bins + 1,) float64, strictly increasing
+    width: float | None = None
+    edges: np.ndarray | None = None  # (n_bins + 1,) float64, strictly increasing
 
     @classmethod
-    def checked(cls, width, edges) -> "Bins":
-        """Bins of the width, or ``edges`` where they are given; ValueError for bad ones."""
-        if edges is None:
-            return cls(_checks.positive("width", width), None)
+    def between(cls, edges) -> "Bins":
         values = edges.detach().cpu() if isinstance(edges, torch.Tensor) else edges
         values = np.array(values, dtype=np.float64)
         if values.ndim != 1 or len(values) < 2:
             raise ValueError(f"edges must be one-dimensional, at least 2; got shape {values.shape}")
-        steps_up = values[1:] > values[:-1]
-        if not (steps_up.all() and np.isfinite(values).all()):
+        if not ((values[1:] > values[:-1]).all() and np.isfinite(values).all()):
             raise ValueError("edges must be finite and strictly increasing; got edges that are not")
-        return cls(None, values)
+        return cls(edges=values)
+
+    @property
+    def are_values(self) -> bool:
+        return self.width is None and self.edges is None
 
     @property
     def are_equal(self) -> bool:
@@ -55,28 +56,25 @@ class Bins:
 def row_symbols(values: torch.Tensor, bins: Bins) -> tuple[np.ndarray, int]:
     """Symbols (P,) int64 from 0, and the number of values outside the edges.
 
-    Raises
-    ------
-    ValueError
-        NaN or infinity among the values.
+    ValueError for NaN or infinity among the values.
     """
     found = _compiled_symbols(_divisible(values, bins), bins) if bins.are_equal else None
     if found is not None:
         return found
     _checks.finite_points(values)
-    codes, clipped = quantise(values, bins)
-    codes = dense_codes(codes).astype(np.int32, order="C")
-    rows = codes.view(f"V{4 * codes.shape[1]}")[:, 0]  # compared as bytes
+    if bins.are_values:
+        codes, clipped = values.cpu().numpy() + 0.0, 0  # -0.0 + 0.0 is 0.0
+    else:
+        codes, clipped = bin_codes(values, bins)
+        codes = dense_codes(codes).astype(np.int32, order="C")
+    rows = codes.view(f"V{codes[0].nbytes}")[:, 0]  # compared as bytes
     return np.unique(rows, return_inverse=True)[1], clipped
 
 
-def quantise(values: torch.Tensor, bins: Bins) -> tuple[np.ndarray, int]:
+def bin_codes(values: torch.Tensor, bins: Bins) -> tuple[np.ndarray, int]:
     """Bin of every (finite) value, (P, d) of any number type, and how many are outside the edges.
 
-    Raises
-    ------
-    ValueError
-        A width so small that a bin's number is no float64.
+    ValueError for a width so small that a bin's number is no float64.
     """
     numbers = _divisible(values, bins)
     if bins.edges is not None:
@@ -117,37 +115,56 @@ def _divisible(values: torch.Tensor, bins: Bins) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _factors(dimension: int) -> np.ndarray:
-    """Odd 32-bit factors, one a column; a fixed seed, so that runs repeat."""
-    factors = np.random.default_rng(20170303).integers(2**32, size=dimension, dtype=np.uint32)
+def _factors(n_words: int) -> np.ndarray:
+    """Odd 32-bit factors, one a word; a fixed seed, so that runs repeat."""
+    factors = np.random.default_rng(20170303).integers(2**32, size=n_words, dtype=np.uint32)
     return factors | np.uint32(1)
 
 
 def _compiled_symbols(values: np.ndarray, bins: Bins) -> tuple[np.ndarray, int] | None:
     """`row_symbols` in one pass; None where a value is not finite or its bin beyond 32 bits."""
     edges = np.empty(0) if bins.edges is None else bins.edges
-    width = values.dtype.type(bins.width or 1.0)
-    hashes, factors = np.zeros(len(values), np.uint64), _factors(values.shape[1])
+    width = values.dtype.type(bins.width or 0.0)
+    n_words = values.itemsize // 4 if bins.are_values else 1
+    hashes, factors = np.zeros(len(values), np.uint64), _factors(values.shape[1] * n_words)
 
     def visit(rows: slice) -> int:
         return _hash_rows(values[rows], width, edges, factors, hashes[rows])
 
-    clipped = in_threads(visit, sixteenths(len(values), values.size))
+    parts = sixteenths(len(values), values.size)
+    clipped = in_threads(visit, parts)
     if min(clipped) < 0:
         return None
-    symbols = _number(hashes, values, width, edges)
-    return None if symbols is None else (symbols, sum(clipped))
+    symbols, distinct = pd.factorize(hashes)
+    first = np.empty(len(distinct), np.int64)
+    first[symbols[::-1]] = np.arange(len(hashes))[::-1]
+    owners = first[symbols]  # the first row of the same hash
+    agree = in_threads(lambda rows: _agree(values, rows.start, owners[rows], width, edges), parts)
+    return (symbols, sum(clipped)) if all(agree) else None
+
+
+@compiled()
+def _words(part, codes):
+    """The bits of some values, those of 0.0 for -0.0; -1 where one is no finite number."""
+    bits = part.view(np.int32)
+    n_words = len(bits) // len(part)
+    bad = 0
+    for c in range(len(part)):
+        bad += not abs(part[c]) < np.inf
+        for word in range(n_words * c, n_words * (c + 1)):
+            codes[word] = bits[word] if part[c] else 0
+    return -1 if bad else 0
 
 
 @compiled()
 def _floor(part, width, codes):
-    """Bins of equal width; False where one is not a 32-bit integer (or not a number)."""
+    """Bins of equal width; -1 where one is not a 32-bit integer (or not a number)."""
     outside = 0
     for c in range(len(part)):
         quotient = np.floor(part[c] / width)
         outside += not abs(quotient) < 1073741824.0
         codes[c] = np.int32(quotient)
-    return outside == 0
+    return -1 if outside else 0
 
 
 @compiled()
@@ -174,10 +191,10 @@ def _place(part, edges, codes):
 
 @compiled()
 def _codes_of(part, width, edges, codes):
-    """Bins of some values; how many are outside the edges, or -1 where this is not possible."""
+    """Codes of some values; how many are outside the edges, or -1 where this is not possible."""
     if len(edges):
         return _place(part, edges, codes)
-    return 0 if _floor(part, width, codes) else -1
+    return _floor(part, width, codes) if width > 0 else _words(part, codes)
 
 
 @compiled()
@@ -190,61 +207,39 @@ def _hash(codes, factors):
 
 @compiled()
 def _hash_rows(values, width, edges, factors, hashes):
-    """Multilinear hash of each row's bins modulo 2^64; values outside the edges, or -1."""
-    dimension = values.shape[1]
-    codes = np.empty(min(dimension, _COLUMNS), np.int32)
+    """Multilinear hash of each row's codes modulo 2^64; values outside the edges, or -1."""
+    dimension, flat = values.shape[1], values.reshape(-1)
+    n_words, n_rows = len(factors) // dimension, max(1, _COLUMNS // dimension)  # rows at once
+    codes = np.empty(n_words * _COLUMNS, np.int32)
     clipped = 0
     for first in range(0, dimension, _COLUMNS):
         last = min(first + _COLUMNS, dimension)
-        for row in range(len(values)):
-            part = codes[: last - first]
-            outside = _codes_of(values[row][first:last], width, edges, part)
+        for row in range(0, len(values), n_rows):
+            stop = min(row + n_rows, len(values))
+            some = flat[row * dimension + first : (stop - 1) * dimension + last]
+            outside = _codes_of(some, width, edges, codes)
             if outside < 0:
                 return -1
             clipped += outside
-            hashes[row] += _hash(part, factors[first:last])
+            for i in range(stop - row):
+                own = codes[n_words * dimension * i :][: n_words * (last - first)]
+                hashes[row + i] += _hash(own, factors[n_words * first : n_words * last])
     return clipped
 
 
 @compiled()
-def _number(hashes, values, width, edges):
-    """A number for each different hash, in order of appearance; None where rows of a hash differ.
-
-    An open table of twice the size or more; the lowest bits of a sum of odd products are no good
-    address, so that they are mixed first.
-    """
-    size = 1
-    while size < 2 * len(hashes):
-        size *= 2
-    owner = np.full(size, -1)  # a row that has the place's hash
-    symbols = np.empty(len(hashes), np.int64)
-    left = np.empty(min(values.shape[1], _COLUMNS), np.int32)
+def _agree(values, first_row, owners, width, edges):
+    """True where each row, from the first on, has the codes of its owner."""
+    left = np.empty(2 * min(values.shape[1], _COLUMNS), np.int32)
     right = np.empty_like(left)
-    n_symbols = 0
-    for row in range(len(hashes)):
-        mixed = hashes[row] * np.uint64(0x9E3779B97F4A7C15)
-        place = np.int64(mixed >> np.uint64(20)) & (size - 1)
-        while owner[place] >= 0 and hashes[owner[place]] != hashes[row]:
-            place = (place + 1) & (size - 1)
-        if owner[place] < 0:
-            owner[place] = row
-            symbols[row] = n_symbols
-            n_symbols += 1
-        elif _agree(values[row], values[owner[place]], width, edges, left, right):
-            symbols[row] = symbols[owner[place]]
-        else:
-            return None
-    return symbols
-
-
-@compiled()
-def _agree(one, other, width, edges, left, right):
-    """True where two rows have the same bins."""
-    for first in range(0, len(one), _COLUMNS):
-        a, b = one[first : first + _COLUMNS], other[first : first + _COLUMNS]
-        _codes_of(a, width, edges, left)
-        _codes_of(b, width, edges, right)
-        for c in range(len(a)):
-            if left[c] != right[c]:
-                return False
+    left[:], right[:] = 0, 0  # of two words a value only one may be in use
+    for row in range(len(owners)):
+        if owners[row] == first_row + row:
+            continue
+        for first in range(0, values.shape[1], _COLUMNS):
+            _codes_of(values[first_row + row][first : first + _COLUMNS], width, edges, left)
+            _codes_of(values[owners[row]][first : first + _COLUMNS], width, edges, right)
+            for c in range(len(left)):
+                if left[c] != right[c]:
+                    return False
     return True

@@ -1,0 +1,317 @@
+"""Listening to any network: what each call of a module gives, and which axis counts the samples."""
+
+import math
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+Forward = Callable[[nn.Module, Any], Any]
+
+
+def unwrapped(network: nn.Module) -> nn.Module:
+    """The network inside ``torch.compile``, ``DataParallel`` or ``DistributedDataParallel``."""
+    parallel = isinstance(network, (nn.DataParallel, nn.parallel.DistributedDataParallel))
+    inner = network.module if parallel else getattr(network, "_orig_mod", None)
+    return network if inner is None else unwrapped(inner)
+
+
+class Inputs:
+    """Samples as a network takes them, handed out in copies that it may overwrite.
+
+    Floats come in the type of the network's weights, integers as they are, and what has no length
+    (a flag among keyword arguments) as it is.
+    """
+
+    def __init__(self, x: Any, network: nn.Module):
+        self.x = _each(_plain, x)
+        sized = [v for v in _arrays_in(self.x) if v.ndim]
+        lengths = {len(v) for v in sized}
+        if len(lengths) != 1 or 0 in lengths:
+            raise ValueError(f"inputs must have one length, at least 1; got {sorted(lengths)}")
+        self.n = lengths.pop()
+        self.bytes_of_one = sum(v[:1].nbytes for v in sized)
+        weights = list(chain(network.parameters(), network.buffers()))
+        self.device = weights[0].device if weights else torch.device("cpu")
+        self.dtype = next((w.dtype for w in weights if w.is_floating_point()), None)
+
+    def __call__(self, rows: np.ndarray) -> Any:
+        """These samples, one or more times each."""
+
+        def taken(x: Any) -> Any:
+            if isinstance(x, np.ndarray):  # of any strides, byte order and access
+                part = np.ascontiguousarray(x[rows], x.dtype.newbyteorder("="))
+                t = torch.from_numpy(part)
+            elif isinstance(x, Tensor) and x.ndim:
+                t = x.detach()[torch.from_numpy(rows).to(x.device)]
+            else:
+                return x
+            return t.to(self.device, self.dtype if t.is_floating_point() else None)
+
+        return _each(taken, self.x)
+
+
+def _each(function: Callable[[Any], Any], x: Any) -> Any:
+    """``x``, or what it maps or lists, through a function."""
+    if isinstance(x, Mapping):
+        return {name: _each(function, value) for name, value in x.items()}
+    return tuple(_each(function, v) for v in x) if isinstance(x, tuple) else function(x)
+
+
+def _plain(x: Any) -> Any:
+    if isinstance(x, Tensor) or x is None or np.ndim(x) == 0:
+        return x
+    array = x.to_numpy() if hasattr(x, "to_numpy") else np.asarray(x)
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"inputs must be numbers; got dtype {array.dtype}")
+    return array
+
+
+def _arrays_in(x: Any) -> Iterator[np.ndarray | Tensor]:
+    """Arrays and tensors, in mappings and sequences too."""
+    if isinstance(x, (np.ndarray, Tensor)):
+        yield x
+    elif isinstance(x, (Mapping, list, tuple)):
+        for value in x.values() if isinstance(x, Mapping) else x:
+            yield from _arrays_in(value)
+
+
+def _first_tensor(output: Any) -> Tensor | None:
+    """The first tensor of a module's output: the first that holds no integers, if one does not."""
+    tensors = [t for t in _arrays_in(output) if isinstance(t, Tensor)]
+    return next((t for t in tensors if not _is_integer(t)), tensors[0] if tensors else None)
+
+
+def _is_integer(t: Tensor) -> bool:
+    return not (t.is_floating_point() or t.is_complex())
+
+
+@contextmanager
+def as_it_was(network: nn.Module, device: torch.device) -> Iterator[None]:
+    """Evaluation mode without gradients; modes, buffers and random states are put back.
+
+    Modes are set one by one: a module's own ``train`` may do more than that, and a BatchNorm that
+    was frozen among others that were not stays so.
+    """
+    modes = [(module, module.training) for module in network.modules()]
+    buffers = [
+        (module._buffers, name, buffer, buffer.clone())
+        for module, _ in modes
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    ]
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002
+    fused = torch.backends.mha.get_fastpath_enabled()
+    try:
+        torch.backends.mha.set_fastpath_enabled(False)  # it calls none of a transformer's modules
+        for module, _ in modes:
+            module.training = False
+        with torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+        for module, mode in modes:
+            module.training = mode
+        for holder, name, buffer, value in buffers:
+            holder[name] = buffer
+            if not torch.equal(buffer, value):
+                with torch.no_grad():
+                    buffer.copy_(value)
+
+
+class Listener:
+    """Sends batches through a network and hears what each call of each module gives.
+
+    Calls are named by the module's path, from the second on ``path:2``, ``path:3``; the network
+    itself by its class. What is inside of parametrised weights is not listened to.
+    """
+
+    def __init__(self, network: nn.Module, forward: Forward | None = None):
+        self.network, self.forward = unwrapped(network), forward or _forward
+        self.paths: dict[nn.Module, list[str]] = {}  # a shared module has several
+        for path, module in self.network.named_modules(remove_duplicate=False):
+            if "parametrizations" not in path.split("."):
+                self.paths.setdefault(module, []).append(path or type(module).__name__)
+        # module, number and surrounding calls of each call, in the order in which they begin
+        self.calls: dict[str, tuple[nn.Module, int, tuple[str, ...]]] = {}
+        self.running: list[str] = []
+
+    @contextmanager
+    def listening(self, heard: Callable[[str, Tensor | None], None]) -> Iterator[Callable]:
+        """A function that sends one batch through; ``heard`` gets each call's first tensor."""
+        counts: Counter[nn.Module] = Counter()
+
+        def begin(module: nn.Module, inputs: tuple) -> None:
+            counts[module] += 1
+            n = counts[module]
+            name = self.paths[module][0] + (f":{n}" if n > 1 else "")
+            self.calls[name] = module, n, tuple(self.running)
+            self.running.append(name)
+
+        def end(module: nn.Module, inputs: tuple, output: Any) -> None:
+            heard(self.running.pop(), _first_tensor(output))
+
+        def send(batch: Any) -> None:
+            for state in (counts, self.calls, self.running):
+                state.clear()
+            with stance("force_eager") if compiled else nullcontext():
+                self.forward(self.network, batch)
+
+        # parts that were compiled call no hooks (torch below 2.6 cannot be told)
+        stance = getattr(torch.compiler, "set_stance", nullcontext)
+        compiled = any(m._compiled_call_impl or hasattr(m, "_orig_mod") for m in self.paths)
+        hooks = [m.register_forward_pre_hook(begin) for m in self.paths]
+        hooks += [m.register_forward_hook(end) for m in self.paths]
+        try:
+            yield send
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
+def _forward(network: nn.Module, batch: Any) -> Any:
+    if isinstance(batch, dict):
+        return network(**batch)
+    return network(*batch) if isinstance(batch, tuple) else network(batch)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One call of a module: what a pass with 2 samples and one with 3 say of its output."""
+
+    name: str
+    names: tuple[str, ...]  # all by which it can be asked for
+    module: nn.Module
+    is_whole: bool = False  # the network itself
+    leaf: bool = True  # nothing within it can be measured by itself
+    problem: str = ""  # why it cannot be measured
+    is_complex: bool = False
+    shape: tuple[int, ...] = ()  # of one sample
+    dtype: Any = np.float32
+    axis: int = 0  # that counts the samples
+    order: str = ""  # where that axis is P times k long: "samples first" or "samples last"
+    mixes: bool = False  # a sample's values depend on the others in its batch
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of one sample."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+    def samples(self, t: Tensor, n: int) -> Tensor:
+        """The output for n samples, as (n, ...)."""
+        t = t.movedim(self.axis, 0)
+        if self.order == "samples last":
+            return t.unflatten(0, (-1, n)).transpose(0, 1)
+        return t.unflatten(0, (n, -1)) if self.order else t
+
+    def values(self, t: Tensor | None, n: int) -> np.ndarray:
+        """The output for n samples as an array (n, ...); ValueError where its form is another."""
+        try:
+            values = _array(self.samples(t, n))
+        except (AttributeError, IndexError, RuntimeError):
+            values = np.empty(0)
+        if (values.shape, values.dtype) != ((n, *self.shape), self.dtype):
+            form = "no tensor" if t is None else f"{t.dtype} of shape {tuple(t.shape)}"
+            expected = f"layer {self.name!r} must give {self.dtype} of shape {self.shape} a sample"
+            raise ValueError(f"{expected}, as for the first ones; got {form} for {n} samples")
+        return values
+
+
+def probe(listener: Listener, inputs: Inputs) -> dict[str, Layer]:
+    """Every call of a module, in the order in which they begin, then the modules never called.
+
+    Two passes, of two and of three samples (repeated where there are fewer): what grows with them
+    is the sample axis. One is never sent alone: ``squeeze`` and batch statistics would differ.
+    ValueError where a pass fails; it says in which module.
+    """
+    rows = np.arange(3) * max(inputs.n // 3, 1) % inputs.n
+    given: list[dict[str, Tensor | None]] = []
+
+    def heard(name: str, t: Tensor | None) -> None:  # copied: the next module may change it
+        given[-1][name] = None if t is None else t.detach().to("cpu", copy=True)
+
+    with as_it_was(listener.network, inputs.device), listener.listening(heard) as send:
+        for n in (2, 3):
+            given.append({})
+            batch = inputs(rows[:n])
+            try:
+                send(batch)
+            except Exception as error:
+                where = f"layer {listener.running[-1]!r}" if listener.running else "the network"
+                what = ", ".join(f"{t.dtype} {tuple(t.shape)}" for t in _arrays_in(batch))
+                raise ValueError(
+                    f"the forward pass fails in {where}, given {what}: "
+                    f"{' '.join(str(error).split())} (cast x, or say by forward= how it is given)"
+                ) from error
+    found, around = {}, set()
+    for name, (module, n, outer) in listener.calls.items():
+        names = (name, f"{listener.paths[module][0]}:{n}", *listener.paths[module])
+        known = _known(*(outputs.get(name) for outputs in given))
+        found[name] = layer = Layer(name, names, module, module is listener.network, **known)
+        if layer.is_complex or not layer.problem:
+            around.update(outer)
+        else:
+            around.update(one for one in outer if found[one].problem)
+    found = {name: replace(layer, leaf=name not in around) for name, layer in found.items()}
+    parts = {m for layer in found.values() if layer.leaf for m in layer.module.modules()}
+    called = {layer.module for layer in found.values()}
+    for module, names in listener.paths.items():
+        if module not in called:
+            idle = module in parts or any(module.children()) or isinstance(module, nn.Sequential)
+            leaf = not idle and type(module).forward is not nn.Module.forward
+            problem = "the forward pass does not reach it"
+            whole = module is listener.network
+            found[names[0]] = Layer(names[0], tuple(names), module, whole, leaf, problem)
+    return found
+
+
+def _known(two: Tensor | None, three: Tensor | None) -> dict[str, Any]:
+    """What a call's outputs for two and for three samples say of its layer."""
+    if two is None or three is None or three.is_nested or three.layout != torch.strided:
+        return {"problem": "its output is no (dense) tensor"}
+    output = f"its output, of shape {tuple(three.shape)} for 3 samples,"
+    if three.is_complex():
+        return {"problem": f"{output} is complex", "is_complex": True}
+    if two.ndim != three.ndim or not three.numel():
+        return {"problem": f"{output} is empty or changes its number of axes"}
+    axes = [i for i in range(three.ndim) if two.shape[i] != three.shape[i]]
+    if len(axes) != 1:
+        return {"problem": f"{output} has {'several axes' if axes else 'no axis'} of the samples"}
+    axis, size = axes[0], two.shape[axes[0]]
+    if size % 2 or three.shape[axis] * 2 != size * 3:
+        return {"problem": f"{output} does not grow with the samples"}
+    for order in ("samples first", "samples last") if size > 2 else ("",):
+        layer = Layer("", (), nn.Identity(), axis=axis, order=order)
+        first, second = layer.samples(two, 2), layer.samples(three, 3)
+        dtype = _array(second).dtype
+        known = {"axis": axis, "order": order, "shape": tuple(second.shape[1:]), "dtype": dtype}
+        if _same(first, second[:2]):
+            return known
+    if size > 2:
+        return {"problem": f"{output} mixes the samples with another axis"}
+    return known | {"mixes": True}
+
+
+def _array(t: Tensor) -> np.ndarray:
+    """A tensor's numbers, on the CPU; half precision, which NumPy lacks in part, as float32."""
+    t = t.detach().cpu().resolve_neg()
+    return (t.float() if t.is_floating_point() and t.itemsize < 4 else t).numpy()
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    """Whether values agree but for rounding; those that are not numbers agree with their like."""
+    if torch.equal(a, b) or _is_integer(a):
+        return torch.equal(a, b)
+    tolerance = 1e-3 if a.itemsize >= 4 else 3e-2
+    a, b = (t.float() if t.itemsize < 4 else t for t in (a, b))
+    scale = float(a.nan_to_num().abs().max())
+    return torch.allclose(a, b, tolerance, tolerance * scale, equal_nan=True)
