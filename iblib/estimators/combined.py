@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from iblib.estimators import _checks, binning, kde, kraskov
 from iblib.estimators._engine.rows import Rows, RowStatistics, sort_rows
 
@@ -64,15 +66,12 @@ def measure(
 
     Notebook: 03, 04, 05
     """
-    wanted = kde.checked_noises(noise_variance, resolution, "rms")
-    if not wanted[0]:
-        raise ValueError("noise_variance must hold at least one value; got none")
-    k, epsilon = _checks.at_least_one("k", k), _checks.positive("epsilon", epsilon)
-    bins = binning.bins_of(width, n_bins, range, edges)
-    points = _checks.as_points(t)
-    labels = _checks.as_labels(y, points.n_samples, points.values.device)
-    binned = binning.checked_information(points.values, labels, bins)
-    found, neighbours = _distances(points, labels, wanted, k, epsilon)
+    if noise_variance is None or not np.size(noise_variance):
+        raise ValueError(f"noise_variance must hold at least one value; got {noise_variance}")
+    k = _checks.at_least_one("k", k)
+    binned = binning.information(t, y, width=width, n_bins=n_bins, range=range, edges=edges)
+    noises = {"noise_variance": noise_variance, "resolution": resolution}
+    found, neighbours = distances(t, y, **noises, k=k, epsilon=epsilon)
     return Measurement(binned, found[0], neighbours, found)
 
 
@@ -81,12 +80,8 @@ def distances(
 ) -> tuple[tuple[kde.KDEInformation, ...], kraskov.KraskovInformation | None]:
     """What `measure` finds without the binning: KDE at any noises, neighbours unless k is 0."""
     wanted = kde.checked_noises(noise_variance, resolution, "rms")
-    points = _checks.as_points(t)
+    epsilon, points = _checks.positive("epsilon", epsilon), _checks.as_points(t)
     labels = _checks.as_labels(y, points.n_samples, points.values.device)
-    return _distances(points, labels, wanted, k, epsilon)
-
-
-def _distances(points: _checks.Points, labels: _checks.Labels, wanted, k: int, epsilon: float):
     rows = sort_rows(points, labels.codes, labels.counts)
     bits, found = kde.of_rows(rows, *wanted, k=k if k < rows.n_samples else 0)
     return bits, _neighbours(rows, found, labels, k, epsilon) if k else None
