@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 _WINDOWS = os.name == "nt"
+_NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
+_NO_FOLDER = {errno.EACCES, errno.EPERM, errno.EISDIR, errno.EBADF}
 _SEAL = b"iblib-sha256 "
 
 
@@ -50,13 +52,12 @@ def _remove_left_behind(path: Path) -> None:
 
 def _is_gone(process: str) -> bool:
     """Whether no process has this number; unknown on Windows, where asking sends it a Ctrl-C."""
-    if _WINDOWS or not process.isdigit():
-        return False
     try:
-        os.kill(int(process), 0)
+        if process.isdecimal() and not _WINDOWS:
+            os.kill(int(process), 0)
     except ProcessLookupError:
         return True
-    except OSError:  # somebody else's
+    except (OSError, OverflowError):  # somebody else's; no number of a process
         return False
     return False
 
@@ -67,16 +68,16 @@ def _sync(path: Path) -> None:
     Windows syncs what can be written only, and opens no folders; network drives and those of user
     programs (FUSE) may refuse.
     """
-    if _WINDOWS and path.is_dir():
-        return
-    descriptor = os.open(path, os.O_RDWR if _WINDOWS else os.O_RDONLY)
+    is_folder = path.is_dir()
     try:
-        os.fsync(descriptor)
+        descriptor = os.open(path, os.O_RDWR if _WINDOWS and not is_folder else os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+        if error.errno not in (_NO_SYNC | _NO_FOLDER if is_folder else _NO_SYNC):
             raise
-    finally:
-        os.close(descriptor)
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:

@@ -55,7 +55,7 @@ class Estimator:
 _BOUNDS = ("I_XT_upper", "I_XT_lower", "I_TY_upper", "I_TY_lower")
 _H = ("H_T", "I_TY")
 _RECORDS = (
-    Estimator("exact", "exact, distinct rows", "exact", "exact", ("",)),
+    Estimator("exact", "exact", "exact", "exact"),
     Estimator("binning", "binning", "binning", parameters=("width", "n_bins")),
     Estimator("binning_refit", "binning, refitted edges", "binning", "scale", ("n_bins",)),
     Estimator(
@@ -69,7 +69,7 @@ _RECORDS = (
     ),
     Estimator("kde", "KDE", "kde", "fixed", ("noise_variance",), _BOUNDS, line="--"),
     Estimator(
-        *("kde_resolution", "KDE, noise relative to the distances", "kde", "scale"),
+        *("kde_resolution", "KDE, scaled noise", "kde", "scale"),
         *(("resolution",), _BOUNDS),
         line="--",
     ),

@@ -7,13 +7,8 @@ _CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def root() -> Path:
-    """The checkout, with notebooks/ and results/: ``IBLIB_ROOT``, or the one this code is from.
-
-    The current folder where there is neither (an installation outside a checkout).
-    """
-    if chosen := os.environ.get("IBLIB_ROOT"):
-        return Path(chosen)
-    return _CHECKOUT if has_home() else Path.cwd()
+    """The checkout: ``IBLIB_ROOT``, or the one this code is from; else the current folder."""
+    return Path(os.environ.get("IBLIB_ROOT") or (_CHECKOUT if has_home() else Path.cwd()))
 
 
 def has_home() -> bool:

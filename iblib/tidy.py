@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from iblib.names import PARAMETERS, estimator_named
+from iblib.names import estimator_named
 
 _FIELDS = {"I_XT": "xt", "I_TY": "ty", "H_T": "h_t"}
 _SYMBOLS = {"I_XT": "I(X;T)", "I_TY": "I(T;Y)", "H_T": "H(T)"}
+_BIASED = 0.05  # share of H(Y) from which a bias is said
 
 
 def rows_of(found: Any, name: str, value: float = 0.0, parameter: str = "") -> list[dict[str, Any]]:
@@ -30,7 +31,7 @@ def rows_of(found: Any, name: str, value: float = 0.0, parameter: str = "") -> l
     common = {
         "estimator": name,
         "ruler": known.ruler,
-        "parameter": parameter or known.parameters[0],
+        "parameter": parameter or next(iter(known.parameters), ""),
         "value": value,
     }
     marks = {
@@ -55,34 +56,61 @@ def _status(found: Any) -> str:
     return "ok"
 
 
-def trust_of(row: Mapping[str, Any]) -> str:
-    """What a row's number is worth, in a word or two: ``ok``, or why it says little."""
+def shown(rows: pd.DataFrame) -> pd.DataFrame:
+    """Readable columns of a table's rows: estimator, quantity, bits, ceiling [bits], trust.
+
+    The ceiling is log2 P or H(Y); that of H(T), which knows none, is NaN. ``trust`` is ``ok``, or
+    why the number says little. Rows of one measurement stand together, I(X;T) before I(T;Y).
+    """
+    found, cells = [], {}  # quantity -> I(X;T) of the same bound
+    for row in rows.to_dict("records"):
+        known, quantity = estimator_named(row["estimator"]), row["quantity"]
+        kind, bound = quantity[:4], quantity[4:]
+        ceiling = row["label_entropy"] if kind == "I_TY" else math.log2(row["n_samples"])
+        if kind == "I_XT":
+            cells[bound] = row["bits"] if known.ruler != "exact" else -math.inf
+        elif kind == "H_T":
+            cells = {}
+            ceiling = ceiling if known.has_ceiling else math.nan
+        words = _words(row)
+        if kind == "I_TY" and _bias(cells.get(bound, -math.inf), row) > _BIASED * ceiling:
+            words.append("small-sample bias")
+        label = f"{known.label}, {row['parameter'].replace('_', ' ')} {row['value']:g}"
+        label = label if row["parameter"] else known.label
+        symbol = _SYMBOLS[kind] + bound.replace("_", " ")
+        found.append((label, symbol, row["bits"], ceiling, ", ".join(words) or "ok"))
+    return pd.DataFrame(found, columns=["estimator", "quantity", "bits", "ceiling", "trust"])
+
+
+def _bias(xt: float, row: Mapping[str, Any]) -> float:
+    """About how many bits of I(T;Y) are due to P being finite, 2^xt cells being told apart.
+
+    Panzeri & Treves, Network 7 (1996) 87, Eq. 8, with 2^H(Y) classes.
+    """
+    return (2.0**xt - 1) * (2.0 ** row["label_entropy"] - 1) / (2 * row["n_samples"] * math.log(2))
+
+
+def _words(row: Mapping[str, Any]) -> list[str]:
     status = row["status"].replace("_", " ")
-    words = [] if status == "ok" else [status]
     if status == "degenerate":
-        words = ["duplicates" if row["zero_radius"] else "constant"]
+        status = "duplicates" if row["zero_radius"] else "constant"
+    words = [] if status == "ok" else [status]
     if row["saturated"]:
         words.append("saturated")
     if row["clipped"]:
         words.append(f"{row['clipped']} clipped")
-    return ", ".join(words) or "ok"
+    return words
 
 
-def shown(rows: pd.DataFrame) -> pd.DataFrame:
-    """Readable columns of some rows: estimator, quantity, bits, ceiling, trust.
+def as_text(table: pd.DataFrame) -> str:
+    """A table for a terminal: text on the left, three decimals, nothing for missing numbers."""
+    texts = table.select_dtypes(exclude="number").columns
+    widths = {name: max(map(len, [name, *table[name].astype(str)])) for name in texts}
+    padded = table.assign(**{n: table[n].astype(str).str.ljust(w) for n, w in widths.items()})
+    padded = padded.rename(columns={name: name.ljust(width) for name, width in widths.items()})
+    return padded.to_string(index=False, float_format="%.3f", na_rep="")
 
-    The ceiling is log2 P or H(Y) [bits]; that of H(T), which knows none, is NaN.
-    """
-    found = []
-    for row in rows.to_dict("records"):
-        known, quantity = estimator_named(row["estimator"]), row["quantity"]
-        label, ceiling = known.label, math.log2(row["n_samples"])
-        if row["parameter"]:
-            label += f", {PARAMETERS.get(row['parameter'], row['parameter'])} {row['value']:g}"
-        if quantity.startswith("I_TY"):
-            ceiling = row["label_entropy"]
-        elif not known.has_ceiling:
-            ceiling = math.nan
-        symbol = _SYMBOLS[quantity[:4]] + quantity[4:].replace("_", " ")
-        found.append((label, symbol, row["bits"], ceiling, trust_of(row)))
-    return pd.DataFrame(found, columns=["estimator", "quantity", "bits", "ceiling", "trust"])
+
+def as_html(table: pd.DataFrame) -> str:
+    """The same for Jupyter."""
+    return table.to_html(index=False, float_format="%.3f", na_rep="")

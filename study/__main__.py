@@ -51,6 +51,12 @@ def cli():
     help="Synthetic clips, FMA-small, or a folder with one folder of clips per class.",
 )
 @click.option("--data-dir", default="", metavar="DIR", help="Folder of the audio.")
+@click.option(
+    "--clip-seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Length measured of each clip of fma_small or folder; 29.9 by default.",
+)
 @click.option("--out", default="", metavar="DIR", help="Folder to write; under build/ by default.")
 @device_option
 @jobs_option
@@ -71,7 +77,7 @@ def cli():
     help="Stop where one cell of a notebook takes longer; no limit by default.",
 )
 @click.option("--strict", is_flag=True, help="A warning in a cell ends the report.")
-def report(profile, dataset, data_dir, out, device, seed, **options):
+def report(profile, dataset, data_dir, clip_seconds, out, device, seed, **options):
     """Execute every notebook in order; write notebooks, figures, results and an HTML report.
 
     Everything goes under build/ (or where --out says); tracked files stay as they are. Finished
@@ -82,14 +88,14 @@ def report(profile, dataset, data_dir, out, device, seed, **options):
       python -m study report --jobs 2
       python -m study report --only 03 --only 04
       python -m study report --profile full --dataset fma_small --data-dir data --device cuda
-      python -m study report --profile smoke --dataset folder --data-dir path/to/genres
+      python -m study report --dataset folder --data-dir path/to/genres --clip-seconds 9.9
     """
     from study.run import run_report
 
     out = out or folder_of(profile, dataset, seed)
     paths.settle(out)
-    where = {"data_dir": data_dir, "out_dir": out, "seed": seed, "device": device}
-    lab = open_lab(profile=profile, dataset=dataset, **where)
+    audio = {"dataset": dataset, "data_dir": data_dir, "clip_seconds": clip_seconds}
+    lab = open_lab(profile=profile, **audio, out_dir=out, seed=seed, device=device)
     start = time.monotonic()
     made = run_report(lab, **options, **_echoes())
     _say_warnings(made.warnings)

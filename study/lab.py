@@ -12,6 +12,7 @@ import pandas as pd
 from iblib import paths
 from iblib.config import ConfigError, key_of
 from iblib.datasets import AUDIO as AUDIO_SETS
+from iblib.datasets.melspectrogram import MelSettings
 from iblib.sweep import check_device, one_thread
 from study.how import how
 from study.inputs import AUDIO, Inputs, Runs
@@ -54,12 +55,13 @@ class Lab:
     @property
     def is_home(self) -> bool:
         """Whether these are the settings of the committed report, whose numbers the text quotes."""
-        return self.identity == HOME
+        return HOME.items() <= self.identity.items()
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What tells this report from others: profile, dataset, seed."""
-        return {"profile": self.profile.name, "dataset": self.dataset, "seed": self.seed}
+        """What tells this report from others: profile, dataset, seed, length of a clip."""
+        audio = {"dataset": self.dataset, "clip_seconds": self.plan.clip_seconds}
+        return {"profile": self.profile.name, "seed": self.seed, **audio}
 
     @property
     def profile(self):
@@ -84,8 +86,9 @@ class Lab:
     @cached_property
     def inputs(self) -> Inputs:
         """The audio and the runs."""
-        known = self.results.about("class-shares.csv").get("fingerprint", "")
-        return Inputs(self.plan, self.device, known)
+        known = self.results.about("class-shares.csv")
+        of_these = known.get("clip_seconds") == self.plan.clip_seconds
+        return Inputs(self.plan, self.device, known.get("fingerprint", "") if of_these else "")
 
     def specs(self, group: str) -> dict[str, RunSpec]:
         """Settings of the runs of a group (``saxe``, ``audio``, ``linear``) by name."""
@@ -128,6 +131,7 @@ class Lab:
         if recipe.needs_audio:
             about |= {"dataset": self.dataset, "source": self.inputs.audio.source}
             about["fingerprint"] = self.inputs.audio_fingerprint
+            about |= {"clip_seconds": seconds} if (seconds := self.plan.clip_seconds) else {}
         self.results.write(name, value, key, **about)
 
     def key(self, name: str) -> str:
@@ -184,6 +188,7 @@ def open_lab(
     out_dir: str = "",
     seed: int = HOME["seed"],
     device: str = "cpu",
+    clip_seconds: float | None = None,
 ) -> Lab:
     """The lab of a notebook's parameters.
 
@@ -192,15 +197,20 @@ def open_lab(
 
     Raises
     ------
-    ConfigError
-        For an unknown profile, data set or device, or a seed that is no whole number from 0 on.
+    ConfigError, DataError
+        For an unknown profile, data set or device, a seed that is no whole number from 0 on, or a
+        length of clips that is not positive, or is that of the synthetic ones.
     """
     if dataset not in AUDIO_SETS:
         raise ConfigError(f"dataset must be one of {', '.join(AUDIO_SETS)}; got {dataset!r}")
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise ConfigError(f"seed must be a whole number from 0 on; got {seed!r}")
     check_device(device)
-    plan = Plan(profile_named(profile), dataset, _absolute(data_dir), seed)
+    if clip_seconds is not None:
+        MelSettings(clip_seconds)  # which refuses what is no length
+        if dataset == "synthetic":
+            raise ConfigError("clip_seconds must be left out: synthetic clips have their own")
+    plan = Plan(profile_named(profile), dataset, _absolute(data_dir), seed, clip_seconds)
     folder = Path(_absolute(out_dir) or folder_of(profile, dataset, seed))
     identity = {"profile": profile, "dataset": dataset, "seed": seed}
     return Lab(plan, folder, identity == HOME and not out_dir, device)

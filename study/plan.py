@@ -89,9 +89,8 @@ class RunSpec:
 def sweep_order(runs: Iterable[tuple[RunSpec, Iterable[str]]]) -> list[dict[str, Any]]:
     """Plain settings of every run and wanted measurement, so that no worker waits for another.
 
-    The first measurement of every run comes before any second one: a run is trained by the first
-    that asks for it, and whoever asks meanwhile would only wait. The runs themselves come with the
-    longest first, and so do their further measurements.
+    A run is trained by the first that asks for it, so the first measurement of every run comes
+    before any second one; the longest runs come first.
     """
     first, further = [], []
     for spec, wanted in runs:
@@ -103,31 +102,33 @@ def sweep_order(runs: Iterable[tuple[RunSpec, Iterable[str]]]) -> list[dict[str,
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs of one report: profile, audio and first seed.
+    """The runs of one report.
 
     Parameters
     ----------
-    profile : Profile
     dataset : str
         Name of the audio set.
     data_dir : str
         Folder of the audio; empty: made by iblib, or under ``data/``.
     seed : int
         That of the first network of every setting; the others follow it.
+    clip_seconds : float, optional
+        Length measured of each clip [s]; the data set's own by default.
     """
 
     profile: Profile
     dataset: str = "synthetic"
     data_dir: str = ""
     seed: int = 0
+    clip_seconds: float | None = None
 
     @property
     def audio_settings(self) -> dict[str, Any]:
         """Arguments of ``datasets.load`` for the audio."""
-        settings = {"name": self.dataset, "data_dir": self.data_dir}
+        asked = {"data_dir": self.data_dir or None, "clip_seconds": self.clip_seconds}
         if self.dataset == "synthetic":
-            settings["clips_per_genre"] = self.profile.clips_per_genre
-        return {name: value for name, value in settings.items() if value != ""}
+            asked["clips_per_genre"] = self.profile.clips_per_genre
+        return {"name": self.dataset, **{k: v for k, v in asked.items() if v is not None}}
 
     @cached_property
     def groups(self) -> dict[str, dict[str, RunSpec]]:

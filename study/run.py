@@ -298,7 +298,7 @@ def lab_settings(lab: Lab) -> dict[str, Any]:
         "out_dir": str(lab.folder),
         "seed": lab.seed,
         "device": lab.device,
-    }
+    } | ({"clip_seconds": seconds} if (seconds := lab.plan.clip_seconds) else {})
 
 
 def _about(lab: Lab) -> dict[str, Any]:

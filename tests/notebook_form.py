@@ -10,7 +10,7 @@ from study import ReportError
 from study.notebooks import KERNELSPEC, answer_of, output_problems
 from study.parameters import declared
 
-PARAMETERS = ("profile", "dataset", "data_dir", "out_dir", "seed", "device")
+PARAMETERS = ("profile", "dataset", "data_dir", "out_dir", "seed", "device", "clip_seconds")
 MAX_CELLS, MAX_LINES = 40, 30
 MAX_BYTES, MAX_BYTES_WITH_SLIDERS = 1_500_000, 3_000_000
 

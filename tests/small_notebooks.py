@@ -5,12 +5,13 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-PARAMETERS = '''profile: str = "published"  # smoke | report | published | full
+PARAMETERS = """profile: str = "published"  # smoke | report | published | full
 dataset: str = "synthetic"
 data_dir: str = ""  # folder of the audio
 out_dir: str = ""
 seed: int = 0  # first seed of the networks
-device: str = "cpu"'''
+device: str = "cpu"
+clip_seconds: float | None = None"""
 
 HEADING = """# A small notebook: $I(X;T)$
 

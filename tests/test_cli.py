@@ -18,7 +18,7 @@ from datasets_audio import write_fma
 
 from iblib import __main__ as command_line
 from iblib import console, paths, sweep
-from iblib.datasets import download, fma, load
+from iblib.datasets import download
 
 GRID = """
 [data]
@@ -109,15 +109,6 @@ def test_checksums_that_are_no_text(capsys, tmp_path):
     (tmp_path / "fma/fma_small/checksums").write_bytes(b"\xff\xfe\x00 000/000002.mp3\n")
     arguments = audio_grid(tmp_path, name="fma_small", data_dir=str(tmp_path / "fma"))
     fails(capsys, "checksums", *arguments)
-
-
-def test_only_fma_small_is_called_so(tmp_path, monkeypatch):
-    write_fma(tmp_path)
-    asked = {"data_dir": tmp_path, "clip_seconds": 0.9, "progress": False}
-    assert "clips in FMA's layout (" in load("fma_small", **asked).source
-    monkeypatch.setattr(fma, "read_checksums", lambda _: dict.fromkeys(range(8000), "0" * 40))
-    monkeypatch.setattr(fma.audio, "load_clips", lambda *_, source, **__: source)
-    assert "clips of FMA-small (" in fma.load(**asked)
 
 
 def test_download_is_called_with_its_options(capsys, tmp_path, monkeypatch):

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from datasets_audio import write_fma, write_tone
+from datasets_audio import make_folder, peak_bands, write_fma, write_tone
 
-from iblib import datasets
-from iblib.datasets import audio_folder, fma
+from iblib import datasets, paths
+from iblib.datasets import fma, synthetic
 from iblib.datasets.base import SPLITS, DataError
+from iblib.datasets.synthetic import SyntheticSettings
 
 FLOAT_IDS = b",set,set,track\n,split,subset,genre_top\ntrack_id,,,\n2.0,training,small,Pop\n"
 # Some clips of real music, where they lie in a folder beside the checkout.
@@ -30,11 +31,6 @@ def layout(tmp_path):
 
 def load_fma(folder, **options):
     return fma.load(folder, clip_seconds=0.9, progress=False, **options)
-
-
-def peak_bands(data):
-    """Loudest mel band of each row: low for a tone of 500 Hz, high for one of 3000 Hz."""
-    return np.asarray(data.inputs).mean(axis=(1, 3)).argmax(axis=1)
 
 
 def test_tracks_have_the_types_of_fma(layout):
@@ -185,6 +181,20 @@ def test_clip_seconds_must_be_positive(layout, wrong):
             ask("fma_small", data_dir=layout[0], clip_seconds=wrong)
 
 
+def test_folders_of_fmas_layout_may_be_links(layout, tmp_path):
+    folder, _ = layout
+    expected = load_fma(folder).fingerprint
+    (folder / "fma_small" / "000").rename(tmp_path / "elsewhere")
+    (folder / "fma_small" / "000").symlink_to(tmp_path / "elsewhere")
+    assert load_fma(folder).fingerprint == expected
+    before = datasets.fingerprint("fma_small", data_dir=folder)
+    stranger = write_tone(tmp_path / "elsewhere" / "album" / "song.flac", 500)
+    assert datasets.fingerprint("fma_small", data_dir=folder) != before
+    assert load_fma(folder).skipped["file"].tolist() == ["album/song.flac"]
+    stranger.unlink()
+    assert datasets.fingerprint("fma_small", data_dir=folder) == before
+
+
 @pytest.mark.skipif(not SAMPLES, reason="no real music beside the checkout")
 def test_real_music_in_fmas_layout():
     data = datasets.load("fma_small", data_dir=SAMPLES[0], progress=False)
@@ -196,59 +206,42 @@ def test_real_music_in_fmas_layout():
     assert np.isfinite(data.moments()).all()
 
 
-def make_folder(folder, n: int = 5):
-    for name, frequency in (("low tones", 500), ("Höhe", 3000)):
-        for i in range(n):
-            ending = (".wav", ".FLAC", ".ogg", ".mp3", ".WAV")[i % 5]
-            write_tone(folder / name / f"clip {i}{ending}", frequency)
-    return folder
+def test_only_what_has_fmas_ids_is_called_fma_small(layout, monkeypatch):
+    folder, table = layout
+    assert load_fma(folder).source == "20 clips in FMA's layout (official split)"
+    sums = "".join(f"{'0' * 40}  001/{i:06d}.mp3\n" for i in range(1000, 9000))
+    (folder / "fma_small" / "checksums").write_text(sums)  # as many as FMA has
+    assert "in FMA's layout" in load_fma(folder).source
+    known = [2, 5, 10, 140, 98565, 98567, 98569, 99134, 108925, 133297]
+    ids = sorted({*known, *table.index, *range(10**6, 10**6 + 7974)})[:8000]
+    more = table.iloc[np.zeros(len(ids), int)].set_axis(ids).rename_axis("track_id")
+    more.loc[table.index] = table
+    more.sort_index().to_csv(folder / "fma_metadata" / "tracks.csv")
+    clips = fma.small_clips(fma.load_tracks(folder), folder)
+    assert len(clips) == 8000
+    assert load_fma(folder).source == "20 clips of FMA-small (official split)"
+    more.drop(index=98565).to_csv(folder / "fma_metadata" / "tracks.csv")
+    assert "in FMA's layout" in load_fma(folder).source
 
 
-def test_folder_by_class(tmp_path):
-    folder = make_folder(tmp_path / "genres")
-    (folder / "Höhe" / "._clip 0.wav").write_bytes(b"litter")
-    (folder / "Höhe" / ".DS_Store").write_bytes(b"litter")
-    (folder / "Höhe" / "notes.txt").write_text("not audio")
-    (folder / "Höhe" / "folder.mp3").mkdir()
-    (folder / "low tones" / "link.wav").symlink_to("gone")
-    (folder / "README.md").write_text("about")
-    data = datasets.load("folder", data_dir=folder, clip_seconds=0.9, progress=False)
-    assert data.classes == ("Höhe", "low tones")
-    assert len(data) == 10
-    assert ((peak_bands(data) > 60) == (data.labels == 0)).all()
-    assert all(i.split("/")[0] == data.classes[c] for i, c in zip(data.ids, data.labels))  # noqa: B905
-    assert (data.class_shares() > 0).all(axis=None)
-    assert dict(data.skipped.itertuples(index=False)) == {
-        "Höhe/folder.mp3": "is a folder, not a file",
-        "low tones/link.wav": "link to a file that is not there",
-    }
-
-
-def test_folder_faults_name_the_cure(tmp_path):
-    with pytest.raises(DataError, match="folder needs a data_dir: give --data-dir"):
-        datasets.load("folder")
-    with pytest.raises(DataError, match=r"no folder .*nowhere; give --data-dir"):
-        datasets.load("folder", data_dir=tmp_path / "nowhere")
-    with pytest.raises(DataError, match=r"no .mp3, .wav.* in class folders of"):
-        datasets.load("folder", data_dir=tmp_path)
-    write_tone(tmp_path / "only" / "a.wav", 500)
-    with pytest.raises(DataError, match="only one class, 'only'"):
-        datasets.load("folder", data_dir=tmp_path)
-    write_tone(tmp_path / "other" / "a.wav", 500)
-    with pytest.raises(DataError, match="3 clips in each class"):
-        datasets.load("folder", data_dir=tmp_path)
-
-
-def test_folder_of_clips_that_are_all_too_short(tmp_path):
-    folder = make_folder(tmp_path / "x")
-    with pytest.raises(DataError, match=r"none of 10 clips.*too short: 1.00 s of the 29.9 s"):
-        datasets.load("folder", data_dir=folder, progress=False)
-
-
-def test_hidden_class_folders_are_passed_over(tmp_path):
-    folder = make_folder(tmp_path / "x")
-    write_tone(folder / ".git" / "a.wav", 500)
-    assert audio_folder.find_clips(folder)["label"].nunique() == 2
+@pytest.mark.parametrize("name", ["fma_small", "synthetic"])
+def test_a_stratified_split_of_fmas_layout_counts_what_can_be_used(tmp_path, name):
+    if name == "fma_small":
+        write_fma(tmp_path, 20)
+        options, victims = {"data_dir": tmp_path, "clip_seconds": 0.9}, range(2, 18, 2)
+    else:
+        options = {"clips_per_genre": 4}
+        folder = synthetic.write(SyntheticSettings(4), paths.data_dir(), progress=False)
+        tracks = fma.load_tracks(folder)["track", "genre_top"]
+        victims = tracks.index[tracks == "Folk"][:2]
+        tmp_path = folder
+    for track in victims:
+        content = fma.clip_path(tmp_path, track).read_bytes()
+        fma.clip_path(tmp_path, track).write_bytes(b"-" * len(content))
+    official = datasets.load(name, **options, progress=False)
+    assert not set(victims) & set(official.ids)
+    with pytest.raises(DataError, match=r"needs 3 clips that can be used; 'Folk' has 2 of "):
+        datasets.load(name, **options, split="stratified", progress=False)
 
 
 # Fingerprints of audio: they follow the files, and nothing is decoded for them.
@@ -318,13 +311,18 @@ def test_a_fingerprint_changes_with_labels_and_settings(audio, layout):
     assert datasets.fingerprint(name, data_dir=folder) not in found
 
 
-def test_litter_changes_no_fingerprint(audio):
+def test_litter_is_in_a_fingerprint_as_in_the_table_of_skipped_files(audio):
+    """By name in that of a folder, whose table lists it; not at all in that of FMA."""
     name, folder = audio
     before = datasets.fingerprint(name, data_dir=folder)
     clip = first_clip(folder)
-    for litter in (".DS_Store", f"._{clip.name}", "notes.txt"):
-        clip.with_name(litter).write_bytes(b"litter")
-    assert datasets.fingerprint(name, data_dir=folder) == before
+    found = []
+    for content in (b"litter", b"other litter"):
+        for litter in (".DS_Store", f"._{clip.name}", "notes.txt"):
+            clip.with_name(litter).write_bytes(content)
+        found.append(datasets.fingerprint(name, data_dir=folder))
+    assert found[0] == found[1]
+    assert (found[0] == before) == (name == "fma_small")
 
 
 def test_the_fingerprint_of_the_synthetic_set_follows_from_its_settings(tmp_path):

@@ -1,6 +1,7 @@
 """The cache keeps rows and ids together, and survives kills, damage and full disks."""
 
 import csv
+import errno
 import multiprocessing
 import os
 import shutil
@@ -20,7 +21,7 @@ from iblib.datasets.mel_cache import build_cache
 from iblib.datasets.melspectrogram import MelSettings, load_clip, log_mel
 
 SHORT = MelSettings(clip_seconds=0.5, n_mels=32)
-MADE = ["inputs.f32", "rows.json", "skipped.csv"]
+MADE = ["done.jsonl", "inputs.f32", "skipped.csv"]
 DAMAGES = ["row", "line", "half a line", "no rows", "another id", "hostile"]
 
 
@@ -72,21 +73,23 @@ def test_settings_and_sources_are_in_the_key(tones, tmp_path):
     assert key() != first
 
 
-@pytest.mark.parametrize("damage", ["truncate", "flip", "no rows", "half rows"])
+@pytest.mark.parametrize("damage", ["truncate", "flip", "no journal", "half a journal", "no data"])
 def test_a_damaged_cache_is_made_again(tones, tmp_path, damage):
     first = build_cache(tones, SHORT, tmp_path / "cache", progress=False)
     expected = np.array(first.inputs)
-    data, rows = first.path / "inputs.f32", first.path / "rows.json"
+    data, journal = first.path / "inputs.f32", first.path / "done.jsonl"
     if damage == "truncate":
         os.truncate(data, 100)
     elif damage == "flip":
         content = bytearray(data.read_bytes())
         content[1000] ^= 1
         data.write_bytes(content)
-    elif damage == "no rows":
-        rows.unlink()
+    elif damage == "no journal":
+        journal.unlink()
+    elif damage == "half a journal":
+        journal.write_text(journal.read_text()[:50])
     else:
-        rows.write_text(rows.read_text()[:50])
+        data.unlink()
     again = build_cache(tones, SHORT, tmp_path / "cache", progress=False)
     np.testing.assert_array_equal(again.inputs, expected)
 
@@ -118,11 +121,7 @@ def test_a_stopped_fill_goes_on_where_it_was(tones, tmp_path, monkeypatch, error
     assert calls == [tones[i] for i in (3, 4, 5)]
     for name in MADE:
         assert (found.path / name).read_bytes() == (whole.path / name).read_bytes()
-    assert sorted(p.name for p in found.path.iterdir()) == [
-        "inputs.f32",
-        "rows.json",
-        "skipped.csv",
-    ]
+    assert sorted(p.name for p in found.path.iterdir()) == MADE
     assert not list((tmp_path / "cache").glob("*.unfinished"))
 
 
@@ -137,9 +136,7 @@ def test_skipped_clips_are_remembered_by_a_stopped_fill(tones, tmp_path, monkeyp
     assert found.skipped["reason"].str.contains("does not decode").tolist() == [True]
 
 
-@pytest.mark.parametrize(
-    "damage", ["row", "line", "half a line", "no rows", "another id", "hostile"]
-)
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_unfinished_cache_is_used_as_far_as_it_is_intact(
     tones, tmp_path, monkeypatch, damage
 ):
@@ -194,6 +191,20 @@ def test_a_disk_that_fills_up_meanwhile_is_said_the_same_way(tones, tmp_path, mo
     np.testing.assert_array_equal(again.inputs, old.inputs)
 
 
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_a_drive_that_cannot_reserve_space_is_filled_all_the_same(
+    tones, tmp_path, monkeypatch, number
+):
+    whole = build_cache(tones, SHORT, tmp_path / "whole", progress=False)
+
+    def refuse(*_):
+        raise OSError(number, "not here")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    found = build_cache(tones, SHORT, tmp_path / "cache", progress=False)
+    np.testing.assert_array_equal(found.inputs, whole.inputs)
+
+
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="needs root to mount")
 def test_a_disk_that_is_really_full(tones, tmp_path):
     """A file system of 64 KiB: an error with numbers, no SIGBUS, and room made lets it go on."""
@@ -235,7 +246,7 @@ def test_a_wrong_checksum_is_a_reason(tones, tmp_path):
 def test_no_usable_clip_is_an_error_that_gives_a_reason(tones, tmp_path):
     clips = pd.DataFrame({"path": pd.Series(tones), "label": list("ababab"), "split": "training"})
     options = {"source": "", "cache_dir": tmp_path / "cache", "progress": False}
-    with pytest.raises(DataError, match=r"none of 6 clips .*too short.*clip_seconds"):
+    with pytest.raises(DataError, match=r"none of 6 clips .*too short.*--clip-seconds 1 "):
         load_clips("x", clips, MelSettings(clip_seconds=9), **options)
 
 
@@ -252,7 +263,9 @@ def test_a_name_that_is_not_unicode(tmp_path):
     except OSError:
         pytest.skip("this file system takes only Unicode names")
     made = build_cache({1: path}, SHORT, tmp_path / "cache", progress=False)
-    assert len(made.skipped) == 1
+    [(name, _)] = made.skipped.itertuples(index=False)
+    assert name.endswith("/bad \\udcff.wav")
+    assert name in (made.path / "skipped.csv").read_text(encoding="utf-8")
 
 
 def test_a_file_without_permission_is_a_reason(tones, tmp_path, monkeypatch):

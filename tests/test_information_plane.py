@@ -13,8 +13,9 @@ from torch import nn
 import iblib
 from iblib.activations import measurement_rows, record
 from iblib.config import Binning, ConfigError, MeasureConfig, RunConfig
-from iblib.estimators import binning, kde, kraskov, label_entropy
-from iblib.information_plane import COLUMNS, measure_run, thin
+from iblib.estimators import binning, exact_information, kde, kraskov, label_entropy
+from iblib.information_plane import COLUMNS, measure_run
+from iblib.summaries import select
 from iblib.training import train
 from iblib.views import views_of
 
@@ -24,7 +25,9 @@ MEASURE = MeasureConfig(
     views=("layer", "pca"),
     bins=(Binning("bounds", 30), Binning("width", 0.07), Binning("run", 20), Binning("epoch", 20)),
     noise_variance=0.02,
+    resolution=(),
     k=3,
+    estimators=("binning", "kde", "kraskov"),
 )
 
 
@@ -156,7 +159,7 @@ def test_members_of_an_ensemble_are_measured_one_by_one(tmp_path):
     table = measure_run(run, data, MeasureConfig(n_points=2))
     assert set(table["seed"]) == {5, 6}
     assert set(table["epoch"]) == {0, 4}
-    values = table.query("quantity == 'I_XT_upper' and layer == 'hidden2' and epoch == 4")["bits"]
+    values = select(table, quantity="I_XT_upper", estimator="kde", layer="hidden2", epoch=4)["bits"]
     assert values.nunique() == 2
 
 
@@ -226,11 +229,6 @@ def test_regression_targets_are_refused(tmp_path):
         measure_run(run, data)
 
 
-def test_thinning_keeps_both_ends():
-    assert thin([0, 1, 2, 4, 8, 16], 3) == [0, 2, 16]
-    assert thin([0, 5], 0) == [0, 5]
-
-
 @pytest.mark.parametrize(
     "make",
     [
@@ -251,7 +249,13 @@ def test_illegal_measurements_are_refused(make):
 
 def test_noise_sweeps_are_the_estimator_at_those_variances(measured):
     run, data, _ = measured
-    sweep = dataclasses.replace(MEASURE, more_noise=(0.1, 1.0), relative_noise=(0.5,))
+    sweep = dataclasses.replace(
+        MEASURE,
+        more_noise=(0.1, 1.0),
+        relative_noise=(0.5,),
+        resolution=(0.1, 0.4),
+        estimators=("exact", "kde"),
+    )
     table = measure_run(run, data, sweep)
     x, y = data.take(measurement_rows(data.rows("training"), 50))
     network = run.network(run.epochs[-1])
@@ -265,6 +269,16 @@ def test_noise_sweeps_are_the_estimator_at_those_variances(measured):
     spread = t.var(axis=0, dtype=float).mean()
     found = kde.information(t, y, noise_variance=0.25 * spread).ty_upper
     assert only(table, **where, **about) == pytest.approx(found, rel=1e-6)
+    for value, found in zip((0.1, 0.4), kde.information(t, y, resolution=(0.1, 0.4)), strict=True):
+        about = {"estimator": "kde_resolution", "value": value, "quantity": "I_XT_upper"}
+        assert only(table, **where, **about) == pytest.approx(found.xt_upper, rel=1e-6)
+    exact = exact_information(t, y)
+    assert only(table, **where, estimator="exact", quantity="I_TY") == pytest.approx(exact.ty)
+    rulers = table.groupby("ruler")["estimator"].agg(lambda names: sorted(set(names)))
+    assert rulers.to_dict() == {
+        **{"exact": ["exact"], "fixed": ["kde"]},
+        "scale": ["kde_relative", "kde_resolution"],
+    }
 
 
 def test_relative_noise_does_not_see_the_scale():
@@ -303,13 +317,9 @@ def test_bins_of_the_net_input_undo_the_saturation():
     assert only(table, estimator="binning_net_input", quantity="I_XT") > 5
 
 
-def test_a_network_is_called_by_its_widths_where_they_are_unusual():
-    assert RunConfig("mlp").name == "mlp"
-    assert RunConfig("mlp", options={"sizes": [12, 3, 2]}).name == "mlp 12-3-2"
-    assert RunConfig("simple_cnn", options={"filters": [2, 4]}).name == "simple_cnn 2-4"
-
-
-@pytest.mark.parametrize("asked", [("binning",), ("kde",), ("kde", "binning"), ("kraskov",)])
+@pytest.mark.parametrize(
+    "asked", [("exact",), ("binning",), ("kde",), ("kde", "binning"), ("kraskov",)]
+)
 def test_some_estimators_give_the_rows_that_all_would(asked):
     x = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
     model = nn.Sequential(nn.Linear(3, 4), nn.Tanh())
@@ -318,7 +328,7 @@ def test_some_estimators_give_the_rows_that_all_would(asked):
     table = iblib.measure_model(model, (x, x[:, 0] > 0), config=whole)
     some = dataclasses.replace(whole, estimators=asked)
     found = iblib.measure_model(model, (x, x[:, 0] > 0), config=some)
-    families = {"binning": ("binning", "binning_refit", "pooled"), "kde": ("kde",)}
+    families = {"binning": ("binning", "binning_refit", "pooled"), "kde": ("kde", "kde_resolution")}
     names = [name for one in asked for name in families.get(one, (one,))]
     expected = table[table["estimator"].isin(names)].reset_index(drop=True)
     assert len(found) > 0
@@ -387,4 +397,4 @@ def test_one_epoch_that_is_not_finite_spoils_no_other(value, estimators):
     pd.testing.assert_frame_equal(table[same], expected[same])
     whole = iblib.measure_model(model, epochs={e: spoilt(0.0)[e] for e in (0, 2)}, **about)
     kept = table[table["epoch"] != 1].reset_index(drop=True)
-    pd.testing.assert_frame_equal(kept, whole)
+    pd.testing.assert_frame_equal(whole, kept)

@@ -160,3 +160,14 @@ def test_a_model_has_what_a_registered_class_must_have(name):
 def test_a_model_refuses_data_that_it_does_not_fit(name, options, shape, words):
     with pytest.raises(ValueError, match=words):
         models.MODELS[name].options_for(options, shape, 2)
+
+
+def test_a_network_is_called_by_its_widths_where_they_are_unusual():
+    assert RunConfig("mlp").name == "mlp"
+    assert RunConfig("mlp", options={"sizes": [12, 3, 2]}).name == "mlp 12-3-2"
+    assert RunConfig("simple_cnn", options={"filters": [2, 4]}).name == "simple_cnn 2-4"
+
+
+def test_thinning_keeps_both_ends():
+    assert thin([0, 1, 2, 4, 8, 16], 3) == [0, 2, 16]
+    assert thin([0, 5], 0) == [0, 5]

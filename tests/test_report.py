@@ -170,7 +170,7 @@ def test_a_kernel_that_does_not_start_is_tried_again(tmp_path, monkeypatch, n_fa
     [
         (None, "exactly one code cell must be tagged 'parameters'; found 0"),
         ('profile: str = "published"', "does not declare data_dir, dataset"),
-        (PARAMETERS + "\nlayers = list(range(3))", "line 7 of the parameters cell"),
+        (PARAMETERS + "\nlayers = list(range(3))", "line 8 of the parameters cell"),
     ],
 )
 def test_parameters_cell_is_checked_before_anything_runs(tmp_path, parameters, message):

@@ -1,6 +1,7 @@
 """Recipes and their order, keys, results wide on disk, and the lab that notebooks open."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,7 +14,9 @@ from small_notebooks import write_notebook
 
 from iblib import files
 from iblib.config import ConfigError
+from iblib.datasets import DataError
 from study import recipes, run
+from study.__main__ import main
 from study.inputs import Runs
 from study.lab import HOME, open_lab
 from study.plan import PROFILES, Plan, profile_named, sweep_order
@@ -228,6 +231,37 @@ def test_the_audio_is_in_the_key_and_its_path_is_not(tmp_path):
     assert key("one", "saxe-planes.csv") == planes  # the 12-bit task does not hear it
 
 
+def test_the_length_of_clips_is_in_the_keys_of_what_hears_them(tmp_path):
+    from datasets_audio import write_tone
+
+    for genre in ("a", "b"):
+        for i in range(4):
+            write_tone(tmp_path / "music" / genre / f"{i}.wav", 200 + 50 * i)
+    audio = {"dataset": "folder", "data_dir": tmp_path / "music", "out_dir": tmp_path / "out"}
+    labs = [open_lab(profile="smoke", **audio, clip_seconds=s) for s in (None, 0.9, 0.5)]
+    for name, n in {"skipped.csv": 3, "cnn-planes.csv": 3, "saxe-planes.csv": 1}.items():
+        assert len({lab.key(name) for lab in labs}) == n
+    shares = labs[1].table("class-shares")
+    assert shares["clips"].sum() == 8
+    assert labs[1].results.about("class-shares.csv")["clip_seconds"] == 0.9
+    (tmp_path / "music").rename(tmp_path / "gone")
+    again = [open_lab(profile="smoke", **audio, clip_seconds=s) for s in (0.9, 0.5)]
+    assert again[0].table("class-shares").equals(shares)  # of the stored fingerprint
+    with pytest.raises(DataError, match="no folder"):
+        again[1].table("class-shares")
+    assert run.lab_settings(again[0])["clip_seconds"] == 0.9
+    assert open_lab(**run.lab_settings(again[0])).plan == again[0].plan
+
+
+@pytest.mark.parametrize("length", ["0", "-1", "nan", "x", "3"])  # the last: of synthetic clips
+def test_the_report_refuses_impossible_lengths_of_clips(tmp_path, capsys, length):
+    asked = ["report", "--clip-seconds", length, "--only", "01", "--out", str(tmp_path)]
+    with pytest.raises(SystemExit) as ended:
+        main(asked + (["--dataset", "folder"] if length != "3" else []))
+    assert ended.value.code == 2
+    assert re.search(r"clip.seconds", capsys.readouterr().err)
+
+
 def test_without_the_audio_its_stored_fingerprint_counts(tmp_path):
     settings = {"profile": "smoke", "dataset": "folder", "data_dir": tmp_path / "gone"}
     lab = open_lab(**settings, out_dir=tmp_path)
@@ -255,10 +289,12 @@ def test_only_the_committed_report_reads_the_checkout_and_nothing_writes_there()
 @pytest.mark.parametrize(
     "settings",
     [{"profile": "huge"}, {"dataset": "gtzan"}, {"device": "tpu"}]
-    + [{"seed": seed} for seed in (-1, 1.0, "1", True)],
+    + [{"seed": seed} for seed in (-1, 1.0, "1", True)]
+    + [{"dataset": "folder", "clip_seconds": s} for s in (0, -1.0, float("nan"), "5")]
+    + [{"clip_seconds": 3.0}],
 )
 def test_unknown_settings_are_one_line_errors(settings):
-    with pytest.raises(ConfigError, match="must be") as error:
+    with pytest.raises((ConfigError, DataError), match="must be") as error:
         open_lab(**settings)
     assert "\n" not in str(error.value)
 

@@ -73,7 +73,7 @@ def test_a_models_table_prints_its_last_epoch():
     assert shown["I(X;T)"].item() == last.query("estimator == 'exact'")["bits"].iloc[0]
     assert "saturated" in shown["trust"].item()
     for text in (str(table), table._repr_html_()):
-        assert "Sequential at epoch 5" in text
+        assert "Sequential, epoch 5" in text
         assert "I(T;Y)" in text
     some = table[table["layer"] == "1"]
     assert type(some) is pd.DataFrame  # what is made of it is an ordinary table

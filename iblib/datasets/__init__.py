@@ -30,18 +30,8 @@ AUDIO: dict[str, Callable[..., str]] = {
 def load(name: str, **settings) -> Dataset:
     """Data set by name, with options of its own; ``options(name)`` lists them.
 
-    Parameters
-    ----------
-    name : str
-        A name in ``DATASETS``.
-    **settings
-        Arguments of that function.
-
-    Raises
-    ------
-    DataError
-        If the name or an option is unknown, or the data cannot be used; one line that names the
-        cure.
+    DataError, one line that names the cure, if the name or an option is unknown, or the data cannot
+    be used.
     """
     bound = _bound(name, settings)
     return DATASETS[name](*bound.args, **bound.kwargs)
@@ -55,21 +45,11 @@ def options(name: str) -> dict[str, Any]:
 def fingerprint(name: str, **settings) -> str:
     """Hash of what decides a data set, found without decoding audio: for keys of results.
 
-    Of ``synthetic`` it follows from the settings. Of other audio it is made of what decides whether
-    its cached spectrograms are made again: settings, and name, size and modification time of every
-    file; with the labels and what decides the split. So it changes with any file that comes, goes
-    or is written anew, and never with the path of the folder. Of all else it is the fingerprint of
-    the loaded data. ``Dataset.fingerprint`` of audio is stricter (bytes of what could be used).
-
-    Parameters
-    ----------
-    name, **settings
-        As in ``load``.
-
-    Raises
-    ------
-    DataError
-        As ``load``, where the data are missing or options unknown.
+    Of ``synthetic`` it follows from the settings. Of other audio it is made of what decides which
+    clips are used, and how: settings, labels, and name, size and modification time of every file.
+    So it changes with any file that comes, goes or is written anew, and never with the path of the
+    folder. Of all else it is the fingerprint of the loaded data. ``Dataset.fingerprint`` of audio
+    is stricter (bytes of what could be used). DataError as of ``load``.
     """
     if name not in AUDIO:
         return load(name, **settings).fingerprint

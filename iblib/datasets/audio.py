@@ -1,5 +1,8 @@
 """From a table of clips to a data set: what FMA and a folder by class have in common."""
 
+import os
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -7,16 +10,52 @@ import pandas as pd
 
 from iblib import paths
 from iblib.config import key_of
-from iblib.datasets import mel_cache
-from iblib.datasets.base import SPLITS, DataError, Dataset
+from iblib.datasets import mel_cache, splits
+from iblib.datasets.base import DataError, Dataset, advice
 from iblib.datasets.melspectrogram import MelSettings
 
-SUFFIXES = (".mp3", ".wav", ".flac", ".ogg")
+# Endings of formats that libsndfile calls otherwise.
+_ALIASES = {
+    "AIFF": "aif aifc", "AU": "snd", "IRCAM": "sf", "MAT5": "mat", "MP3": "mp1 mp2 mpga",
+    "NIST": "sph", "OGG": "oga opus", "PAF": "fap", "SVX": "iff 8svx 16sv", "WAV": "wave bwf",
+}  # fmt: skip
 
 
-def is_audio_name(path: Path, suffixes: tuple[str, ...] = SUFFIXES) -> bool:
+@cache
+def suffixes() -> frozenset[str]:
+    """Endings, in small letters, of all formats that the installed libsndfile reads."""
+    import soundfile
+
+    formats = set(soundfile.available_formats()) - {"RAW"}  # which has no header
+    endings = [f"{kind.lower()} {_ALIASES.get(kind, '')}" for kind in formats]
+    return frozenset(f".{ending}" for ending in " ".join(endings).split())
+
+
+def is_audio_name(path: Path) -> bool:
     """Whether a name promises audio: known ending in any case, not macOS's hidden ``._`` copy."""
-    return path.suffix.lower() in suffixes and not path.name.startswith(".")
+    return path.suffix.lower() in suffixes() and not path.name.startswith(".")
+
+
+def walk(folder: Path, above: tuple = ()) -> Iterator[tuple[Path, str]]:
+    """What is in and below a folder, but for folders to go into; each with a reason, or none.
+
+    Links are followed, but not around in circles.
+    """
+    try:
+        entries, found = sorted(folder.iterdir()), os.stat(folder)
+    except OSError as error:
+        yield folder, f"cannot be read: {error.strerror}"
+        return
+    if (here := (found.st_dev, found.st_ino)) in above:
+        yield folder, "link back to a folder around it"
+    elif not entries and is_audio_name(folder):
+        yield folder, mel_cache.why_no_file(folder)
+    else:
+        for path in entries:
+            if os.path.isdir(path):  # which takes what may not be asked for no folder
+                yield from walk(path, (*above, here))
+            else:
+                yield path, ""
 
 
 def load_clips(
@@ -25,55 +64,57 @@ def load_clips(
     settings: MelSettings,
     *,
     source: str,
-    refused: pd.DataFrame | None = None,
-    checksums: dict | None = None,
+    seed: int | None = None,
     origin: str = "",
     cache_dir: str | Path = "",
-    jobs: int | None = None,
-    progress: bool = True,
+    **options,
 ) -> Dataset:
     """Spectrograms of ``clips`` with the labels and splits of the clips that could be used.
 
     Parameters
     ----------
     clips : DataFrame
-        Index: id; columns ``path``, ``label`` (class name) and ``split``.
+        Index: id; columns ``path``, ``label`` (class name) and, without a seed, ``split``.
     source : str
         Caption; ``{n}`` in it becomes the number of clips used.
-    refused, checksums, jobs, progress
-        As in ``mel_cache.build_cache``.
+    seed : int, optional
+        Of a stratified split of the clips that can be used.
     origin : str
         What determines the audio, where that is known better than by its bytes (a generator's
         settings); the fingerprint then is the same on machines whose encoders differ.
     cache_dir : path
         ``cache/`` of ``paths.data_dir()`` by default, never the user's own folder.
+    **options
+        Of ``mel_cache.build_cache``.
 
     Raises
     ------
     DataError
-        If no clip can be used, fewer than two classes are left, or none is for training.
+        If no clip can be used or is for training, if fewer than two classes are left, or a class
+        has too few clips for a split.
     """
     clips = clips.sort_index()
-    found = mel_cache.build_cache(
-        clips["path"].to_dict(),
-        settings,
-        cache_dir or paths.data_dir() / "cache",
-        checksums=checksums,
-        refused=refused,
-        jobs=jobs,
-        progress=progress,
-    )
+    cache_dir = cache_dir or paths.data_dir() / "cache"
+    found = mel_cache.build_cache(clips["path"].to_dict(), settings, cache_dir, **options)
+    cure = advice(found.skipped, len(found.ids)) or "give other data"
     if not len(found.ids):
         example = "no file" if found.skipped.empty else ": ".join(found.skipped.iloc[-1])
-        raise DataError(
-            f"none of {len(found.skipped)} clips can be used ({example}); "
-            f"give other data or a smaller clip_seconds"
-        )
+        raise DataError(f"none of {len(clips)} clips can be used ({example}); {cure}")
     used = clips.loc[found.ids]  # the one place where rows meet labels: by id
-    classes = _classes(used)
+    if seed is not None:
+        counts = used["label"].value_counts()
+        found_of = clips["label"].value_counts().sort_index().items()
+        of_each = [(label, counts.get(label, 0), n) for label, n in found_of]
+        if few := [f"{label!r} has {k} of {n}" for label, k, n in of_each if k < splits.FEWEST]:
+            rule = f"each class needs {splits.FEWEST} clips that can be used"
+            raise DataError(f"{rule}; {', '.join(few)}; {cure}")
+        used = used.assign(split=splits.stratified(used["label"].to_numpy(), seed=seed))
+    classes = tuple(sorted(str(label) for label in used["label"].unique()))
+    if len(classes) < 2:
+        raise DataError(f"all clips are of one class, {classes[0]!r}; give at least two classes")
     labels = pd.Categorical(used["label"], categories=classes).codes.astype(np.int64)
     split = used["split"].to_numpy(dtype="<U10")
-    if not (split == SPLITS[0]).any():
+    if not (split == "training").any():
         raise DataError(f"{name} has no clip for training; give data that have, or another split")
     rows = [found.ids.tolist(), used["label"].tolist(), split.tolist()]
     return Dataset(
@@ -89,10 +130,3 @@ def load_clips(
         files=tuple(str(path) for path in used["path"]),
         skipped=found.skipped,
     )
-
-
-def _classes(used: pd.DataFrame) -> tuple[str, ...]:
-    classes = tuple(sorted(str(name) for name in used["label"].unique()))
-    if len(classes) < 2:
-        raise DataError(f"all clips are of one class, {classes[0]!r}; give at least two classes")
-    return classes

@@ -1,53 +1,59 @@
-"""Any folder of ``class/clip.(mp3|wav|flac|ogg)``, as GTZAN's."""
+"""Any folder with one folder of audio files per class, as GTZAN's."""
 
 from pathlib import Path
 
 import pandas as pd
 
 from iblib.config import key_of
-from iblib.datasets import audio, splits
-from iblib.datasets.base import DataError, Dataset
-from iblib.datasets.mel_cache import state_of
-from iblib.datasets.melspectrogram import MelSettings
+from iblib.datasets import audio
+from iblib.datasets.base import DataError, Dataset, skipped_table
+from iblib.datasets.mel_cache import shown, state_of
+from iblib.datasets.melspectrogram import RULES, MelSettings
 
 _CURE = "give --data-dir DIR with one folder per class and audio files in each"
 
 
-def find_clips(data_dir: str | Path) -> pd.DataFrame:
-    """Files that promise audio, in the class folders of ``data_dir``.
+def find_clips(data_dir: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What lies in ``data_dir``: files that promise audio, and all others with a reason.
 
-    Endings in any case; hidden files (``.DS_Store``, ``._song.mp3``) and files of other kinds
-    are passed over. Folders named like audio and dangling links stay in the table: the cache
-    skips them with a reason.
+    The class is the first folder below ``data_dir``; clips lie in it at any depth, under every
+    ending that the installed libsndfile reads, in any case. Each file is in one table or the other;
+    of folders only those that cannot be read, that link back, or are empty and named like audio.
 
-    Returns
-    -------
-    DataFrame
-        Index: relative name ``class/clip.ext``; columns ``path`` and ``label``.
-
-    Raises
-    ------
-    DataError
-        If the folder is missing, holds no audio, or only one class.
+    Returns clips (index: relative name ``class/clip.ext``; columns ``path`` and ``label``) and the
+    refused (columns ``file`` and ``reason``). DataError if the folder is missing, holds no audio,
+    or only one class.
     """
     if not data_dir:
         raise DataError(f"folder needs a data_dir: {_CURE}")
     folder = Path(data_dir).expanduser()
     if not folder.is_dir():
         raise DataError(f"no folder {folder}; {_CURE}")
-    by_class = [d for d in sorted(folder.iterdir()) if d.is_dir() and not d.name.startswith(".")]
-    found = [
-        {"id": f"{d.name}/{path.name}", "path": path, "label": d.name}
-        for d in by_class
-        for path in sorted(d.iterdir())
-        if audio.is_audio_name(path)
-    ]
-    if not found:
-        raise DataError(f"no {', '.join(audio.SUFFIXES)} in class folders of {folder}; {_CURE}")
-    clips = pd.DataFrame(found).set_index("id")
-    if clips["label"].nunique() < 2:
-        raise DataError(f"only one class, {clips['label'].iloc[0]!r}, in {folder}; {_CURE}")
-    return clips
+    clips, refused = [], []
+    for path, reason in sorted(audio.walk(folder)):
+        parts = [shown(part) for part in path.relative_to(folder).parts]
+        name = "/".join(parts) or "."
+        if reason := reason or _why_no_clip(path, parts):
+            refused.append((name, reason))
+        else:
+            clips.append({"id": name, "path": path, "label": parts[0]})
+    if not clips:
+        why = f" ({': '.join(refused[0])})" if refused else ""
+        raise DataError(f"no audio in class folders of {folder}{why}; {_CURE}")
+    table = pd.DataFrame(clips).set_index("id")
+    if table["label"].nunique() < 2:
+        raise DataError(f"only one class, {clips[0]['label']!r}, in {folder}; {_CURE}")
+    return table, skipped_table(refused)
+
+
+def _why_no_clip(path: Path, parts: list[str]) -> str:
+    if any(part.startswith(".") for part in parts):
+        return "hidden, or in a hidden folder"
+    if len(parts) < 2:
+        return "in no class folder"
+    if not audio.is_audio_name(path):
+        return f"no audio by its ending: {path.suffix or 'none'}"
+    return ""
 
 
 def load(
@@ -58,7 +64,9 @@ def load(
     jobs: int | None = None,
     progress: bool = True,
 ) -> Dataset:
-    """Data set ``folder`` with a stratified 80/10/10 split; ids are relative file names.
+    """Data set ``folder`` with a stratified 80/10/10 split of the clips that can be used.
+
+    Every file found is either used, under its relative name as id, or listed in ``skipped``.
 
     Parameters
     ----------
@@ -69,22 +77,24 @@ def load(
     seed : int
         Of the split.
     jobs, progress
-        As in ``mel_cache.build_cache``.
+        As in ``fma.load``.
 
     Raises
     ------
     DataError
-        As ``find_clips``, or if a class has fewer than three clips.
+        As ``find_clips``, or if fewer than three clips of a class can be used.
     """
     settings = MelSettings(clip_seconds)
-    clips = find_clips(data_dir)
-    clips["split"] = splits.stratified(clips["label"].to_numpy(), seed=seed)
+    clips, refused = find_clips(data_dir)
     name = Path(data_dir).expanduser().resolve().name.replace("{", "{{").replace("}", "}}")
-    source = f"{{n}} clips of folder {name!r}, stratified split (seed {seed})"
-    return audio.load_clips("folder", clips, settings, source=source, jobs=jobs, progress=progress)
+    source = f"{{n}} clips of folder {shown(name)!r}, stratified split (seed {seed})"
+    about = {"source": source, "seed": seed, "refused": refused}
+    return audio.load_clips("folder", clips, settings, **about, jobs=jobs, progress=progress)
 
 
 def fingerprint(data_dir: str | Path, clip_seconds: float, seed: int, **_) -> str:
-    """As ``datasets.fingerprint`` says; the labels are in the names."""
-    files = [state_of(path) for path in find_clips(data_dir)["path"]]
-    return key_of("folder", MelSettings(clip_seconds).fingerprint, seed, files)
+    """As ``datasets.fingerprint`` says, by names; what is no audio counts by its name alone."""
+    mel = MelSettings(clip_seconds).fingerprint
+    clips, refused = find_clips(data_dir)
+    files = [[name, *state_of(path)] for name, path in clips["path"].items()]
+    return key_of("folder", RULES, mel, seed, files, refused.values.tolist())

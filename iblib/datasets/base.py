@@ -1,6 +1,5 @@
 """What every data set is once loaded: rows of inputs, their labels, split and origin."""
 
-import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -19,50 +18,34 @@ def skipped_table(rows: list[tuple[str, str]] = ()) -> pd.DataFrame:
     return pd.DataFrame(list(rows), columns=["file", "reason"], dtype=str)
 
 
+def advice(skipped: pd.DataFrame, n_used: int) -> str:
+    """The ``clip_seconds`` that would use nine of ten too short clips; nothing where few are."""
+    short = skipped["reason"].str.extract(r"^too short: ([\d.]+) s")[0].dropna().astype(float)
+    short = short[short > 0]
+    if len(short) <= 0.05 * (n_used + len(short)):
+        return ""
+    seconds = short.sort_values().iloc[len(short) // 10]
+    return f"--clip-seconds {seconds:g} (clip_seconds={seconds:g}) would use most of the short ones"
+
+
 @dataclass(frozen=True)
 class Dataset:
-    """Inputs and labels whose rows belong together by construction.
+    """Inputs and labels of n items, whose rows belong together by construction.
 
-    Parameters
-    ----------
-    name : str
-        ``synthetic``, ``fma_small``, ``folder``, ``binary_patterns`` or ``linear_teacher``.
-    inputs : ndarray, shape (n, ...), float32
-        Row i is item i; memory-mapped for audio, in dB, not standardised.
-    labels : ndarray, shape (n,) int64, or (n, m) float32 for regression
-    classes : tuple of str
-        Name of class c at position c; empty for regression.
-    split : ndarray, shape (n,), str
-        ``training``, ``validation`` or ``test``.
-    ids : ndarray, shape (n,)
-        What row i is: track id, relative file name, or pattern number.
-    fingerprint : str
-        Hash of everything that determines inputs, labels and split.
-    source : str
-        One sentence for captions: what data, real or synthetic, how many, which seed.
-    standardise : bool
-        Whether ``take`` subtracts the training mean and divides by the training deviation.
-    files : tuple of str
-        Path of each row's audio file, where there is one.
-    skipped : DataFrame
-        Columns ``file`` and ``reason``: what was found and could not be used.
-
-    Raises
-    ------
-    DataError
-        If the lengths differ, or ``split`` holds another word than ``SPLITS``.
+    DataError if the lengths differ, or ``split`` holds another word than ``SPLITS``.
     """
 
     name: str
-    inputs: np.ndarray
-    labels: np.ndarray
-    classes: tuple[str, ...]
-    split: np.ndarray
-    ids: np.ndarray
-    fingerprint: str
-    source: str
-    standardise: bool = False
-    files: tuple[str, ...] = ()
+    inputs: np.ndarray  # (n, ...) float32; memory-mapped for audio, in dB, not standardised
+    labels: np.ndarray  # (n,) int64, or (n, m) float32 for regression
+    classes: tuple[str, ...]  # name of class c at position c; empty for regression
+    split: np.ndarray  # (n,) training, validation or test
+    ids: np.ndarray  # (n,) track id, relative file name, or pattern number
+    fingerprint: str  # hash of everything that determines inputs, labels and split
+    source: str  # a sentence for captions: what data, real or synthetic, how many, which seed
+    standardise: bool = False  # whether ``take`` standardises by the training split
+    files: tuple[str, ...] = ()  # path of each row's audio file, where there is one
+    # columns file and reason: what was found and could not be used
     skipped: pd.DataFrame = field(default_factory=skipped_table)
 
     def __post_init__(self):
@@ -112,21 +95,16 @@ class Dataset:
     def summary(self) -> str:
         """One line: how many rows are used, by split, and how many were skipped, by reason."""
         splits = ", ".join(f"{len(self.rows(name))} {name}" for name in SPLITS)
-        kinds = self.skipped["reason"].map(_kind_of).value_counts()
+        # reasons without what is one file's own: numbers, and what stands behind a colon
+        kinds = self.skipped["reason"].replace([r":.*", r"[\d.]*\d"], ["", "n"], regex=True)
+        kinds = kinds.value_counts()
         why = ": " + ", ".join(f"{n} {kind}" for kind, n in kinds.items()) if len(kinds) else ""
-        return f"{self.name}: {len(self)} used ({splits}), {len(self.skipped)} skipped{why}"
+        cure = advice(self.skipped, len(self))
+        line = f"{self.name}: {len(self)} used ({splits}), {len(self.skipped)} skipped{why}"
+        return f"{line}; {cure}" if cure else line
 
     def class_shares(self) -> pd.DataFrame:
         """Clips of each class in each split (rows: classes, columns: splits)."""
-        counts = pd.crosstab(
-            pd.Categorical([self.classes[c] for c in self.labels], categories=self.classes),
-            pd.Categorical(self.split, categories=SPLITS),
-            dropna=False,
-        )
-        counts.index.name, counts.columns.name = "class", "split"
-        return counts
-
-
-def _kind_of(reason: str) -> str:
-    """A reason without what is one file's own: numbers, and what stands behind a colon."""
-    return re.sub(r"[\d.]*\d", "n", reason.partition(":")[0])
+        classes = pd.Categorical.from_codes(self.labels, self.classes)
+        splits = pd.Categorical(self.split, SPLITS)
+        return pd.crosstab(classes, splits, dropna=False, rownames=["class"], colnames=["split"])

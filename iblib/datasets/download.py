@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pooch
 import requests
-from remotezip import RemoteIOError, RemoteZip, RemoteZipError
+from remotezip import RemoteZip, RemoteZipError
 from requests.adapters import HTTPAdapter
 from tqdm import tqdm
 from urllib3.util import Retry
@@ -40,13 +40,9 @@ _BAD_ZIP = (zipfile.BadZipFile, EOFError, RuntimeError, zlib.error, lzma.LZMAErr
 
 
 def fma_small(
-    data_dir: str | Path,
-    *,
-    tracks: int | None = None,
-    progress: bool = True,
-    base_url: str = OFFICIAL,
-    archives: dict[str, str] = ARCHIVES,
-) -> Path:
+    data_dir: str | Path, *, tracks: int | None = None, progress: bool = True,
+    base_url: str = OFFICIAL, archives: dict[str, str] = ARCHIVES,
+) -> Path:  # fmt: skip
     """Put ``fma_metadata/tracks.csv`` and ``fma_small/`` under ``data_dir``, which is returned.
 
     The licences of the clips are their artists' own: do not redistribute them.
@@ -57,67 +53,66 @@ def fma_small(
         Only so many clips, balanced over genres and splits, taken out of the remote archive;
         fewer are a part of more. By default both archives (7.5 GiB) are fetched whole and
         deleted once unpacked (needs 15 GiB); an interrupted download goes on where it stopped.
-    progress : bool
-        Show a progress bar, if standard error is a terminal.
     base_url, archives
-        Where the archives are, and the SHA-1 of each, checked before a whole one is unpacked.
+        Where the archives are, and their SHA-1.
 
     Raises
     ------
     DataError
-        If something cannot be fetched, is not what was published, or is not safe to unpack. What
-        had been fetched and checked stays and is not fetched again.
-    OSError
-        If the disk is full.
+        If something cannot be fetched, is not what was published, or is not safe to unpack; what
+        had been checked stays.
     """
     data_dir = Path(data_dir).expanduser()
     data_dir.mkdir(parents=True, exist_ok=True)
     base_url = base_url.rstrip("/") + "/"
-    if tracks is None:
+    if tracks is not None:
+        if tracks < 1:
+            raise DataError(f"tracks must be at least 1; got {tracks}")
+        _some(base_url, data_dir, tracks, progress)
+    else:
         for name, sha1 in archives.items():
             _whole(base_url + name, sha1, data_dir, progress)
-        return data_dir
-    if tracks < 1:
-        raise DataError(f"tracks must be at least 1; got {tracks}")
-    with _errors(base_url), _session() as session:
-        _some_metadata(base_url, data_dir, session)
-        _some_clips(base_url, data_dir, session, tracks, progress)
     return data_dir
 
 
 @contextmanager
-def _errors(url: str) -> Iterator[None]:
+def _errors(what: str) -> Iterator[None]:
     """Turn whatever a network or an archive can raise into one line with a cure."""
     again = "check the address and the connection, then run the command again"
     try:
         yield
     except _BAD_ZIP as error:
-        raise DataError(f"{url} holds no readable zip archive ({error}); {again}") from error
-    except (requests.RequestException, RemoteIOError, RemoteZipError) as error:
-        raise DataError(f"cannot fetch {url} ({error}); {again}") from error
+        raise DataError(f"{what} is damaged, or no zip archive ({error}); {again}") from error
+    except (requests.RequestException, RemoteZipError) as error:
+        raise DataError(f"cannot fetch {what} ({error}); {again}") from error
 
 
 def _session() -> requests.Session:
     """HTTP session that tries again where a server is busy or drops the connection."""
     session = requests.Session()
     retry = Retry(3, backoff_factor=0.5, status_forcelist=(429, 502, 503, 504))
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(max_retries=retry))
+    session.mount("http", HTTPAdapter(max_retries=retry))  # https, too
     return session
 
 
 def _whole(url: str, sha1: str, data_dir: Path, progress: bool) -> None:
     """Fetch an archive, check its hash, unpack its folder under its final name."""
     name = url.rsplit("/", 1)[-1]
-    target = data_dir / name.removesuffix(".zip")
+    target, archives = data_dir / name.removesuffix(".zip"), data_dir / "archives"
+    fetch = partial(_resume, progress=progress)
+    keep = _METADATA if target.name == "fma_metadata" else None
 
     def build(folder: Path) -> None:
-        archive = _archive(url, sha1, data_dir / "archives", progress)
-        keep = _METADATA if target.name == "fma_metadata" else None
-        unpack(archive, folder, target.name, keep=keep)
+        pooch.get_logger().setLevel("WARNING")  # its hints name temporary files
+        with _errors(url):
+            try:
+                archive = pooch.retrieve(url, f"sha1:{sha1}", name, archives, downloader=fetch)
+            except ValueError as error:  # pooch's word for a wrong hash
+                raise DataError(f"{url} has not the SHA-1 published, {sha1}") from error
+        unpack(Path(archive), folder, target.name, keep=keep)
 
     make_once(target, build, _require_whole)
-    (data_dir / "archives" / name).unlink(missing_ok=True)  # unpacked: 7 GiB that nobody needs
+    (archives / name).unlink(missing_ok=True)  # unpacked: 7 GiB that nobody needs
 
 
 def _require_whole(folder: Path) -> Path:
@@ -130,26 +125,16 @@ def _require_whole(folder: Path) -> Path:
     return folder
 
 
-def _archive(url: str, sha1: str, folder: Path, progress: bool) -> Path:
-    pooch.get_logger().setLevel("WARNING")  # its hints name temporary files
-    name, fetch = url.rsplit("/", 1)[-1], partial(_resume, progress=progress)
-    with _errors(url):
-        try:
-            return Path(pooch.retrieve(url, f"sha1:{sha1}", name, folder, downloader=fetch))
-        except ValueError as error:  # pooch's word for a wrong hash
-            raise DataError(f"{url} has not the published SHA-1 {sha1}; fetch it again") from error
-
-
 def _resume(url: str, output_file: str, _pooch, *, progress: bool) -> None:
     """Fetch ``url`` into ``output_file``, going on from a ``.part`` file beside it."""
     part = Path(output_file).parent / f"{url.rsplit('/', 1)[-1]}.part"
     with _session() as session:
-        for attempt in range(5):
+        for left in range(4, -1, -1):
             try:
                 _append(session, url, part, progress)
                 break
             except OSError:  # requests' errors are OSErrors; go on from what has come
-                if attempt == 4 or not part.exists():
+                if not left or not part.exists():
                     raise
     shutil.move(part, output_file)
 
@@ -166,10 +151,8 @@ def _append(session: requests.Session, url: str, part: Path, progress: bool) -> 
         have = have if answer.status_code == 206 else 0
         left = int(answer.headers.get("Content-Length", 0))
         require_space(part.parent, left)
-        bar = tqdm(
-            total=have + left, initial=have, desc=part.stem, unit="B", unit_scale=True,
-            disable=None if progress else True,
-        )  # fmt: skip
+        sizes = {"total": have + left, "initial": have, "unit": "B", "unit_scale": True}
+        bar = tqdm(desc=part.stem, disable=None if progress else True, **sizes)
         with bar, part.open("ab" if have else "wb") as out:
             for chunk in answer.iter_content(_CHUNK):
                 bar.update(out.write(chunk))
@@ -178,32 +161,23 @@ def _append(session: requests.Session, url: str, part: Path, progress: bool) -> 
 def unpack(archive: Path, folder: Path, top: str, *, keep: tuple[str, ...] | None = None) -> None:
     """Unpack what the archive holds below its folder ``top``, or of that ``keep``, into ``folder``.
 
-    Every name is checked before the first byte is written.
-
-    Raises
-    ------
-    DataError
-        If the archive is not a zip, is damaged, or holds an absolute name, a ``..``, a drive
-        letter, a link, a device, a name twice, or more bytes than audio can have.
-    OSError
-        If the disk has no room.
+    Every name is checked before the first byte is written: DataError if the archive is damaged or
+    holds an absolute name, a ``..``, a drive letter, a link, a device, a name twice, or more bytes
+    than audio can have. OSError if the disk has no room.
     """
-    try:
-        with zipfile.ZipFile(archive) as z:
-            members = [m for m in z.infolist() if not m.is_dir()]
-            _check_members(members, archive.name)
-            members = [m for m in members if PurePosixPath(m.filename).parts[0] == top]
-            members = [m for m in members if keep is None or m.filename in keep]
-            if not members:
-                raise DataError(f"{archive.name} holds no {top}/: it is not FMA's archive")
-            require_space(folder, sum(m.file_size for m in members))
-            for member in members:
-                target = folder.joinpath(*PurePosixPath(member.filename).parts[1:])
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with z.open(member) as source, target.open("xb") as out:
-                    shutil.copyfileobj(source, out, _CHUNK)
-    except _BAD_ZIP as error:
-        raise DataError(f"{archive.name} is damaged ({error}); delete it, fetch again") from error
+    with _errors(archive.name), zipfile.ZipFile(archive) as z:
+        members = [m for m in z.infolist() if not m.is_dir()]
+        _check_members(members, archive.name)
+        members = [m for m in members if PurePosixPath(m.filename).parts[0] == top]
+        members = [m for m in members if keep is None or m.filename in keep]
+        if not members:
+            raise DataError(f"{archive.name} holds no {top}/: it is not FMA's archive")
+        require_space(folder, sum(m.file_size for m in members))
+        for member in members:
+            target = folder.joinpath(*PurePosixPath(member.filename).parts[1:])
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with z.open(member) as source, target.open("xb") as out:
+                shutil.copyfileobj(source, out, _CHUNK)
 
 
 def _check_members(members: list[zipfile.ZipInfo], archive: str) -> None:
@@ -226,50 +200,46 @@ def _check_members(members: list[zipfile.ZipInfo], archive: str) -> None:
         raise DataError(f"{archive} refused: it unpacks to {total} bytes")
 
 
-def _some_metadata(base_url: str, data_dir: Path, session: requests.Session) -> None:
-    missing = [name for name in _METADATA if not (data_dir / name).is_file()]
-    if not missing:
-        return
-    with RemoteZip(base_url + "fma_metadata.zip", session=session, timeout=_TIMEOUT) as z:
-        for name in [name for name in missing if name in z.namelist()]:
-            write_atomic(data_dir / name, z.read(name))
-
-
-def _some_clips(base_url: str, data_dir: Path, session, tracks: int, progress: bool) -> None:
-    clips = fma.small_clips(fma.load_tracks(data_dir), data_dir)
-    with RemoteZip(base_url + "fma_small.zip", session=session, timeout=_TIMEOUT) as z:
-        text = _read(z, "fma_small/checksums")
-        sums = fma.parse_checksums(text)
-        wanted = balanced(clips[clips.index.isin(list(sums))], tracks)
-        if len(wanted) < tracks:
-            raise DataError(f"only {len(wanted)} clips are there; give --tracks {len(wanted)}")
-        write_atomic(data_dir / "fma_small" / "checksums", text)
-        for track in tqdm(wanted, desc="clips", unit="clip", disable=None if progress else True):
-            path = clips.loc[track, "path"]
-            if path.is_file() and file_sha1(path) == sums[track]:
-                continue
-            data = _read(z, path.relative_to(data_dir).as_posix())
-            if hashlib.sha1(data).hexdigest() != sums[track]:
-                raise DataError(f"clip {track} differs from its checksum; run the command again")
-            write_atomic(path, data)
+def _some(base_url: str, data_dir: Path, tracks: int, progress: bool) -> None:
+    """Fetch metadata and so many clips out of the remote archives, as far as they are not there."""
+    with _errors(base_url), _session() as session:
+        remote = partial(RemoteZip, session=session, timeout=_TIMEOUT)
+        if missing := [name for name in _METADATA if not (data_dir / name).is_file()]:
+            with remote(base_url + "fma_metadata.zip") as z:
+                for name in set(missing) & set(z.namelist()):
+                    write_atomic(data_dir / name, z.read(name))
+        clips = fma.small_clips(fma.load_tracks(data_dir), data_dir)
+        with remote(base_url + "fma_small.zip") as z:
+            text = _read(z, "fma_small/checksums")
+            sums = fma.parse_checksums(text)
+            wanted = balanced(clips[clips.index.isin(list(sums))], tracks)
+            if len(wanted) < tracks:
+                raise DataError(f"only {len(wanted)} clips are there; give --tracks {len(wanted)}")
+            write_atomic(data_dir / "fma_small" / "checksums", text)
+            for track in tqdm(wanted, "clips", unit="clip", disable=None if progress else True):
+                path = clips.loc[track, "path"]
+                if path.is_file() and file_sha1(path) == sums[track]:
+                    continue
+                data = _read(z, path.relative_to(data_dir).as_posix())
+                if hashlib.sha1(data).hexdigest() != sums[track]:
+                    raise DataError(f"clip {track} differs from its checksum; run it again")
+                write_atomic(path, data)
 
 
 def _read(archive: zipfile.ZipFile, name: str) -> bytes:
     """Content of a member, which must exist and be small enough for memory."""
-    try:
-        member = archive.getinfo(name)
-    except KeyError as error:
-        raise DataError(f"the archive holds no {name}: it is not fma_small.zip") from error
-    if member.file_size > 2**28:
-        raise DataError(f"{name} in the archive unpacks to {member.file_size} bytes: refused")
+    if name not in archive.namelist():
+        raise DataError(f"the archive holds no {name}: it is not fma_small.zip")
+    if (size := archive.getinfo(name).file_size) > 2**28:
+        raise DataError(f"{name} in the archive unpacks to {size} bytes: refused")
     return archive.read(name)
 
 
 def balanced(clips: pd.DataFrame, n: int, *, seed: int = 0) -> list[int]:
     """Ascending track ids of ``n`` clips, or all, with genres and splits as in ``clips``.
 
-    ``clips`` has columns ``label`` and ``split``. Each has a random place within its genre and
-    split; those with the smallest relative places are taken: fewer clips are a part of more.
+    Each has a random place within its ``label`` and ``split``; those with the smallest relative
+    places are taken: fewer clips are a part of more.
     """
     clips = clips[clips["split"].isin(SPLITS) & clips["label"].notna()]
     clips = clips.sample(frac=1, random_state=np.random.default_rng(seed))

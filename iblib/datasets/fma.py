@@ -8,37 +8,30 @@ import pandas as pd
 
 from iblib import files, paths
 from iblib.config import key_of
-from iblib.datasets import audio, splits
+from iblib.datasets import audio
 from iblib.datasets.base import SPLITS, DataError, Dataset, skipped_table
 from iblib.datasets.mel_cache import clip_name, state_of, why_no_file
-from iblib.datasets.melspectrogram import MelSettings
+from iblib.datasets.melspectrogram import RULES, MelSettings
 
-SUBSETS = ("small", "medium", "large")  # cumulative: medium holds small
 GENRES = (
     "Electronic", "Experimental", "Folk", "Hip-Hop", "Instrumental", "International", "Pop", "Rock"
 )  # fmt: skip
-_PUBLISHED = 8000  # clips of FMA-small, each with a checksum; what has fewer is somebody else's
 _COLUMNS = (("set", "split"), ("set", "subset"), ("track", "genre_top"))
 _CURE = (
     "give --data-dir DIR with fma_metadata/ and fma_small/, or run python -m iblib data fma-small"
 )
+# FMA-small is told by these among its 8000 ids: the first four, and the six damaged clips.
+_SIZE = 8000
+_KNOWN = {2, 5, 10, 140, 98565, 98567, 98569, 99134, 108925, 133297}
 
 
 def load_tracks(path: str | Path) -> pd.DataFrame:
     """``tracks.csv`` with its two header levels and the types of the columns used here.
 
-    ``path`` is the file, or a folder that holds it as ``fma_metadata/tracks.csv``.
-
-    Returns
-    -------
-    DataFrame
-        Index ``track_id``; two-level columns; ``set.subset`` is an ordered categorical
-        (small < medium < large), ``set.split`` and ``track.genre_top`` are categorical.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, unreadable or has not FMA's columns.
+    ``path`` is the file, or a folder that holds it as ``fma_metadata/tracks.csv``. The index is
+    ``track_id``; ``set.subset`` is an ordered categorical (small < medium < large), ``set.split``
+    and ``track.genre_top`` are categorical. DataError if the file is missing, unreadable or has not
+    FMA's columns.
     """
     path = Path(path).expanduser()
     file = path / "fma_metadata" / "tracks.csv" if path.is_dir() else path
@@ -53,41 +46,31 @@ def load_tracks(path: str | Path) -> pd.DataFrame:
         raise DataError(f"{file} lacks the columns {', '.join(missing)} of FMA; {_CURE}")
     if not pd.api.types.is_integer_dtype(tracks.index):
         raise DataError(f"{file} holds track ids that are no whole numbers; {_CURE}")
-    tracks["set", "subset"] = pd.Categorical(tracks["set", "subset"], SUBSETS, ordered=True)
+    subsets = ("small", "medium", "large")  # cumulative: medium holds small
+    tracks["set", "subset"] = pd.Categorical(tracks["set", "subset"], subsets, ordered=True)
     for column in (("set", "split"), ("track", "genre_top")):
         tracks[column] = tracks[column].astype("category")
     return tracks
 
 
 def small_clips(tracks: pd.DataFrame, data_dir: str | Path) -> pd.DataFrame:
-    """Rows of the subset small with the files they mean.
+    """Rows of the subset small with the files they mean; DataError if there is none.
 
-    Returns
-    -------
-    DataFrame
-        Index: track id, ascending, each once; columns ``path``, ``label``, ``split`` and
-        ``twice`` (whether the id stands in several rows); a genre or split that ``tracks.csv``
-        does not give is missing (NaN).
-
-    Raises
-    ------
-    DataError
-        If no row is of the subset.
+    Index: track id, ascending, each once. Columns ``path``, ``label`` and ``split`` (NaN where
+    ``tracks.csv`` gives none) and ``twice`` (whether the id stands in several rows).
     """
     rows = tracks[tracks["set", "subset"] <= "small"].sort_index()
     if rows.empty:
         raise DataError(f"tracks.csv has no track of subset small; {_CURE}")
-    twice = rows.index.duplicated(keep=False)[~rows.index.duplicated()]
+    twice = rows.index[rows.index.duplicated()]
     rows = rows[~rows.index.duplicated()]
-    return pd.DataFrame(
-        {
-            "path": [clip_path(data_dir, track) for track in rows.index],
-            "label": rows["track", "genre_top"].astype(object),
-            "split": rows["set", "split"].astype(object),
-            "twice": twice,
-        },
-        index=rows.index,
-    )
+    columns = {
+        "path": [clip_path(data_dir, track) for track in rows.index],
+        "label": rows["track", "genre_top"].astype(object),
+        "split": rows["set", "split"].astype(object),
+        "twice": rows.index.isin(twice),
+    }
+    return pd.DataFrame(columns, index=rows.index)
 
 
 def credits(data_dir: str | Path, ids: Iterable[int]) -> list[str]:
@@ -116,7 +99,7 @@ def parse_checksums(content: bytes) -> dict[int, str]:
     found = re.findall(lines, content, re.MULTILINE)
     if content.strip() and not found:
         raise DataError(f"fma_small/checksums holds no checksum of a clip; {_CURE}")
-    return {int(track): sha1.decode() for sha1, track in found}
+    return {int(track): sha1.decode().lower() for sha1, track in found}
 
 
 def load(
@@ -137,16 +120,16 @@ def load(
     clip_seconds : float
         Length measured of each clip [s] (FMA's have 29.98 s); shorter clips are skipped.
     split : {"official", "stratified"}
-        FMA's own artist-disjoint split, or 80/10/10 of one's own.
+        FMA's own artist-disjoint split, or 80/10/10 of the clips that can be used.
     seed : int
         Of a split of one's own.
     jobs, progress
-        As in ``mel_cache.build_cache``.
+        Threads, all cores by default; whether a terminal shows a progress bar.
 
     Raises
     ------
     DataError
-        As ``read_layout``.
+        If metadata or all audio are missing, or the split is unknown; as ``audio.load_clips``.
     """
     work = {"jobs": jobs, "progress": progress}
     return read_layout(data_dir, MelSettings(clip_seconds), split=split, seed=seed, **work)
@@ -159,8 +142,8 @@ def fingerprint(data_dir: str | Path, clip_seconds: float, split: str, seed: int
     if not table.is_file():
         raise DataError(f"no tracks.csv under {folder}; {_CURE}")
     about = [files.digest(table), sorted(read_checksums(folder).items())]
-    settings = [MelSettings(clip_seconds).fingerprint, split, seed]
-    return key_of("fma_small", settings, about, [state_of(path) for path in _mp3s(folder)])
+    settings = [RULES, MelSettings(clip_seconds).fingerprint, split, seed]
+    return key_of("fma_small", settings, about, [state_of(path) for path in _audio_files(folder)])
 
 
 def read_layout(
@@ -171,29 +154,13 @@ def read_layout(
     seed: int = 0,
     name: str = "fma_small",
     source: str = "",
-    origin: str = "",
-    jobs: int | None = None,
-    progress: bool = True,
+    **options,
 ) -> Dataset:
     """The subset small of what lies in ``data_dir`` as FMA is shipped.
 
-    Parameters
-    ----------
-    data_dir, split, seed, jobs, progress
-        As in ``load``.
-    settings : MelSettings
-    name, source, origin : str
-        For data that only borrow FMA's layout.
-
-    Returns
-    -------
-    Dataset
-        ``skipped`` lists rows without a usable file, label or split, and files without a row.
-
-    Raises
-    ------
-    DataError
-        If metadata or all audio are missing, or the split is unknown.
+    ``name`` and ``source`` are for data that only borrow FMA's layout; ``options`` are of
+    ``audio.load_clips``. ``skipped`` lists rows without a usable file, label or split, and audio
+    files without a row.
     """
     if split not in ("official", "stratified"):
         raise DataError(f"split must be official or stratified; got {split!r}")
@@ -201,54 +168,42 @@ def read_layout(
     clips = small_clips(load_tracks(data_dir), data_dir)
     if not (data_dir / "fma_small").is_dir():
         raise DataError(f"no fma_small/ under {data_dir}; {_CURE}")
-    strangers = _files_without_row(data_dir, clips)
-    clips, unusable = _usable(clips, official=split == "official")
+    is_fma = len(clips) == _SIZE and set(clips.index) >= _KNOWN
+    whose = "of FMA-small" if is_fma else "in FMA's layout"
+    strangers = sorted(set(_audio_files(data_dir)) - set(clips["path"]))
+    refused = [(clip_name(path), "no row of subset small in tracks.csv") for path in strangers]
+    reasons = [_why_unusable(clip, official=split == "official") for clip in clips.itertuples()]
+    named = zip(clips["path"], reasons, strict=True)
+    refused += [(clip_name(path), reason) for path, reason in named if reason]
+    clips = clips[[not reason for reason in reasons]]
     if clips.empty:
         raise DataError(f"no clip of tracks.csv under {data_dir / 'fma_small'}; {_CURE}")
-    if split != "official":
-        clips["split"] = splits.stratified(clips["label"].to_numpy(), seed=seed)
-        split += f", seed {seed}"
-    checksums = read_checksums(data_dir)
-    whose = "of FMA-small" if len(checksums) >= _PUBLISHED else "in FMA's layout"
+    own = split == "stratified"
     return audio.load_clips(
         name,
-        clips,
+        clips.drop(columns="split") if own else clips,
         settings,
-        source=source or f"{{n}} clips {whose} ({split} split)",
-        refused=pd.concat([strangers, unusable], ignore_index=True),
-        checksums=checksums,
-        origin=origin,
-        jobs=jobs,
-        progress=progress,
+        source=source or f"{{n}} clips {whose} ({split} split{f', seed {seed}' if own else ''})",
+        seed=seed if own else None,
+        refused=skipped_table(refused),
+        checksums=read_checksums(data_dir),
+        **options,
     )
 
 
-def _mp3s(data_dir: Path) -> list[Path]:
-    found = (data_dir / "fma_small").glob("*/*")
-    return sorted(path for path in found if audio.is_audio_name(path, (".mp3",)))
+def _audio_files(data_dir: Path) -> list[Path]:
+    found = [path for path, _ in audio.walk(data_dir / "fma_small")]
+    return sorted(path for path in found if audio.is_audio_name(path))
 
 
-def _files_without_row(data_dir: Path, clips: pd.DataFrame) -> pd.DataFrame:
-    known = set(clips["path"])
-    strangers = [path for path in _mp3s(data_dir) if path not in known]
-    reason = "no row of subset small in tracks.csv"
-    return skipped_table([(clip_name(path), reason) for path in strangers])
-
-
-def _usable(clips: pd.DataFrame, *, official: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Clips with a genre, a file and (where it counts) an official split; table of the others."""
-
-    def reason(clip) -> str:
-        if clip.twice:
-            return "its id stands twice in tracks.csv"
-        if pd.isna(clip.label):
-            return "no genre_top in tracks.csv"
-        if clip.label not in GENRES:
-            return f"genre_top {clip.label!r} is none of the eight of FMA-small"
-        if official and clip.split not in SPLITS:
-            return "no official split in tracks.csv"
-        return "" if clip.path.is_file() else f"row of tracks.csv: {why_no_file(clip.path)}"
-
-    reasons = [reason(clip) for clip in clips.itertuples()]
-    skipped = [(clip_name(p), why) for p, why in zip(clips["path"], reasons, strict=True) if why]
-    return clips[[not why for why in reasons]].copy(), skipped_table(skipped)
+def _why_unusable(clip, *, official: bool) -> str:
+    """Why a row has no genre, no file or (where it counts) no official split; empty if it has."""
+    if clip.twice:
+        return "its id stands twice in tracks.csv"
+    if pd.isna(clip.label):
+        return "no genre_top in tracks.csv"
+    if clip.label not in GENRES:
+        return f"genre_top {clip.label!r} is none of the eight of FMA-small"
+    if official and clip.split not in SPLITS:
+        return "no official split in tracks.csv"
+    return "" if clip.path.is_file() else f"row of tracks.csv: {why_no_file(clip.path)}"

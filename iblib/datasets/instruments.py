@@ -1,23 +1,17 @@
 """A small band that plays synthetic clips: traits in, waveform out."""
 
+from itertools import product
+
 import numpy as np
 
 from iblib.datasets.melspectrogram import SAMPLE_RATE
 
+# Beats per minute; spectral tilt and low-pass; pads to plucked strings; share of odd harmonics;
+# levels; notes of the melody; pitch; scale; release of the notes.
 TRAITS = (
-    "tempo",  # beats per minute
-    "bright",  # spectral tilt and corner of the low-pass
-    "attack",  # pads to plucked strings
-    "odd",  # share of odd harmonics
-    "bass",  # level
-    "drums",  # level
-    "hat",  # level
-    "noise",  # level of the noise floor
-    "density",  # notes of the melody
-    "register",  # pitch
-    "minor",  # scale
-    "sustain",  # release of the notes
-)
+    "tempo", "bright", "attack", "odd", "bass", "drums", "hat", "noise", "density", "register",
+    "minor", "sustain",
+)  # fmt: skip
 _TABLE = 2048  # samples of a wavetable, a power of two
 _MAJOR, _MINOR = np.array([0, 2, 4, 5, 7, 9, 11]), np.array([0, 2, 3, 5, 7, 8, 10])
 _PROGRESSIONS = ((0, 4, 5, 3), (0, 5, 3, 4), (0, 3, 0, 4), (0, 3, 4, 3), (0, 6, 5, 4))
@@ -28,20 +22,10 @@ def play(
 ) -> np.ndarray:
     """One mono clip: chords, bass, melody and drums over a noise floor, through the artist's tone.
 
-    Parameters
-    ----------
-    traits : ndarray, shape (12,)
-        In standard deviations, in the order of ``TRAITS``.
-    n_samples : int
-        At 22 050 Hz.
-    clip, artist : Generator
-        Choices of this clip (key, notes, start), and of all clips of the artist (wavetable,
-        equaliser, chord progression, drum pattern).
-
-    Returns
-    -------
-    ndarray, shape (n_samples,), int16
-        Rounded from float64, so that CPUs whose last bits differ write the same clip.
+    Traits (12,) are in standard deviations, in the order of ``TRAITS``. ``clip`` chooses key, notes
+    and start, ``artist`` what all clips of an artist share: wavetable, equaliser, chords, drums.
+    Returns (n_samples,) int16 at 22 050 Hz, rounded from float64, so that CPUs whose last bits
+    differ write the same clip.
     """
     z = dict(zip(TRAITS, traits, strict=True))
     song = _Song(z, n_samples, clip, artist)
@@ -99,25 +83,21 @@ class _Song:
     def chords(self) -> np.ndarray:
         """A triad, struck twice a bar."""
         out = np.zeros(self.n)
-        for start, root in self.bars():
-            for half in range(2):
-                for third in (0, 2, 4):
-                    self.note(out, start + 2 * half * self.beat, self.pitch(root + third), 0.4, 2)
+        for (start, root), half, third in product(self.bars(), range(2), (0, 2, 4)):
+            self.note(out, start + 2 * half * self.beat, self.pitch(root + third), 0.4, 2)
         return out
 
     def bass(self) -> np.ndarray:
         """The chord's root, an octave or two below, on each beat."""
         out = np.zeros(self.n)
-        for start, root in self.bars():
-            for beat in range(4):
-                self.note(out, start + beat * self.beat, self.pitch(root, -2), 0.9, 0.8)
+        for (start, root), beat in product(self.bars(), range(4)):
+            self.note(out, start + beat * self.beat, self.pitch(root, -2), 0.9, 0.8)
         return out
 
     def melody(self) -> np.ndarray:
         """A random walk on the scale, in eighth notes of which ``density`` sound."""
         out = np.zeros(self.n)
-        step = self.beat // 2
-        degree = 7
+        step, degree = self.beat // 2, 7
         for start in range(self.start % step, self.n, step):
             degree = int(np.clip(degree + self.random.integers(-2, 3), 3, 14))
             if self.random.random() < self.density:

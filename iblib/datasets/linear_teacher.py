@@ -39,17 +39,9 @@ def load(
 ) -> Dataset:
     """Samples of the teacher: inputs (n, n_inputs) and targets (n, 1), float32, no classes.
 
-    Parameters
-    ----------
-    n_training, n_validation, n_test : int
-        Samples of each split, in this order. Each split has a random stream of its own: more
-        test samples leave the training samples as they are.
-    n_inputs, n_relevant, snr
-        As in ``teacher``; ``n_relevant=30`` leaves 70 irrelevant inputs.
-
-    References
-    ----------
-    Saxe et al. 2018, sections 3 and 4. Notebook: 07.
+    Training, validation and test samples come in this order. Each split has a random stream of its
+    own: more test samples leave the training samples as they are. The others are as in ``teacher``;
+    ``n_relevant=30`` leaves 70 irrelevant inputs (Saxe et al. 2018, sections 3 and 4).
     """
     counts = dict(zip(SPLITS, (n_training, n_validation, n_test), strict=True))
     if min(counts.values()) < 1:
@@ -58,7 +50,7 @@ def load(
     parts = [_samples(n, weights, (seed, 1 + k)) for k, n in enumerate(counts.values())]
     inputs, targets = (np.concatenate(part).astype(np.float32) for part in zip(*parts, strict=True))
     relevant = n_relevant or n_inputs
-    inputs_used = f"{relevant} of {n_inputs} inputs relevant"
+    about = f"{relevant} of {n_inputs} inputs relevant, SNR {snr:g} (seed {seed})"
     return Dataset(
         name="linear_teacher",
         inputs=inputs,
@@ -67,7 +59,7 @@ def load(
         split=np.repeat(SPLITS, list(counts.values())),
         ids=np.arange(len(inputs)),
         fingerprint=key_of("linear_teacher", seed, counts, n_inputs, relevant, snr),
-        source=f"linear teacher, {inputs_used}, SNR {snr:g} (seed {seed})",
+        source=f"linear teacher, {about}",
     )
 
 

@@ -3,11 +3,13 @@
 import errno
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from filelock import FileLock
+from tqdm import tqdm
 
 from iblib import files
 
@@ -24,31 +26,13 @@ def file_sha1(path: Path) -> str:
 
 
 def make_once(
-    folder: Path,
-    build: Callable[[Path], None],
-    load: Callable[[Path], Loaded],
-    *,
-    resume: bool = False,
+    folder: Path, build: Callable[[Path], None], load: Callable[[Path], Loaded], resume=False
 ) -> Loaded:
-    """Load ``folder``, building it first if it is absent or damaged.
+    """What ``load`` returns of ``folder``, built first if it is absent or damaged.
 
-    Parameters
-    ----------
-    folder : Path
-        Final name. It exists only when ``build`` has finished.
-    build : callable
-        Fills the empty folder it is given; whatever it raises leaves nothing behind, but for
-        ``resume``.
-    load : callable
-        Reads a finished folder; raises ``DamagedError`` if it must be made again.
-    resume : bool
-        ``build`` goes on in the hidden folder that an earlier call did not finish.
-
-    Returns
-    -------
-    object
-        What ``load`` returns. Of several processes that ask at once, one builds and the others
-        wait.
+    ``build`` fills an empty folder, which gets its final name when it is whole. What it raises
+    leaves nothing behind; with ``resume`` it goes on in the hidden folder that an earlier call did
+    not finish. Of several processes that ask at once, one builds and the others wait.
     """
     if (loaded := _try(load, folder)) is not None:
         return loaded
@@ -72,48 +56,57 @@ def make_once(
 
 
 def _try(load: Callable[[Path], Loaded], folder: Path) -> Loaded | None:
-    if not folder.is_dir():
-        return None
     try:
-        return load(folder)
+        return load(folder) if folder.is_dir() else None
     except DamagedError:
         return None
 
 
-def require_space(folder: Path, n_bytes: int) -> None:
+def in_order(
+    work: Callable, items: Collection, name: str, jobs: int | None, progress: bool, done: int = 0
+) -> Iterator:
+    """Results of ``work`` in ``jobs`` threads, in order; at most some dozens wait in memory.
+
+    To be closed (``contextlib.closing``), which stops the threads; ``done`` were so before.
+    """
+    waiting, pool = [], ThreadPoolExecutor(jobs or os.cpu_count())
+    counts = {"total": done + len(items), "initial": done, "unit": "clip"}
+    try:
+        with tqdm(desc=name, disable=None if progress else True, **counts) as bar:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) >= 64:
+                    yield waiting.pop(0).result()
+                    bar.update()
+            for future in waiting:
+                yield future.result()
+                bar.update()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def require_space(folder: Path, n_bytes: int, name: str = "") -> None:
     """Raise ``OSError`` with path, needed and free bytes if ``n_bytes`` do not fit."""
-    free = shutil.disk_usage(folder).free
-    if free < n_bytes:
-        raise _no_space(folder, n_bytes)
+    if (free := shutil.disk_usage(folder).free) < n_bytes:
+        raise OSError(f"no space for {folder / name}: {n_bytes} bytes needed, {free} free")
 
 
 def reserve(path: Path, n_bytes: int) -> None:
     """Make a file, where it is shorter, ``n_bytes`` long, with its blocks reserved on the disk.
 
-    So a disk that others fill meanwhile fails here and not in the middle.
-
-    Raises
-    ------
-    OSError
-        With path, needed and free bytes, if they do not fit.
+    So a disk that others fill meanwhile fails here, with the ``OSError`` of ``require_space``, and
+    not in the middle.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        missing = n_bytes - os.fstat(descriptor).st_size
-        if missing <= 0:
+    with path.open("ab") as handle:
+        missing = n_bytes - os.fstat(handle.fileno()).st_size
+        require_space(path.parent, max(missing, 0), path.name)
+        if missing <= 0 or not hasattr(os, "posix_fallocate"):
             return
-        if shutil.disk_usage(path.parent).free < missing:
-            raise OSError(errno.ENOSPC, "no space")
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(descriptor, 0, n_bytes)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise _no_space(path, n_bytes) from error
-        raise
-    finally:
-        os.close(descriptor)
-
-
-def _no_space(path: Path, n_bytes: int) -> OSError:
-    free = shutil.disk_usage(path if path.is_dir() else path.parent).free
-    return OSError(f"no space for {path}: {n_bytes} bytes needed, {free} free")
+        try:
+            os.posix_fallocate(handle.fileno(), 0, n_bytes)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                full = f"no space for {path}: {n_bytes} bytes needed, the disk is full"
+                raise OSError(full) from error
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):  # cannot reserve
+                raise

@@ -5,15 +5,13 @@ network: near 70 %, with a gap to training (notebook 02); chance is 12.5 %.
 """
 
 import json
-import os
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from iblib import paths
 from iblib.config import key_of
@@ -21,7 +19,7 @@ from iblib.datasets import fma, instruments
 from iblib.datasets.base import SPLITS, DataError, Dataset
 from iblib.datasets.instruments import TRAITS
 from iblib.datasets.melspectrogram import SAMPLE_RATE, MelSettings
-from iblib.datasets.store import DamagedError, make_once
+from iblib.datasets.store import DamagedError, in_order, make_once
 
 GENERATOR_FORMAT = 1  # raised by one whenever the code changes what is written
 
@@ -48,10 +46,8 @@ class SyntheticSettings:
     seconds: float = 6.0  # length of a clip [s]
     clips_per_artist: int = 2  # at most; artists never stand in two splits
     contrast: float = 2.0  # distance between genres, in units of the profiles
-    # Standard deviation of an artist's traits around the genre's, and of a clip's around the
-    # artist's. Wide artists make the gap between training and test.
-    artist_spread: float = 0.8
-    clip_spread: float = 0.3
+    artist_spread: float = 0.8  # deviation around the genre; makes the gap of training and test
+    clip_spread: float = 0.3  # deviation around the artist
 
     def __post_init__(self):
         if self.clips_per_genre < 3:
@@ -68,12 +64,10 @@ def plan(settings: SyntheticSettings) -> pd.DataFrame:
 
     Every genre has 80/10/10 clips in the three splits, and no artist in two of them.
     """
-    n = settings.clips_per_genre
-    held_out = max(1, round(n / 10))
-    sizes = dict(zip(SPLITS, (n - 2 * held_out, held_out, held_out), strict=True))
+    n, held_out = settings.clips_per_genre, max(1, round(settings.clips_per_genre / 10))
     rows, artist = [], 0
     for genre in fma.GENRES:
-        for split, size in sizes.items():
+        for split, size in zip(SPLITS, (n - 2 * held_out, held_out, held_out), strict=True):
             for clip in range(size):
                 artist += clip % settings.clips_per_artist == 0
                 rows.append((genre, artist, split))
@@ -92,11 +86,7 @@ def traits(track_id: int, genre: str, artist: int, settings: SyntheticSettings) 
 
 
 def write(settings: SyntheticSettings, base: Path, *, jobs=None, progress: bool = True) -> Path:
-    """Write the data set below ``base``, unless it is there; the folder in FMA's layout.
-
-    The folder appears under its final name only when it is whole; two processes write it once.
-    OSError if the disk is full or ``base`` cannot be written.
-    """
+    """Write the data set below ``base``, unless it is there; the folder, in FMA's layout."""
     build = partial(_build, settings=settings, jobs=jobs, progress=progress)
     return make_once(base / f"synthetic-{settings.key}", build, _check)
 
@@ -105,15 +95,10 @@ def _build(folder: Path, *, settings: SyntheticSettings, jobs, progress: bool) -
     table = plan(settings)
     for track in table.index:
         fma.clip_path(folder, track).parent.mkdir(parents=True, exist_ok=True)
-    shown = None if progress else True
-    bar = tqdm(total=len(table), desc="synthetic clips", unit="clip", disable=shown)
-    pool = ThreadPoolExecutor(jobs or os.cpu_count())
-    try:
-        with bar:
-            for _ in pool.map(partial(_write_clip, folder, settings), table.itertuples()):
-                bar.update()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    work = partial(_write_clip, folder, settings)
+    clips = list(table.itertuples())
+    with closing(in_order(work, clips, "synthetic clips", jobs, progress)) as written:
+        list(written)
     _write_tracks(folder, table, settings)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
@@ -124,12 +109,11 @@ def _check(folder: Path) -> Path:
     """``folder`` if every file has the size it was written with."""
     try:
         sizes = json.loads((folder / "made.json").read_text())["sizes"]
-        whole = all((folder / name).stat().st_size == size for name, size in sizes.items())
+        if all((folder / name).stat().st_size == size for name, size in sizes.items()):
+            return folder
     except (OSError, ValueError, KeyError) as error:
         raise DamagedError(str(error)) from error
-    if not whole:
-        raise DamagedError(f"{folder} is not as it was written")
-    return folder
+    raise DamagedError(f"{folder} is not as it was written")
 
 
 def _write_clip(folder: Path, settings: SyntheticSettings, clip) -> None:
@@ -161,9 +145,8 @@ def _write_tracks(folder: Path, table: pd.DataFrame, settings: SyntheticSettings
         ("track", "license"): "CC0",
         ("track", "title"): [f"Clip {i}, synthetic" for i in table.index],
     }
-    metadata = folder / "fma_metadata"
-    metadata.mkdir()
-    pd.DataFrame(columns, index=table.index).to_csv(metadata / "tracks.csv")
+    (folder / "fma_metadata").mkdir()
+    pd.DataFrame(columns, index=table.index).to_csv(folder / "fma_metadata" / "tracks.csv")
 
 
 def load(
@@ -191,26 +174,15 @@ def load(
     seed : int
         Of the data, and of a stratified split.
     jobs, progress
-        As in ``mel_cache.build_cache``.
-
-    Raises
-    ------
-    DataError
-        As ``fma.read_layout``; for instance if ``clip_seconds`` is longer than the clips.
+        As in ``fma.load``.
     """
     mel, settings = MelSettings(clip_seconds), SyntheticSettings(clips_per_genre, seed)
     base = Path(data_dir).expanduser() if data_dir else paths.data_dir()
-    return fma.read_layout(
-        write(settings, base, jobs=jobs, progress=progress),
-        mel,
-        split=split,
-        seed=seed,
-        name="synthetic",
-        source=f"{{n}} synthetic clips in FMA's layout, not music of FMA (seed {seed})",
-        origin=f"synthetic-{settings.key}",
-        jobs=jobs,
-        progress=progress,
-    )
+    work = {"jobs": jobs, "progress": progress}
+    folder = write(settings, base, **work)
+    source = f"{{n}} synthetic clips in FMA's layout, not music of FMA (seed {seed})"
+    whose = {"name": "synthetic", "source": source, "origin": f"synthetic-{settings.key}"}
+    return fma.read_layout(folder, mel, split=split, seed=seed, **whose, **work)
 
 
 def fingerprint(clip_seconds: float, clips_per_genre: int, split: str, seed: int, **_) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
@@ -18,7 +17,7 @@ from iblib.config import MeasureConfig
 from iblib.datasets.base import Dataset
 from iblib.information_plane.replay import Replay
 from iblib.information_plane.rows import epoch_rows, ranges_over
-from iblib.information_plane.tables import COLUMNS
+from iblib.information_plane.tables import COLUMNS, PlaneTable
 from iblib.probing import Forward, Inputs, as_it_was, unwrapped
 from iblib.progress import bar
 from iblib.training.checkpoints import read_weights
@@ -40,7 +39,7 @@ def measure_model(
     name: str = "",
     seed: int = 0,
     progress: bool = True,
-) -> pd.DataFrame:
+) -> PlaneTable:
     """Information-plane table of your own network.
 
     Parameters
@@ -78,7 +77,8 @@ def measure_model(
     Returns
     -------
     DataFrame
-        Columns ``COLUMNS``; ``bits`` is raw, never clipped. Where a layer's output is not finite,
+        It prints a summary of the last epoch. Columns ``COLUMNS``;
+        ``bits`` is raw, never clipped. Where a layer's output is not finite,
         ``bits`` is NaN, ``status`` is ``diverged``, and a warning names the first of them.
         ``iblib.plotting`` draws the table: ``plane_grid(table)``,
         ``plane_player(table, estimator="kde")``.
@@ -120,7 +120,7 @@ def measure_model(
     finally:
         if before is not None:
             network.load_state_dict(before)
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = PlaneTable(rows, columns=COLUMNS)
     lost = table.loc[table["status"] == "diverged", ["epoch", "layer"]].drop_duplicates()
     if len(lost):
         epoch, layer = lost.iloc[0]

@@ -8,7 +8,7 @@ import numpy as np
 
 from iblib.config import Binning, MeasureConfig
 from iblib.estimators import binning, exact_information, label_entropy
-from iblib.estimators.combined import distances
+from iblib.estimators.combined import of_distances
 from iblib.tidy import rows_of
 from iblib.views import View, has_diverged
 
@@ -98,14 +98,10 @@ def _rows(
             found = binning.information(t, y, **_bins_argument(bins, t, run_range))
         rows += rows_of(found, bins.estimator, bins.value, bins.parameter)
     noises = _noises(config, t) if "kde" in asked else []
-    found, neighbours = distances(
-        t,
-        y,
-        noise_variance=[variance for _, _, variance in noises],
-        resolution=config.resolution if noises else (),
-        k=config.k if "kraskov" in asked else 0,
-    )
-    noises += [("kde_resolution", r, None) for r in config.resolution if noises]
+    resolution = config.resolution if noises else ()
+    k = config.k if "kraskov" in asked else 0
+    found, neighbours = of_distances(t, y, [noise[2] for noise in noises], resolution, k)
+    noises += [("kde_resolution", r, 0.0) for r in resolution]
     for (name, value, _), one in zip(noises, found, strict=True):
         rows += rows_of(one, name, value)
     if neighbours is not None:

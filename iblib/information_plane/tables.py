@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from iblib.tidy import shown
+from iblib.tidy import as_html, as_text, shown
 
 COLUMNS = (
     *("run", "dataset", "profile", "model", "activation", "batch_mode", "seed", "epoch"),
@@ -45,23 +45,28 @@ class PlaneTable(pd.DataFrame):
             else ["layer", "view", "estimator"]
         )
         bits = rows.pivot_table("bits", by, "quantity", sort=False, dropna=False, observed=True)
-        trust = rows.groupby(by, sort=False)["trust"].agg(lambda found: "; ".join(found.unique()))
+        trust = rows.groupby(by, sort=False)["trust"].agg(_worst)
         return bits.join(trust).reset_index()
 
     def __repr__(self) -> str:
-        return f"{self._title()}\n{self.summary().to_string(index=False, float_format='%.3f')}"
+        return f"{self._title()}\n{as_text(self.summary())}" if len(self) else super().__repr__()
 
     def _repr_html_(self) -> str:
-        return f"<p>{self._title()}</p>{self.summary().to_html(index=False, float_format='%.3f')}"
+        return f"<p>{self._title()}</p>{as_html(self.summary())}"
 
     def _title(self) -> str:
         one = self.iloc[0]
-        layers, seeds = len(set(self["layer"])), len(set(self["seed"]))
+        layers, epochs = len(set(self["layer"])), len(set(self["epoch"]))
         return (
-            f"{one['model']} at epoch {self['epoch'].max()} of {len(set(self['epoch']))} measured: "
-            f"{layers} layers, {seeds} seeds; {one['n_samples']} samples: I(X;T) <= "
-            f"{math.log2(one['n_samples']):.3f} bits, I(T;Y) <= {one['label_entropy']:.3f} bits"
+            f"{one['model']}, epoch {self['epoch'].max()} (of {epochs} measured), {layers} layers, "
+            f"{one['n_samples']} samples; in bits: I(X;T) <= {math.log2(one['n_samples']):.3f}, "
+            f"I(T;Y) <= {one['label_entropy']:.3f}"
         )
+
+
+def _worst(words: pd.Series) -> str:
+    """What is said of any of some rows."""
+    return "; ".join(sorted(set(words) - {"ok"})) or "ok"
 
 
 def write_table(table: pd.DataFrame, path: Any, *, header: bool = True) -> None:
