@@ -24,7 +24,7 @@ FIND := import pathlib, sys, sysconfig; \
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help venv report publish smoke check test unit campaigns nbval lint format figures \
-	notebooks benchmark clean warm
+	notebooks benchmark docs clean warm
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -87,6 +87,9 @@ format: $(STAMP) ## ruff, changing what it can
 figures: $(STAMP) ## every figure as PNG and SVG, into build/figures
 	$(ONE_THREAD) IBLIB_PICTURES=svg IBLIB_FIGURES=$(CURDIR)/$(BUILD)/figures \
 		$(PY) -m pytest -n 2 --dist loadfile $(NBVAL) notebooks
+
+docs: $(STAMP) ## API pages into build/html/api; a warning is an error
+	$(PY) -W error docs/api.py $(BUILD)/html/api
 
 notebooks: $(STAMP) ## JupyterLab, to explore
 	$(BIN)/jupyter lab notebooks

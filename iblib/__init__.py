@@ -6,19 +6,19 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # for editors
+if TYPE_CHECKING:  # for editors and type checkers
     from iblib.config import Binning, MeasureConfig
-    from iblib.estimators import measure
+    from iblib.estimators import exact_information, measure, permutation_test, quantise
     from iblib.information_plane import measure_model
     from iblib.plotting import over_epochs_grid, plane_grid, plane_player, plot_plane, save_figure
     from iblib.summaries import select
     from iblib.training import Checkpoints
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _ROOMS = {
     "config": ("Binning", "MeasureConfig"),
-    "estimators": ("measure",),
+    "estimators": ("exact_information", "measure", "permutation_test", "quantise"),
     "information_plane": ("measure_model",),
     "plotting": ("over_epochs_grid", "plane_grid", "plane_player", "plot_plane", "save_figure"),
     "summaries": ("select",),
@@ -26,19 +26,10 @@ _ROOMS = {
 }
 
 __all__ = [
-    "Binning",
-    "Checkpoints",
-    "MeasureConfig",
-    "__version__",
-    "measure",
-    "measure_model",
-    "over_epochs_grid",
-    "plane_grid",
-    "plane_player",
-    "plot_plane",
-    "save_figure",
-    "select",
-]
+    "Binning", "Checkpoints", "MeasureConfig", "__version__", "exact_information", "measure",
+    "measure_model", "over_epochs_grid", "permutation_test", "plane_grid", "plane_player",
+    "plot_plane", "quantise", "save_figure", "select",
+]  # fmt: skip
 
 
 def __getattr__(name: str):

@@ -5,22 +5,14 @@ from pathlib import Path
 
 import click
 
-from iblib import __version__
-from iblib.console import (
-    RunEcho,
-    debug_option,
-    device_option,
-    jobs_option,
-    run_cli,
-    scheduler_option,
-)
+from iblib import __version__, console
 
 _FOLDER = click.Path(path_type=Path)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="iblib %(version)s")
-@debug_option
+@console.debug_option
 def cli():
     """Information planes of neural networks: many runs, their data, and what is installed.
 
@@ -35,9 +27,9 @@ def cli():
 @cli.command(short_help="Train and measure a grid of settings.")
 @click.argument("grid", type=_FOLDER, metavar="GRID.toml")
 @click.option("--out", required=True, type=_FOLDER, metavar="DIR", help="Where the tables go.")
-@jobs_option
-@scheduler_option
-@device_option
+@console.jobs_option
+@console.scheduler_option
+@console.device_option
 def sweep(grid, out, jobs, scheduler, device):
     """Train and measure every combination of the lists in GRID.toml.
 
@@ -63,14 +55,14 @@ def sweep(grid, out, jobs, scheduler, device):
       estimators = ["binning", "kde"]     # of binning, kde, kraskov; all of them by default
 
     On a cluster: --scheduler takes the address of any Dask scheduler, tcp:// or tls://, whose
-    workers see the same folders (docs/platforms.md).
+    workers see the same folders (docs/cluster.md).
     """
     from iblib import paths
     from iblib.grid import read_grid
     from iblib.sweep import run_all, write_tables
 
     paths.settle(out)
-    echo = RunEcho()
+    echo = console.RunEcho()
     result = run_all(
         read_grid(grid), out=out, jobs=jobs, scheduler=scheduler, device=device, on_done=echo
     )
@@ -145,17 +137,15 @@ def report():
     """It is the study's."""
     from iblib import paths
 
-    if paths.has_home():
-        raise click.ClickException(
-            "the report is made by `python -m study report` (or make report)"
-        )
-    raise click.ClickException("the report needs a clone of the project: see its README")
+    made = "is made by `python -m study report` (or make report)"
+    needs = "needs a clone of the project: see its README"
+    raise click.ClickException(f"the report {made if paths.has_home() else needs}")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line."""
     name = "python -m iblib" if Path(sys.argv[0]).name == "__main__.py" else "iblib"
-    run_cli(cli, arguments, name)
+    console.run_cli(cli, arguments, name)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any, NamedTuple
+from unittest import mock
 
 from iblib.config import ConfigError
+from iblib.extras import extra
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ logging.getLogger("distributed").setLevel(logging.CRITICAL)
 """
 # How long a scheduler has to answer, and to have a worker [s].
 SCHEDULER_SECONDS = 30.0
-_DIED = "its process died twice (out of memory?)"
+_DIED, _AGAIN = "its process died twice (out of memory?)", "-again"
 _SETTINGS = {
     "distributed.worker.preload": [_PRELOAD],
     **{f"distributed.nanny.pre-spawn-environ.MALLOC_{k}": str(v) for k, v in _MALLOC.items()},
@@ -67,69 +68,46 @@ def run_tasks(
 ) -> Iterator[Ended]:
     """Run ``function(*arguments, **settings)`` for every task, in whatever order they end.
 
-    On this machine as many tasks are given out as there are workers: when a worker dies, Dask
-    suspects every task that waits for it. A scheduler gets them all, since its workers may come and
-    go. A task whose worker died is run once more at the end, alone, and given up if it dies again.
+    On this machine, ``jobs`` processes of one thread each, as many tasks are given out as there are
+    workers: when one dies, Dask suspects every task that waits for it. A ``scheduler``, an address
+    such as ``tcp://host:8786``, gets them all, since its workers may come and go. A task whose
+    worker died is run once more at the end, alone, and given up if it dies again.
 
     The function is importable by the workers, and idempotent: a result can be lost with the worker
-    that had it. Keys are Dask's own, so that one task is never run twice at a time. ``jobs`` worker
-    processes have one thread each; ``scheduler`` is an address, such as ``tcp://host:8786``.
-
-    Raises
-    ------
-    ConfigError
-        Where Dask is not installed, or no scheduler with workers answers in time.
+    that had it. Keys are Dask's own, so that one task is never run twice at a time. Where no
+    scheduler with workers answers in time, it is a ``ConfigError``.
     """
-    try:
+    with extra("dask"):
         import distributed
-    except ImportError as error:
-        raise ConfigError("--jobs and --scheduler need Dask: pip install 'iblib[dask]'") from error
     with _client(distributed, jobs, scheduler) as client:
-        run = partial(_run, distributed, client, function, settings)
-        died: list[str] = []
-        for ended in run(tasks, len(tasks) if scheduler else jobs):
+
+        def submit(key: str, mark: str = "") -> Any:
+            task = (key, function, tasks[key], settings)
+            return client.submit(timed, *task, key=f"{key}{mark}")
+
+        waiting, died = iter(tasks), []
+        first = itertools.islice(waiting, len(tasks) if scheduler else jobs)
+        running = distributed.as_completed([submit(key) for key in first])
+        for future in running:
+            ended = _result(distributed, future)
+            future.release()  # a held one would be computed again if its worker died
+            running.update([submit(key) for key in itertools.islice(waiting, 1)])
             if ended.error == _DIED:
                 died.append(ended.key)
             else:
                 yield ended
         for key in died:
-            yield from run({key: tasks[key]}, 1, "-again")
+            yield _result(distributed, submit(key, _AGAIN))
 
 
-def _run(
-    distributed,
-    client,
-    function: Callable,
-    settings: Mapping[str, Any],
-    tasks: Mapping[str, tuple],
-    at_once: int,
-    mark: str = "",
-) -> Iterator[Ended]:
-    """Each task as it ends, ``at_once`` of them under way."""
-    waiting = iter(tasks.items())
-
-    def submit(n: int) -> list:
-        return [
-            client.submit(timed, key, function, arguments, settings, key=f"{key}{mark}")
-            for key, arguments in itertools.islice(waiting, n)
-        ]
-
-    running = distributed.as_completed(submit(at_once))
-    for future in running:
-        ended = _result(distributed, future, mark)
-        future.release()  # a held one would be computed again if its worker died
-        running.update(submit(1))
-        yield ended
-
-
-def _result(distributed, future, mark: str) -> Ended:
+def _result(distributed, future) -> Ended:
     try:
         return future.result()
     except distributed.scheduler.KilledWorker:
         error = _DIED
     except Exception as failure:  # Dask's own
         error = f"{type(failure).__name__}: {failure}"
-    return Ended(future.key.removesuffix(mark), "failed", error, 0.0)
+    return Ended(future.key.removesuffix(_AGAIN), "failed", error, 0.0)
 
 
 @contextmanager
@@ -137,10 +115,10 @@ def _client(distributed, jobs: int, scheduler: str | None) -> Iterator[Any]:
     import dask
 
     with ExitStack() as stack:
-        stack.enter_context(_environment_kept())
         # what a worker that is ended leaves behind goes with this folder
         folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
-        os.environ["TMPDIR"] = folder
+        # LocalCluster would leave its workers' variables (OMP_NUM_THREADS=1) in this process
+        stack.enter_context(mock.patch.dict(os.environ, TMPDIR=folder))
         stack.enter_context(dask.config.set(_SETTINGS | {"temporary-directory": folder}))
         if scheduler:
             _require_workers(distributed, scheduler)
@@ -163,11 +141,13 @@ def _require_workers(distributed, address: str) -> None:
 
     async def ask() -> None:
         security = distributed.security.Security().get_connection_args("client")
-        async with asyncio.timeout(SCHEDULER_SECONDS):
-            async with distributed.rpc(address, connection_args=security) as scheduler:
-                while not answer.get("workers"):
-                    answer.update(await scheduler.identity())
-                    await asyncio.sleep(0.2)
+        async with (
+            asyncio.timeout(SCHEDULER_SECONDS),
+            distributed.rpc(address, connection_args=security) as scheduler,
+        ):
+            while not answer.get("workers"):
+                answer.update(await scheduler.identity())
+                await asyncio.sleep(0.2)
 
     try:
         with ThreadPoolExecutor(1) as thread:  # a notebook's own loop is running in this one
@@ -180,14 +160,3 @@ def _require_workers(distributed, address: str) -> None:
         raise ConfigError(
             f"{what} at {address} ({reason}): start `dask scheduler`, then `dask worker`"
         ) from error
-
-
-@contextmanager
-def _environment_kept() -> Iterator[None]:
-    """LocalCluster leaves its workers' variables (OMP_NUM_THREADS=1) in this process."""
-    before = dict(os.environ)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

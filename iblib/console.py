@@ -13,7 +13,6 @@ from types import SimpleNamespace
 import click
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}  # the machine's, whoever writes
-_OURS = ("iblib", "study")
 
 
 def _keep_traceback(context: click.Context, _, asked: bool) -> None:
@@ -69,7 +68,8 @@ def run_cli(
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     state = SimpleNamespace(debug=False)
-    signal.signal(signal.SIGTERM, _interrupt)
+    # end as on Ctrl-C, so that kernels and workers are shut down
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         group.main(arguments, prog_name, standalone_mode=False, obj=state)
     except getattr(click.exceptions, "NoArgsIsHelpError", ()) as error:  # since click 8.2
@@ -92,7 +92,7 @@ def _exit_code(error: Exception, arguments: list[str], known: Mapping) -> int | 
     """Code of an error that the user can mend, None for a fault of the program."""
     from iblib.config import ConfigError
 
-    known = {click.ClickException: 2, ConfigError: 2, **known}
+    known = {click.ClickException: 2, ConfigError: 2, ImportError: 2, **known}
     if data := sys.modules.get("iblib.datasets.base"):  # else nobody can have raised it
         known[data.DataError] = 2
     if codes := [code for kind, code in known.items() if isinstance(error, kind)]:
@@ -109,11 +109,11 @@ def _is_users(error: OSError, arguments: list[str]) -> bool:
 
     if error.errno is None:
         frame = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][-1]
-        return frame.f_globals.get("__name__", "").partition(".")[0] in _OURS
+        return frame.f_globals.get("__name__", "").partition(".")[0] in ("iblib", "study")
     if error.errno in _DISK or not isinstance(error.filename, str):
         return error.errno in _DISK
-    named = [argument.rpartition("=")[2] for argument in arguments]
-    folders = [Path(name) for name in named if name] + [paths.runs_dir(), paths.data_dir()]
+    named = filter(None, (argument.rpartition("=")[2] for argument in arguments))
+    folders = [*map(Path, named), paths.runs_dir(), paths.data_dir()]
     file = Path(error.filename).resolve()
     folders = [folder.expanduser().resolve() for folder in folders]
     return any(file.is_relative_to(f) or f.is_relative_to(file) for f in folders)
@@ -122,11 +122,6 @@ def _is_users(error: OSError, arguments: list[str]) -> bool:
 def _fail(message: str, code: int) -> None:
     click.echo(f"Error: {' '.join(message.split())}", err=True)
     sys.exit(code)
-
-
-def _interrupt(number, frame) -> None:
-    """End as on Ctrl-C, so that kernels and workers are shut down."""
-    raise KeyboardInterrupt
 
 
 def duration(seconds: float) -> str:
@@ -150,27 +145,18 @@ class StepEcho:
         return duration(time.monotonic() - self._made)
 
     def __call__(self, number: int, total: int, name: str, seconds: float, more: str = "") -> None:
-        left = self._left(number, total, seconds)
-        told = ", ".join(filter(None, [more, left and f"{left} left"]))
-        text = f"[{number:3d}/{total:3d}] {name:44s} {seconds:7.1f} s  {told}"
-        click.echo(text.rstrip())
-
-    def _left(self, number: int, total: int, seconds: float) -> str:
-        """Time left, once a tenth is done and two are; the rate is that since the first began."""
         now = time.monotonic()
         if not self._first:  # what comes before it was there already
             self._first, self._begun = number, now - seconds
-        done = number - self._first + 1
-        if number == total or done < 2 or 10 * done < total - self._first + 1:
-            return ""
-        return duration((now - self._begun) / done * (total - number))
+        done, left = number - self._first + 1, ""
+        if number < total and done >= max(2, (total - self._first + 1) / 10):
+            left = f"{duration((now - self._begun) / done * (total - number))} left"
+        told = ", ".join(filter(None, [more, left]))
+        click.echo(f"[{number:3d}/{total:3d}] {name:44s} {seconds:7.1f} s  {told}".rstrip())
 
 
 class RunEcho(StepEcho):
-    """A line for each run as it ends: what tells it from the others, how it ended, the time left.
-
-    Called as ``echo(number, total, outcome)`` with an ``iblib.sweep.Outcome``.
-    """
+    """A line for each run's ``sweep.Outcome``: how it ended, its label, the time left."""
 
     _n_failed = 0
 

@@ -17,19 +17,14 @@ from iblib.config import ConfigError, MeasureConfig, RunConfig, canonical_json
 Spec = dict[str, Any]
 
 _TABLES = ("data", "run", "measure")
-_FIRST = ("run.model", "run.activation", "run.batch_size", "run.seed")  # in a label
 
 
 def read_grid(path: Path) -> list[Spec]:
     """Specs of a grid file: the product of all lists under ``[data]`` and ``[run]``.
 
-    ``[measure]`` is one measurement, ``[[measure]]``, repeated, several of every run.
-
-    Raises
-    ------
-    ConfigError
-        Where there is no such file, it is not TOML, or holds an empty list, an unknown table or
-        setting, or a value of the wrong type.
+    ``[measure]`` is one measurement, ``[[measure]]``, repeated, several of every run. A file that
+    is missing, or no TOML, an empty list, and a table or setting that cannot be are a
+    ``ConfigError``.
     """
     if not path.is_file():
         raise ConfigError(f"no grid file {path}: see `iblib sweep --help`")
@@ -65,10 +60,7 @@ def _product(table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def normalised(spec: Mapping[str, Any]) -> Spec:
     """A spec with every default written out, and the folder of its data as an absolute path.
 
-    Raises
-    ------
-    ConfigError
-        For an unknown setting, a value of the wrong type, or one that is not legal.
+    A setting that is unknown, of the wrong type or not legal is a ``ConfigError``.
     """
     data, measure = dict(spec["data"]), spec.get("measure")
     if not isinstance(data.get("name"), str):
@@ -109,50 +101,29 @@ def _check_types(table: str, taken_by: Callable, settings: Mapping[str, Any]) ->
 
 
 def labels(specs: Iterable[Spec]) -> list[str]:
-    """What tells each spec from the others: the fewest settings, taken in turn, that do.
+    """The settings of each spec that are not the same in all, the run's own first.
 
-    A long value is told by its number among those of the sweep, and the end of a long label by the
-    number of its run.
+    Where none differs, model and activation. A long label ends in the number of its run.
     """
-    flat = [_flat(spec) for spec in specs]
-    chosen: list[str] = []
-    found = [""] * len(flat)
-    for name in sorted({*_FIRST, *(name for settings in flat for name in settings)}, key=_turn):
-        tried = [f"{label}\0{one.get(name)}" for label, one in zip(found, flat, strict=True)]
-        if len(set(tried)) > len(set(found)):
-            chosen.append(name)
-            found = tried
-    chosen = chosen or list(_FIRST[:2])
-    values = {name: list(dict.fromkeys(str(one.get(name)) for one in flat)) for name in chosen}
-    parts = [[_told(name, one.get(name), values[name]) for name in chosen] for one in flat]
-    told = [" ".join(filter(None, some)) or "not measured" for some in parts]
-    return [label if len(label) <= 60 else f"{label[:50]}… {n}" for n, label in enumerate(told, 1)]
+    flat = [dict(_flat(spec)) for spec in specs]
+    names = sorted({n for one in flat for n in one}, key=lambda n: (not n.startswith("run"), n))
+    chosen = [name for name in names if len({one.get(name) for one in flat}) > 1]
+    told = []
+    for number, one in enumerate(flat, 1):
+        shown = [name for name in chosen or ("run.model", "run.activation") if name in one]
+        label = " ".join(f"{name.rpartition('.')[2]}={one[name]}" for name in shown)
+        label = label or "not measured"
+        told.append(label if len(label) <= 60 else f"{label[:50]}… {number}")
+    return told
 
 
-def _turn(name: str) -> tuple[int, int, str]:
-    """Place of a setting among those of a label: the run's own before its data and measurement."""
-    first = _FIRST.index(name) if name in _FIRST else len(_FIRST)
-    return first, ("run", "data", "measure").index(name.partition(".")[0]), name
-
-
-def _flat(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Settings of nested tables by dotted names."""
-    flat: dict[str, Any] = {}
+def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Settings of nested tables, in words, by dotted names."""
     for name, value in settings.items():
-        is_table = isinstance(value, Mapping)
-        flat |= _flat(value, f"{above}{name}.") if is_table else {above + name: value}
-    return flat
-
-
-def _told(name: str, value: Any, values: list[str]) -> str:
-    """A setting of one run; ``values`` are the sweep's, as texts. Empty where it has none."""
-    if value is None:
-        return ""
-    text = str(value)
-    if isinstance(value, list):
-        parts = [list(one.values()) if isinstance(one, dict) else [one] for one in value]
-        text = ",".join(":".join(map(str, part)) for part in parts) or "all"
-    short = name.rpartition(".")[2]
-    if len(text) > 20:
-        return f"{short} {values.index(str(value)) + 1}"
-    return text if name in _FIRST[:2] else f"{short}={text}"
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{name}.")
+        elif isinstance(value, list):
+            parts = [list(one.values()) if isinstance(one, dict) else [one] for one in value]
+            yield above + name, ",".join(":".join(map(str, part)) for part in parts) or "all"
+        elif value is not None:
+            yield above + name, str(value)

@@ -32,13 +32,10 @@ def select(table: pd.DataFrame, **conditions) -> pd.DataFrame:
 
 
 def compression(table: pd.DataFrame) -> pd.DataFrame:
-    """Rise and fall of each curve over epochs, in bits.
+    """Rise and fall of each curve over epochs, in bits: one row per curve.
 
-    Returns
-    -------
-    DataFrame
-        One row per curve: ``first`` (the first epoch's value), ``maximum``, ``epoch_of_maximum``,
-        ``last``, ``rise`` = maximum - first and ``fall`` = maximum - last (both >= 0).
+    ``first`` (the first epoch's value), ``maximum``, ``epoch_of_maximum``, ``last``, ``rise`` =
+    maximum - first and ``fall`` = maximum - last (both >= 0).
     """
     table = table.dropna(subset="bits").sort_values("epoch", kind="stable", ignore_index=True)
     groups = table.groupby(CURVE, sort=False, dropna=False)
@@ -47,34 +44,6 @@ def compression(table: pd.DataFrame) -> pd.DataFrame:
     found["epoch_of_maximum"] = top.reindex(found.index)
     found["rise"] = found["maximum"] - found["first"]
     found["fall"] = found["maximum"] - found["last"]
-    return found.reset_index()
-
-
-def processing_violations(table: pd.DataFrame, *, tolerance: float = 0.01) -> pd.DataFrame:
-    """How often an estimate breaks the data-processing inequality between consecutive layers.
-
-    I(X;T) of a later layer can never be above an earlier one's; an estimate can. The table holds
-    one view, and layers in network order; what is larger by less than ``tolerance`` bits does not
-    count.
-
-    Returns
-    -------
-    DataFrame
-        Per setting, estimator and quantity: ``pairs`` compared, ``violations``, ``share``,
-        ``largest`` violation in bits.
-    """
-    key = [c for c in CURVE if c not in ("layer", "channel")] + ["epoch"]
-    # network order is the order of first appearance, model by model: they share layer names
-    position = table.groupby("model")["layer"].transform(lambda layers: pd.factorize(layers)[0])
-    table = table.assign(position=position).sort_values([*key, "position"], ignore_index=True)
-    step = table.groupby(key, sort=False)["bits"].diff().dropna()
-    table = table.loc[step.index].assign(step=step, broken=step > tolerance)
-    groups = table.groupby([*SETTING, "estimator", "quantity"], sort=False)
-    found = groups.agg(
-        pairs=("step", "size"), violations=("broken", "sum"), largest=("step", "max")
-    )
-    found["share"] = found["violations"] / found["pairs"]
-    found["largest"] = found["largest"].clip(lower=0)
     return found.reset_index()
 
 
@@ -88,21 +57,17 @@ def saturation(table: pd.DataFrame) -> pd.DataFrame:
 def final_accuracy(history: pd.DataFrame) -> pd.DataFrame:
     """Accuracy at the last epoch by setting: mean over seeds of training, validation and test.
 
-    Returns
-    -------
-    DataFrame
-        Columns of the setting, ``epochs``, ``updates``, ``n_seeds``, the three splits (shares in
-        [0, 1]), ``gap`` = training - test, and ``test_spread`` = largest - smallest test value.
+    Beside the three (shares in [0, 1]): ``epochs``, ``updates``, ``n_seeds``, ``gap`` = training -
+    test, and ``test_spread`` = largest - smallest test value.
     """
     last = _last_epochs(history)
-    groups = last.groupby(SETTING, sort=False)
     counts = {"epochs": ("epoch", "max"), "updates": ("updates", "max")}
-    found = groups.agg(**counts, n_seeds=("seed", "nunique"))
+    found = last.groupby(SETTING, sort=False).agg(**counts, n_seeds=("seed", "nunique"))
     for split in ("training", "validation", "test"):
-        found[split] = last[last["split"] == split].groupby(SETTING)["accuracy"].mean()
+        accuracy = last[last["split"] == split].groupby(SETTING)["accuracy"]
+        found[split] = accuracy.mean()
     found["gap"] = found["training"] - found["test"]
-    test = last[last["split"] == "test"].groupby(SETTING)["accuracy"]
-    found["test_spread"] = test.max() - test.min()
+    found["test_spread"] = accuracy.max() - accuracy.min()
     return found.reset_index()
 
 
@@ -112,13 +77,10 @@ def _last_epochs(history: pd.DataFrame) -> pd.DataFrame:
 
 
 def accuracy_by_seed(history: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy of every trained network at its last epoch.
+    """Accuracy of every trained network at its last epoch: one row each.
 
-    Returns
-    -------
-    DataFrame
-        Columns run, seed, those of the setting, ``dataset``, the splits (shares in [0, 1]), and
-        ``gap`` = training - test.
+    Columns run, seed, ``dataset``, those of the setting, the splits (shares in [0, 1]), and
+    ``gap`` = training - test.
     """
     last = _last_epochs(history)
     keys = ["run", "seed", "dataset", *SETTING]
@@ -128,32 +90,21 @@ def accuracy_by_seed(history: pd.DataFrame) -> pd.DataFrame:
 
 
 def rank_correlation(
-    table: pd.DataFrame,
-    x: str,
-    y: str,
-    *,
-    groups: list[str],
-    n_resamples: int = 2000,
-    seed: int = 0,
+    table: pd.DataFrame, x: str, y: str, *, groups: list[str], n_resamples: int = 2000
 ) -> dict[str, float]:
-    """Spearman's correlation of two columns with a 95 % interval.
+    """Spearman's ``correlation`` of two columns with a 95 % interval, ``low`` to ``high``.
 
     The interval is a percentile bootstrap over whole ``groups`` (settings, told apart by these
     columns): seeds of one setting are alike, so that resampling them one by one would make the
-    interval too short.
-
-    Returns
-    -------
-    dict
-        ``correlation``, ``low``, ``high`` in [-1, 1], ``n`` rows, ``n_groups``. The first three
-        are NaN where there are no rows, or a column is constant.
+    interval too short. All three are NaN where there are no rows, or a column is constant. ``n``
+    and ``n_groups`` are the numbers of rows and of settings.
     """
     parts = [part[[x, y]].to_numpy(float) for _, part in table.groupby(groups, sort=False)]
     found = _spearman(np.concatenate(parts)) if parts else np.nan
     about = {"n": len(table), "n_groups": len(parts)}
     if np.isnan(found):
         return {"correlation": np.nan, "low": np.nan, "high": np.nan} | about
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     drawn = [
         _spearman(np.concatenate([parts[i] for i in random.integers(len(parts), size=len(parts))]))
         for _ in range(n_resamples)

@@ -8,11 +8,10 @@ do.
 
 import io
 import json
-import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,11 +24,9 @@ from iblib.config import ConfigError, MeasureConfig, RunConfig, canonical_json, 
 from iblib.datasets.base import DataError, Dataset
 from iblib.grid import Spec, labels, normalised
 from iblib.information_plane import about_run, measure_run, stored_table, write_table
-from iblib.training import Run, model_options, train
-from iblib.training.members import Members
+from iblib.models import build
+from iblib.training import Run, planned, train
 from iblib.views import VIEWS
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ class Outcome:
 class SweepResult:
     """What a sweep did, in the order of its specs."""
 
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[Outcome]
 
     @property
     def failed(self) -> list[Outcome]:
@@ -90,54 +87,29 @@ def check_device(device: str) -> None:
 def check(specs: Iterable[Mapping[str, Any]], runs_dir: Path) -> dict[str, Outcome]:
     """Load every data set once and try every network on it, before anything is trained.
 
-    Returns outcomes without a status by id, in order.
-
-    Raises
-    ------
-    ConfigError, DataError
-        For a network, a measurement or data that cannot be used.
+    Returns outcomes without a status by id, in order. A network, a measurement or data that cannot
+    be used is a ``ConfigError`` or a ``DataError``.
     """
     specs = [normalised(spec) for spec in specs]
     found = {}
     for spec, label in zip(specs, labels(specs), strict=True):
-        dataset, config = load_once(spec["data"]), RunConfig.from_dict(spec["run"])
-        options = _checked_options(config, dataset, spec["measure"])
-        folder = runs_dir / config.key(dataset.fingerprint)
-        run = Run(folder, config, dataset.name, dataset.fingerprint, options)
+        dataset = load_once(spec["data"])
+        run = planned(RunConfig.from_dict(spec["run"]), dataset, runs_dir)
+        if spec["measure"] is not None:
+            _check_measure(MeasureConfig.from_dict(spec["measure"]), run, dataset)
         outcome = Outcome(spec, label, run)
         found[outcome.id] = outcome
     return found
 
 
-def _checked_options(config: RunConfig, dataset: Dataset, measure: dict | None) -> dict[str, Any]:
-    """The model's arguments, with which it was built once and run on one input, without numbers."""
-    try:
-        options = model_options(config, dataset)
-        with torch.device("meta"), torch.no_grad():
-            members = Members(config, options, "meta")
-            members.network.eval()(torch.empty(1, *dataset.inputs.shape[1:]))
-    except ConfigError:
-        raise
-    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError) as error:
-        hint = "; in a grid a list is a choice: write sizes = [[12, 4, 2]]"
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(
-            f"{config.model} with options {config.options} does not fit {dataset.name}: {reason}"
-            + hint * isinstance(error, TypeError)
-        ) from error
-    if measure is not None:
-        _check_measure(MeasureConfig.from_dict(measure), members.network, dataset)
-    return options
-
-
-def _check_measure(config: MeasureConfig, network: torch.nn.Module, dataset: Dataset) -> None:
+def _check_measure(config: MeasureConfig, run: Run, dataset: Dataset) -> None:
     if dataset.labels.dtype.kind == "f":
         raise ConfigError(f"{dataset.name} has no classes to measure: leave [measure] out")
     if unknown := set(config.views) - set(VIEWS):
         raise ConfigError(f"views must be among {sorted(VIEWS)}; got {min(unknown)!r}")
     try:
         dataset.rows(config.split)
-        layers_to_measure(network, config)
+        layers_to_measure(build(run.config.model, run.config.activation, **run.options), config)
     except ValueError as error:
         raise ConfigError(str(error)) from error
 
@@ -162,8 +134,8 @@ def run_one(
 ) -> str:
     """Train and measure one spec on one thread, as far as ``runs_dir`` does not hold it yet.
 
-    ``home`` is the folder whose data/ holds audio and spectrograms, where a worker of another
-    machine is to be told. Returns the run's status, ``finished`` or ``diverged``.
+    ``home`` tells a worker of another machine the folder whose data/ holds the audio. Returns the
+    run's status, ``finished`` or ``diverged``.
     """
     if home:
         os.environ["IBLIB_HOME"] = home
@@ -202,23 +174,16 @@ def run_all(
 
     Parameters
     ----------
-    specs : iterable of mappings
-    out : path
-        ``failures.jsonl`` in this folder lists what failed.
-    runs_dir : path, optional
-        Folder of all runs; ``paths.runs_dir()`` by default.
+    out, runs_dir : path
+        ``failures.jsonl`` in ``out`` lists what failed; the folder of all runs is by default
+        ``paths.runs_dir()``.
     jobs : int
         Runs at once on this machine; 1 needs no Dask.
     scheduler : str, optional
         Address of a Dask scheduler to use instead. Its workers need the same folders. TLS is
         configured as Dask's own ``distributed.comm.tls``, for an address ``tls://...``.
-    device : {"cpu", "cuda"}
     on_done : callable, optional
         Called as ``on_done(number, total, outcome)`` after each run.
-
-    Returns
-    -------
-    SweepResult
 
     Raises
     ------
@@ -228,10 +193,15 @@ def run_all(
     check_device(device)
     runs_dir = Path(runs_dir or paths.runs_dir()).resolve()
     outcomes = check(specs, runs_dir)
-    missing = {key: outcome for key, outcome in outcomes.items() if not outcome.is_done}
+    missing = {key: (o.spec,) for key, o in outcomes.items() if not o.is_done}
     outcomes |= {k: replace(o, status="reused") for k, o in outcomes.items() if k not in missing}
     settings = {"runs_dir": str(runs_dir), "device": device}
-    ended = _execute({k: o.spec for k, o in missing.items()}, settings, jobs, scheduler)
+    if missing and (jobs > 1 or scheduler):
+        settings["home"] = str(paths.home().resolve())
+        workers = {"jobs": min(jobs, len(missing)), "scheduler": scheduler}
+        ended = cluster.run_tasks(run_one, missing, settings, **workers)
+    else:
+        ended = (cluster.timed(key, run_one, spec, settings) for key, spec in missing.items())
     for number, end in enumerate(ended, start=len(outcomes) - len(missing) + 1):
         outcome = replace(outcomes[end.key], status=end.status, seconds=end.seconds)
         if end.error or not outcome.is_done:
@@ -240,31 +210,13 @@ def run_all(
         outcomes[end.key] = outcome
         if on_done:
             on_done(number, len(outcomes), outcome)
-    result = SweepResult(list(outcomes.values()))
-    _write_failures(result, Path(out) / "failures.jsonl")
-    return result
-
-
-def _execute(
-    specs: dict[str, Spec], settings: dict, jobs: int, scheduler: str | None
-) -> Iterator[cluster.Ended]:
-    if not specs or (jobs == 1 and not scheduler):
-        for key, spec in specs.items():
-            yield cluster.timed(key, run_one, (spec,), settings)
-        return
-    tasks = {key: (spec,) for key, spec in specs.items()}
-    settings["home"] = str(paths.home().resolve())
-    yield from cluster.run_tasks(
-        run_one, tasks, settings, jobs=min(jobs, len(tasks)), scheduler=scheduler
-    )
-
-
-def _write_failures(result: SweepResult, path: Path) -> None:
-    if not result.failed:
+    result, path = SweepResult(list(outcomes.values())), Path(out) / "failures.jsonl"
+    failed = [{"id": o.id, "error": o.error, "spec": o.spec} for o in result.failed]
+    if failed:
+        files.write_atomic(path, "".join(f"{canonical_json(one)}\n" for one in failed))
+    else:
         path.unlink(missing_ok=True)
-        return
-    lines = [canonical_json({"id": o.id, "error": o.error, "spec": o.spec}) for o in result.failed]
-    files.write_atomic(path, "\n".join(lines) + "\n")
+    return result
 
 
 def write_tables(result: SweepResult, out: str | Path) -> str:

@@ -66,7 +66,6 @@ class Profile:
 
 
 def profile_named(name: str) -> Profile:
-    """The profile of this name."""
     if name not in PROFILES:
         raise ConfigError(f"profile must be one of {', '.join(PROFILES)}; got {name!r}")
     return Profile(name, **_PROFILES[name])
@@ -111,7 +110,7 @@ class Plan:
     data_dir : str
         Folder of the audio; empty: made by iblib, or under ``data/``.
     seed : int
-        That of the first network of every setting; the others follow it.
+        That of each setting's first network; the others follow it.
     clip_seconds : float, optional
         Length measured of each clip [s]; the data set's own by default.
     """
@@ -140,8 +139,9 @@ class Plan:
         }
 
 
-# The three estimators of the course project's slides.
-_measure = partial(MeasureConfig, estimators=("binning", "kde", "kraskov"), resolution=())
+_measure = partial(
+    MeasureConfig, estimators=("binning", "kde", "kraskov"), resolution=()
+)  # as on the slides
 
 
 def plane_measure(profile: Profile, *, pooled: bool = False) -> MeasureConfig:
@@ -252,10 +252,7 @@ _all_patterns = partial(_measure, split="all", n_samples=0)
 def saxe_measure(
     activation: str, *, n_points: int = 0, layers: tuple[str, ...] = _HIDDEN
 ) -> MeasureConfig:
-    """Hidden layers of Saxe's network on all 4096 patterns.
-
-    Not the logits: bins of the hidden layers' range would clip them.
-    """
+    """Saxe's hidden layers on all 4096 patterns; bins of their range would clip the logits."""
     return _all_patterns(
         n_points=n_points,
         layers=layers,

@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,15 @@ class Results:
             keys = pd.DataFrame(runs["keys"], columns=[*runs["by"], "run"])
             table = table.merge(keys, on=runs["by"], how="left", validate="many_to_one")
         return table[about["columns"]] if "columns" in about else table
+
+    def environments(self, names: Iterable[str]) -> dict[str, list[str]]:
+        """What last digits depend on, in words -> the files, of these names, made with it."""
+        found: dict[str, list[str]] = {}
+        for name in names:
+            if made := self.about(name).get("environment"):
+                words = f"{made['cpu_capability']}, torch {made['packages']['torch']}"
+                found.setdefault(words, []).append(name)
+        return found
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """Arrays as they were given to ``write``."""

@@ -76,8 +76,9 @@ def run_report(
     strict : bool
         Whether a warning in a cell ends the report; it is collected otherwise.
     on_run, on_result, on_notebook, on_data : callable, optional
-        Called after each run, each result and each notebook, and with one line that says how many
-        clips are used and how many were skipped, why.
+        Called after each run, each result and each notebook, and with a line that says how many
+        clips are used and how many were skipped, why; and whether results of two kinds of machine
+        are mixed.
 
     Raises
     ------
@@ -94,6 +95,9 @@ def run_report(
     missing = [name for name in wanted if lab.results.problem(name, lab.key(name))]
     _train_and_measure(lab, missing, jobs, scheduler, on_run)
     _make_results(lab, missing, jobs, on_result)
+    if on_data and len(made := lab.results.environments(wanted)) > 1:
+        told = "; ".join(f"{len(names)} with {words}" for words, names in made.items())
+        on_data(f"results of different machines are mixed, last digits may differ: {told}")
     warnings = _execute(lab, sources, jobs, cell_timeout, strict, on_notebook)
     files.write_json(lab.folder / "report.json", _about(lab))
     return Report(write_html(lab.folder / "notebooks", lab.folder / "html"), warnings)
@@ -304,4 +308,5 @@ def lab_settings(lab: Lab) -> dict[str, Any]:
 def _about(lab: Lab) -> dict[str, Any]:
     """What the pages say of a report."""
     source = lab.results.about("class-shares.csv").get("source", "")
-    return {**lab.identity, "source": source, "is_copy": not lab.is_home}
+    made = lab.results.environments(RECIPES)
+    return {**lab.identity, "source": source, "is_copy": not lab.is_home, "environments": made}

@@ -9,7 +9,7 @@ from scipy.special import digamma, gammaln
 from iblib.activations import layers_to_measure, measurement_rows, record
 from iblib.estimators import binning, closed_forms, kde, kraskov
 from iblib.information_plane import thin
-from iblib.summaries import CURVE, accuracy_by_seed, compression, processing_violations, saturation
+from iblib.summaries import CURVE, SETTING, accuracy_by_seed, compression, saturation
 from iblib.views import views_of
 from study.geometry import class_distances
 from study.inputs import Trained
@@ -121,13 +121,41 @@ def saturated_shares(saxe_planes: pd.DataFrame, cnn_planes: pd.DataFrame) -> pd.
 def violations(saxe_planes: pd.DataFrame, cnn_planes: pd.DataFrame) -> pd.DataFrame:
     """How often estimates break the data-processing inequality between whole layers.
 
-    Columns of ``summaries.processing_violations``, pairs in which both layers are at the ceiling
+    Columns of ``processing_violations``, pairs in which both layers are at the ceiling
     among them.
     """
     planes = _one_binning(saxe_planes, cnn_planes)
     whole = planes[(planes["view"] == "layer") & planes["quantity"].str.startswith("I_XT")]
     # logits in bins of the hidden layers' range are clipped: no layer like the others
     return processing_violations(whole[whole["layer"] != "output"])
+
+
+def processing_violations(table: pd.DataFrame, *, tolerance: float = 0.01) -> pd.DataFrame:
+    """How often an estimate breaks the data-processing inequality between consecutive layers.
+
+    I(X;T) of a later layer can never be above an earlier one's; an estimate can. The table holds
+    one view, and layers in network order; what is larger by less than ``tolerance`` bits does not
+    count.
+
+    Returns
+    -------
+    DataFrame
+        Per setting, estimator and quantity: ``pairs`` compared, ``violations``, ``share``,
+        ``largest`` violation in bits.
+    """
+    key = [c for c in CURVE if c not in ("layer", "channel")] + ["epoch"]
+    # network order is the order of first appearance, model by model: they share layer names
+    position = table.groupby("model")["layer"].transform(lambda layers: pd.factorize(layers)[0])
+    table = table.assign(position=position).sort_values([*key, "position"], ignore_index=True)
+    step = table.groupby(key, sort=False)["bits"].diff().dropna()
+    table = table.loc[step.index].assign(step=step, broken=step > tolerance)
+    groups = table.groupby([*SETTING, "estimator", "quantity"], sort=False)
+    found = groups.agg(
+        pairs=("step", "size"), violations=("broken", "sum"), largest=("step", "max")
+    )
+    found["share"] = found["violations"] / found["pairs"]
+    found["largest"] = found["largest"].clip(lower=0)
+    return found.reset_index()
 
 
 def _one_binning(saxe_planes: pd.DataFrame, cnn_planes: pd.DataFrame) -> pd.DataFrame:

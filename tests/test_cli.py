@@ -16,6 +16,7 @@ import pytest
 import soundfile
 from datasets_audio import write_fma
 
+import iblib
 from iblib import __main__ as command_line
 from iblib import console, paths, sweep
 from iblib.datasets import download
@@ -152,8 +153,8 @@ def test_a_sweep_writes_tables_and_says_so(capsys, tmp_path, swept):
     code, out, errors = call(capsys, *swept)
     assert (code, errors) == (0, [])
     lines = out.splitlines()
-    assert re.fullmatch(r"\[  1/  2\] finished tanh +\d+\.\d s", lines[0])
-    assert re.fullmatch(r"\[  2/  2\] finished relu +\d+\.\d s", lines[1])
+    assert re.fullmatch(r"\[  1/  2\] finished activation=tanh +\d+\.\d s", lines[0])
+    assert re.fullmatch(r"\[  2/  2\] finished activation=relu +\d+\.\d s", lines[1])
     assert re.fullmatch(r"2 run, 0 reused, 0 failed in \d+ s", lines[2])
     assert str(tmp_path / "out" / "history.csv") in lines[3]
     assert (tmp_path / "out" / "history.csv").is_file()
@@ -270,7 +271,7 @@ def test_an_out_that_is_a_file(capsys, tmp_path, swept):
 
 
 def test_version_info_and_report(capsys, tmp_path, monkeypatch):
-    assert call(capsys, "--version") == (0, "iblib 0.1.0\n", [])
+    assert call(capsys, "--version") == (0, f"iblib {iblib.__version__}\n", [])
     code, out, _ = call(capsys, "info")
     facts = dict(line.split(maxsplit=1) for line in out.splitlines())
     assert code == 0

@@ -13,8 +13,8 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 
 from iblib.config import MeasureConfig, RunConfig
 from iblib.probing import Inputs, Listener
-from iblib.training import Run, model_options
 from iblib.training import loop as training_loop
+from iblib.training import planned
 
 CONFIGS = {
     "one network": RunConfig("mlp", "tanh", batch_size=16),
@@ -27,8 +27,7 @@ CONFIGS = {
 
 def training_on_cuda(config, folder) -> training_loop._Training:
     data = pattern_data(96) if config.model == "mlp" else picture_data()
-    run = Run(folder, config, data.name, data.fingerprint, model_options(config, data))
-    return training_loop._Training(run, data, "cuda")
+    return training_loop._Training(planned(config, data, folder), data, "cuda")
 
 
 def moved(network, device, **_):

@@ -28,7 +28,7 @@ WHOLE_SETS = {  # four different values each, two of which a narrower number wou
     "uint64": np.array([EDGE, EDGE + 1, 2**64 - 1, 2**64 - 2], dtype=np.uint64),
     "big endian": np.array([EDGE, EDGE + 1, 0, 2**32], dtype=">i8"),
     "float64": np.array([1.0, np.nextafter(1, 2), 5e-324, 0.0]),
-    "float32": np.array([1, np.nextafter(np.float32(1), 2), 1e-45, 0], dtype=np.float32),
+    "float32": np.array([1, 1 + 2**-23, 1e-45, 0], dtype=np.float32),
     "float16": np.array([1, 1.0009765625, 6e-8, 0], dtype=np.float16),
     "int8": np.array([-128, 127, 0, 1], dtype=np.int8),
     "uint32": np.array([2**32 - 1, 2**32 - 2, 0, 1], dtype=np.uint32),

@@ -24,8 +24,9 @@ def test_lists_expand_to_their_product(tmp_path):
 
 
 def test_labels_are_the_settings_that_differ(specs):
-    assert labels(specs) == ["tanh seed=0", "tanh seed=1", "relu seed=0", "relu seed=1"]
-    assert labels(specs[:1]) == ["mlp tanh"]
+    pairs = [(name, seed) for name in ("tanh", "relu") for seed in (0, 1)]
+    assert labels(specs) == [f"activation={name} seed={seed}" for name, seed in pairs]
+    assert labels(specs[:1]) == ["model=mlp activation=tanh"]
     measures = [{}, {"k": 3}, {"k": 3, "noise_variance": 0.1}]
     told = labels([normalised({**specs[0], "measure": measure}) for measure in measures])
     assert told == [f"k={k} noise_variance={v}" for k, v in ((2, 0.01), (3, 0.01), (3, 0.1))]
@@ -44,9 +45,9 @@ def test_labels_are_short_and_begin_with_what_the_run_is(specs):
         for share in shares
         for measure in measures
     )
-    assert told[:3] == [
-        f"epochs=2 {rest}" for rest in ("bins 1", "bins 2", "training_share=0.5 bins 1")
-    ]
+    bins = [f"bins=1.0:run:-1.0:{n},1.0:width:-1.0:0.1" for n in (4, 9)]
+    assert told[:2] == [f"epochs=2 {one}" for one in bins]
+    assert told[2].startswith("epochs=2 training_share=0.5 bins=")
     assert len(set(told)) == 8
     every = {"epochs": 1000000, "batch_size": 1000000, "learning_rate": 0.123456789, "n_points": 99}
     many = [

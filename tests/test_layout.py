@@ -12,6 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 from scipy.sparse.csgraph import connected_components
 
+import iblib
+
 ROOT = Path(__file__).parents[1]
 LINES = {"iblib": 10_000, "study": 7_000}  # of whole folders, docstrings and blank lines included
 LINES_OF_A_FILE = 400
@@ -21,23 +23,24 @@ FLOORS = {
     "files": set(),
     "paths": set(),
     "names": set(),
+    "extras": set(),
     "config": {"names"},
     "tidy": {"names"},
     "estimators": {"tidy"},
     "probing": set(),
     "progress": set(),
     "models": {"probing"},
-    "datasets": {"paths", "files", "config"},
+    "datasets": {"paths", "files", "config", "extras"},
     "training": {"datasets", "models", "progress"},
     "activations": {"models", "config"},
     "views": {"models", "config"},
     "information_plane": {"estimators", "activations", "views", "training"},
-    "cluster": {"config"},
+    "cluster": {"config", "extras"},
     "grid": {"datasets", "models"},
     "sweep": {"information_plane", "cluster", "grid"},
     "console": {"datasets"},
     "summaries": {"names"},
-    "plotting": {"summaries", "paths", "files"},
+    "plotting": {"summaries", "paths", "files", "extras"},
     "__main__": {"sweep", "console"},
     "__init__": {"information_plane", "plotting"},
 }
@@ -76,7 +79,7 @@ THIRD_PARTY = {
         "probing": {"numpy", "torch"},
         "progress": {"tqdm"},
         "datasets": TABLES
-        | {"librosa", "soundfile", "torchaudio", "sklearn", "pooch", "remotezip", "soxr"}
+        | {"soundfile", "torchaudio", "sklearn", "pooch", "remotezip", "soxr"}
         | {"requests", "urllib3"},  # pooch's and remotezip's own
         "training": TABLES | {"safetensors"},
         "activations": ARRAYS,
@@ -236,8 +239,13 @@ def test_conda_users_get_the_pins_and_a_python_that_fits():
     assert Requirement(f"python{project()['requires-python']}").specifier.contains(python)
 
 
-def test_the_citation_is_of_this_version():
-    assert f"version: {project()['version']}\n" in (ROOT / "CITATION.cff").read_text()
+def test_the_citation_and_the_changes_are_of_this_version():
+    about = (ROOT / "CITATION.cff").read_text()
+    assert f"version: {iblib.__version__}\n" in about
+    assert f'url: "{project()["urls"]["Homepage"]}"' in about
+    released = re.search(r"^date-released: (\S+)$", about, re.M)[1]
+    changes = (ROOT / "CHANGELOG.md").read_text()
+    assert re.findall(r"^## (.+)$", changes, re.M)[0] == f"{iblib.__version__} ({released})"
 
 
 def test_no_file_names_one_machine():

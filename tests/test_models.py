@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from iblib import models
+from iblib.config import RunConfig
+from iblib.information_plane import thin
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,9 @@ def test_measured_layers_are_what_they_are_called(name, activation):
     with torch.no_grad():
         network(torch.randn(2, 1, 128, 64))
     layers = network.measured_layers()
-    for before, after in network.pooling_pairs().values():
+    pairs = {"simple_cnn": [("before_pool", "after_pool")]}
+    pairs["mini_resnet"] = [("conv", "after_max_pool"), ("res2_block1", "after_pool")]
+    for before, after in pairs[name]:
         assert torch.equal(inputs[layers[after]], outputs[layers[before]])
     blocks = [k for k in layers if "block" in k] + ["conv"] * (name != "simple_cnn")
     for block in blocks:

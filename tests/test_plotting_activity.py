@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from plotting_tables import EPOCHS, history_table, legend_texts, plane_table
 
-from iblib.plotting import layer_styles
+from iblib.plotting.style import layer_styles
 from study.plots import (
     activity_figure,
     cases_figure,

@@ -6,7 +6,9 @@ import pytest
 from matplotlib.collections import LineCollection, PathCollection
 from plotting_tables import legend_texts, plane_table, texts
 
-from iblib.plotting import epoch_norm, layer_styles, plane_limits, plane_points
+from iblib.plotting.planes import plane_limits
+from iblib.plotting.style import epoch_norm, layer_styles
+from iblib.plotting.tables import plane_points
 from iblib.summaries import select
 from study.plots import bounds_grid, compared_grid, filter_planes_grid, sweep_grid
 from study.plots.bounds import plot_bounds, plot_sweep

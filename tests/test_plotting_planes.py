@@ -9,15 +9,10 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 from plotting_tables import HIDDEN, legend_texts, plane_table, texts
 
-from iblib.plotting import (
-    over_epochs_grid,
-    plane_grid,
-    plane_limits,
-    plane_points,
-    plot_over_epochs,
-    plot_plane,
-)
+from iblib.plotting import over_epochs_grid, plane_grid, plot_plane
+from iblib.plotting.planes import plane_limits, plot_over_epochs
 from iblib.plotting.style import OKABE_ITO
+from iblib.plotting.tables import plane_points, seeds_text
 from iblib.summaries import select
 from study.plots import pooling_figure
 
@@ -84,15 +79,19 @@ def test_zero_radius_points_do_not_stretch_the_limits(tanh, ax):
 
 
 def test_plane_by_epoch(tanh, ax):
-    artists = plot_plane(ax, plane_points(tanh, "binning"))
+    plot_plane(ax, plane_points(tanh, "binning"))
     assert ax.get_xlabel() == "I(X;T) [bits]"
     assert ax.get_ylabel() == "I(T;Y) [bits]"
     assert texts(ax) == [r"$\log_2 P$ = 10", "H(Y) = 1"]
-    seeds = [a for a in artists if isinstance(a, LineCollection)]
+    seeds = [a for a in ax.collections if isinstance(a, LineCollection)]
     assert [len(a.get_segments()) for a in seeds] == [3] * len(HIDDEN)
-    filled = [a for a in artists if isinstance(a, PathCollection) and not is_hollow(a)]
+    filled = [a for a in scatters(ax) if not is_hollow(a)]
     first, last = filled[-1].get_facecolor()[[0, -1]]
     np.testing.assert_allclose([first, last], plt.get_cmap("cividis")([0.0, 1.0]))
+
+
+def scatters(ax):
+    return [a for a in ax.collections if isinstance(a, PathCollection)]
 
 
 def is_hollow(scatter):
@@ -102,8 +101,8 @@ def is_hollow(scatter):
 def test_saturated_points_are_hollow(tanh, ax):
     points = plane_points(tanh, "binning")
     saturated = points["saturated"].groupby([points["layer"], points["epoch"]]).mean() >= 0.5
-    artists = plot_plane(ax, points)
-    hollow = [a for a in artists if isinstance(a, PathCollection) and is_hollow(a)]
+    plot_plane(ax, points)
+    hollow = [a for a in scatters(ax) if is_hollow(a)]
     assert sum(len(a.get_offsets()) for a in hollow) == saturated.sum() > 0
 
 
@@ -112,7 +111,8 @@ def test_flags_survive_a_csv(tanh, ax, tmp_path):
     read = pd.read_csv(tmp_path / "plane.csv")
     a, b = plane_points(tanh, "kde"), plane_points(read, "kde")
     np.testing.assert_array_equal(a["hollow"], b["hollow"])
-    assert plot_plane(ax, b)
+    plot_plane(ax, b)
+    assert any(is_hollow(a) for a in scatters(ax))
 
 
 def test_plane_by_layer_draws_the_mean_over_seeds(tanh, ax):
@@ -237,3 +237,20 @@ def test_pooling_figure_compares_before_and_after():
     }
     with pytest.raises(ValueError, match=r"layer must be one of .*got 'pool9'"):
         pooling_figure(table, [("conv", "pool9")])
+
+
+def test_notes_count_the_networks_behind_each_value(tanh):
+    one_less = tanh[~((tanh["seed"] == 2) & (tanh["layer"] == "output"))].copy()
+    assert seeds_text([tanh]) == "n = 3 seeds"
+    assert seeds_text([one_less]) == "n = 2 to 3 seeds"
+    gone = (tanh["seed"] > 0) & (tanh["epoch"] == 100)  # two of three diverged
+    assert seeds_text([tanh.assign(bits=tanh["bits"].mask(gone))]) == "n = 1 to 3 seeds"
+    assert seeds_text([tanh, tanh.assign(activation="relu")]) == "n = 3 seeds"
+    both = pd.concat([tanh, one_less[one_less["seed"] == 0].assign(activation="relu")])
+    assert "mean, n = 1 to 3 seeds" in legend_texts(over_epochs_grid(both))
+
+
+def test_rows_without_a_layer_are_said(tanh, ax):
+    lost = tanh.assign(layer=tanh["layer"].where(tanh["epoch"] > 0))
+    with pytest.raises(ValueError, match=r"layer must have a value in every row; \d+ rows"):
+        plot_over_epochs(ax, lost)

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from iblib.plotting import (
+from iblib.plotting import panels, reference_line, save_figure
+from iblib.plotting.style import (
+    OKABE_ITO,
+    epoch_axis,
     epoch_colour_bar,
     epoch_colours,
     epoch_norm,
+    epoch_ticks,
     layer_styles,
-    panels,
-    reference_line,
-    save_figure,
     style,
 )
-from iblib.plotting.style import OKABE_ITO, epoch_axis, epoch_ticks
 
 
 def draw(value=1.0):

@@ -394,3 +394,28 @@ def test_a_report_of_other_settings_leaves_nothing_in_a_folder(tmp_path, monkeyp
             "00-new",
         }
     assert not old.exists()
+
+
+def test_a_report_says_that_results_of_two_machines_are_mixed(small, tmp_path, monkeypatch):
+    """Bits depend on the kind of processor: what was taken over may come from another."""
+    lab, lines = open_lab(profile="smoke", out_dir=tmp_path / "out"), []
+    monkeypatch.setenv("IBLIB_ROOT", str(tmp_path / "root"))
+    cell = 'lab.table("table"); lab.arrays("arrays")'
+    write_notebook(tmp_path / "root" / "notebooks" / "00-new.ipynb", f"if False: {cell}")
+    monkeypatch.setattr(run, "RECIPES", small[0])
+
+    def report():
+        lines.clear()
+        run.run_report(lab, only=("00",), on_data=lines.append)
+        return files.read_json(tmp_path / "out" / "report.json")["environments"]
+
+    [one] = report().values()
+    assert (sorted(one), lines) == (["arrays.npz", "table.csv"], [])
+    path = tmp_path / "out" / "results" / "table.csv.json"
+    about = files.read_json(path)
+    about["environment"]["cpu_capability"] = "ABACUS"
+    files.write_json(path, about)
+    assert sorted(report().values()) == [["arrays.npz"], ["table.csv"]]
+    assert len(lines) == 1
+    assert "mixed" in lines[0]
+    assert "1 with ABACUS, torch" in lines[0]

@@ -6,6 +6,7 @@ import pytest
 
 from iblib import summaries
 from iblib.information_plane import COLUMNS
+from study.trust import processing_violations
 
 
 def plane_rows(curves: dict, *, layer="hidden1", seed=0, **about) -> pd.DataFrame:
@@ -59,11 +60,11 @@ def test_processing_violations_count_consecutive_layers_of_one_epoch():
             plane_rows({0: 4.005, 1: 2.0}, layer="output"),
         ]
     )
-    found = summaries.processing_violations(table).iloc[0]
+    found = processing_violations(table).iloc[0]
     assert (found["pairs"], found["violations"]) == (4, 1)
     assert found["share"] == 0.25
     assert found["largest"] == pytest.approx(0.5)
-    assert summaries.processing_violations(table, tolerance=0.001)["violations"].item() == 2
+    assert processing_violations(table, tolerance=0.001)["violations"].item() == 2
 
 
 def test_processing_violations_take_each_models_own_order_of_layers():
@@ -72,7 +73,7 @@ def test_processing_violations_take_each_models_own_order_of_layers():
     tables = [plane_rows({0: bits}, layer=layer) for layer, bits in falling.items()]
     other = {"conv": 6.0, "after_pool": 4.0, "output": 3.0}
     tables += [plane_rows({0: b}, layer=layer, model="x", run="x") for layer, b in other.items()]
-    found = summaries.processing_violations(pd.concat(tables))
+    found = processing_violations(pd.concat(tables))
     assert found["pairs"].tolist() == [2, 2]
     assert found["violations"].tolist() == [0, 0]
 

@@ -306,7 +306,7 @@ def test_what_is_no_scheduler_is_said_in_time(specs, folders, monkeypatch, what)
 
 def test_missing_dask_names_the_cure(specs, folders, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ConfigError, match=r"pip install 'iblib\[dask\]'"):
+    with pytest.raises(ImportError, match=r'pip install "iblib\[dask\]"'):
         run_all(specs, **folders, jobs=2)
 
 

@@ -6,14 +6,15 @@ from typing import Any
 
 from iblib.datasets import audio_folder, binary_patterns, fma, linear_teacher, synthetic
 from iblib.datasets.base import SPLITS, DataError, Dataset
+from iblib.extras import extra
 
 __all__ = ["AUDIO", "DATASETS", "SPLITS", "DataError", "Dataset", "fingerprint", "load", "options"]
 
 # Every data set by name, yours too: a function of its own options (CONTRIBUTING.md).
 DATASETS: dict[str, Callable[..., Dataset]] = {
-    "synthetic": synthetic.load,
-    "fma_small": fma.load,
-    "folder": audio_folder.load,
+    "synthetic": extra("audio")(synthetic.load),
+    "fma_small": extra("audio")(fma.load),
+    "folder": extra("audio")(audio_folder.load),
     "binary_patterns": binary_patterns.load,
     "linear_teacher": linear_teacher.load,
 }

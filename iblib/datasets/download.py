@@ -13,17 +13,20 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
-import pooch
-import requests
-from remotezip import RemoteZip, RemoteZipError
-from requests.adapters import HTTPAdapter
 from tqdm import tqdm
-from urllib3.util import Retry
 
 from iblib.datasets import fma
 from iblib.datasets.base import SPLITS, DataError
 from iblib.datasets.store import file_sha1, make_once, require_space
+from iblib.extras import extra
 from iblib.files import write_atomic
+
+with extra("audio"):
+    import pooch
+    import requests
+    from remotezip import RemoteZip, RemoteZipError
+    from requests.adapters import HTTPAdapter
+    from urllib3.util import Retry
 
 OFFICIAL = "https://os.unil.cloud.switch.ch/fma/"
 ARCHIVES = {

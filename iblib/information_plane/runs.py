@@ -39,34 +39,21 @@ def measure_run(
 ) -> pd.DataFrame:
     """Information-plane table of a run: one row, one number.
 
-    The stored weights are replayed on ``config``'s fixed measurement set; nothing is trained.
-    The table is kept beside the run under the key of run and config, sealed (the first line is
-    its checksum), and reused. One that was killed on the way goes on, and ends byte-equal.
-
-    Parameters
-    ----------
-    run : Run
-        Finished, or diverged: then its epochs before that are measured. Where activations are not
-        finite, ``bits`` is NaN and ``status`` is ``diverged``.
-    dataset : Dataset
-        The one the run was trained on, by fingerprint.
-    config : MeasureConfig, optional
-    profile : str
-        Goes into the table's ``profile`` column.
-    device : str
-        Where networks are replayed.
-    progress : bool
-        Show a bar on a terminal.
+    The stored weights are replayed on ``config``'s fixed measurement set, on ``device``; nothing
+    is trained. Of a diverged run the epochs before that are measured; where activations are not
+    finite, ``bits`` is NaN and ``status`` is ``diverged``. The table is kept beside the run under
+    the key of run and config, sealed (the first line is its checksum), and reused. One that was
+    killed on the way goes on, and ends byte-equal.
 
     Returns
     -------
     DataFrame
-        Columns ``COLUMNS``; ``bits`` is raw, never clipped.
+        Columns ``COLUMNS``, with ``profile`` as given; ``bits`` is raw, never clipped.
 
     Raises
     ------
     ValueError
-        Where data and run do not belong together.
+        Where ``dataset`` is not the one, by fingerprint, that the run was trained on.
     """
     config = config or MeasureConfig()
     if dataset.fingerprint != run.fingerprint:
@@ -91,16 +78,14 @@ def stored_table(run: Run, config: MeasureConfig) -> str | None:
 
 
 def _stored_table(path: Path) -> str | None:
-    if not path.is_file():
-        return None
     try:
-        table = files.read_sealed(path)
-        if not table.startswith(_HEADER.encode()):
-            raise files.DamagedFileError(f"{path} holds no table")
-        return table.decode()
+        table = files.read_sealed(path) if path.is_file() else None
+        if table is None or table.startswith(_HEADER.encode()):
+            return table and table.decode()
+        log.warning("%s holds no table; measuring anew", path)
     except files.DamagedFileError as error:
         log.warning("%s; measuring anew", error)
-        return None
+    return None
 
 
 def _store_table(path: Path, table: str) -> None:
@@ -110,11 +95,7 @@ def _store_table(path: Path, table: str) -> None:
 def _measured_table(
     run: Run, dataset: Dataset, config: MeasureConfig, device: str, progress: bool, unfinished: Path
 ) -> str:
-    """The table as CSV; its first epochs may stand in ``unfinished``, where it is kept meanwhile.
-
-    The table grows by whole epochs, in order: one that was resumed is byte-equal to one that was
-    not.
-    """
+    """The table as CSV, which grows by whole epochs, in order; kept in ``unfinished`` meanwhile."""
     x, y = dataset.take(measurement_rows(dataset.rows(config.split), config.n_samples))
     if y.dtype.kind == "f":
         raise ValueError(f"{dataset.name} has no classes: I(T;Y) of labels is not defined for it")
@@ -141,10 +122,9 @@ def _measured_table(
 
 def about_run(run: Run) -> dict[str, Any]:
     """What every row of a run's tables says of it; ``seed`` is that of member 0."""
-    about = {"run": run.key, "dataset": run.dataset, "model": run.config.name}
-    return about | {
-        name: getattr(run.config, name) for name in ("activation", "batch_mode", "seed")
-    }
+    about, config = {"run": run.key, "dataset": run.dataset}, run.config
+    about |= {"model": config.name, "activation": config.activation}
+    return about | {"batch_mode": config.batch_mode, "seed": config.seed}
 
 
 def _finite_epochs(run: Run) -> list[int]:

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-from torch import nn
+from torch import Generator, nn
 
 ACTIVATIONS = {
     "relu": nn.ReLU,
@@ -16,14 +15,6 @@ ACTIVATIONS = {
 CNN_ACTIVATIONS = ("relu", "tanh")
 
 
-def activation_module(name: str, family: str) -> nn.Module:
-    """A new activation module; ``family`` is ``mlp`` (all five) or ``cnn`` (ReLU and tanh)."""
-    legal = tuple(ACTIVATIONS) if family == "mlp" else CNN_ACTIVATIONS
-    if name not in legal:
-        raise ValueError(f"activation must be one of {legal}; got {name!r}")
-    return ACTIVATIONS[name]()
-
-
 def picture_options(
     options: Mapping[str, Any], input_shape: tuple[int, ...], n_outputs: int
 ) -> dict[str, Any]:
@@ -33,7 +24,7 @@ def picture_options(
     return {**options, "n_classes": n_outputs, "in_channels": input_shape[0]}
 
 
-def initialise(network: nn.Module, activation: str, generator: torch.Generator | None) -> None:
+def initialise(network: nn.Module, activation: str, generator: Generator | None) -> None:
     """Draw every convolution and linear weight (He for ReLU, Xavier for tanh); biases to 0."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):

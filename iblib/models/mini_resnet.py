@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
-from iblib.models.layers import CNN_ACTIVATIONS, activation_module, initialise, picture_options
+from iblib.models.layers import ACTIVATIONS, CNN_ACTIVATIONS, initialise, picture_options
 
 
 class ResidualBlock(nn.Module):
@@ -18,18 +17,14 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(n_in, n_out, 3, stride=stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(n_out)
-        self.activation1 = activation_module(activation, "cnn")
+        self.activation1 = ACTIVATIONS[activation]()
         self.conv2 = nn.Conv2d(n_out, n_out, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(n_out)
-        self.activation2 = activation_module(activation, "cnn")
-        changes = stride != 1 or n_in != n_out
-        self.shortcut = (
-            nn.Sequential(
-                nn.Conv2d(n_in, n_out, 1, stride=stride, bias=False), nn.BatchNorm2d(n_out)
-            )
-            if changes
-            else nn.Identity()
-        )
+        self.activation2 = ACTIVATIONS[activation]()
+        self.shortcut = nn.Identity()
+        if stride != 1 or n_in != n_out:
+            fit = nn.Conv2d(n_in, n_out, 1, stride=stride, bias=False)
+            self.shortcut = nn.Sequential(fit, nn.BatchNorm2d(n_out))
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (batch, n_out, height / stride, width / stride)."""
@@ -43,15 +38,6 @@ class MiniResNet(nn.Module):
     ``Conv2d(7x7, stride 2) + BN + activation + MaxPool(3, stride 2)``; residual layers of
     ``blocks[i]`` blocks with ``filters[i]`` filters, the first block of each later layer with
     stride 2; AdaptiveAvgPool2d(1); Linear. The defaults have 20 280 parameters.
-
-    Parameters
-    ----------
-    activation : {"relu", "tanh"}
-    filters, blocks : sequences of int, of equal length
-        Filters and blocks of each residual layer.
-    n_classes, in_channels : int
-    generator : torch.Generator, optional
-        Source of the initial weights.
     """
 
     activations = CNN_ACTIVATIONS
@@ -65,7 +51,7 @@ class MiniResNet(nn.Module):
         *,
         n_classes: int = 8,
         in_channels: int = 1,
-        generator: torch.Generator | None = None,
+        generator: Generator | None = None,
     ):
         super().__init__()
         if len(filters) != len(blocks) or not filters or min(*filters, *blocks) < 1:
@@ -74,17 +60,15 @@ class MiniResNet(nn.Module):
             )
         self.conv = nn.Conv2d(in_channels, filters[0], 7, stride=2, padding=3, bias=False)
         self.bn = nn.BatchNorm2d(filters[0])
-        self.activation = activation_module(activation, "cnn")
+        self.activation = ACTIVATIONS[activation]()
         self.max_pool = nn.MaxPool2d(3, stride=2, padding=1)
         self.layers = nn.ModuleList()
         n_in = filters[0]
         for i, (n_out, n_blocks) in enumerate(zip(filters, blocks, strict=True)):
-            strides = [1 if i == 0 else 2] + [1] * (n_blocks - 1)
-            layer = nn.ModuleList()
-            for stride in strides:
-                layer.append(ResidualBlock(n_in, n_out, stride, activation))
-                n_in = n_out
-            self.layers.append(layer)
+            first = ResidualBlock(n_in, n_out, 1 if i == 0 else 2, activation)
+            more = [ResidualBlock(n_out, n_out, 1, activation) for _ in range(n_blocks - 1)]
+            self.layers.append(nn.ModuleList([first, *more]))
+            n_in = n_out
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.linear = nn.Linear(filters[-1], n_classes)
         initialise(self, activation, generator)
@@ -100,9 +84,8 @@ class MiniResNet(nn.Module):
     def measured_layers(self) -> dict[str, str]:
         """Layer name -> module whose output is measured.
 
-        ``conv`` and each residual block are measured after their last activation. The first
-        pooling's input is ``conv`` and its output ``after_max_pool``; the last pooling's input is
-        the last block and its output ``after_pool`` (``pooling_pairs``).
+        ``conv`` and each residual block are measured after their last activation: they are the
+        inputs of the poolings, whose outputs are ``after_max_pool`` and ``after_pool``.
         """
         blocks = {
             f"res{i + 1}_block{j + 1}": f"layers.{i}.{j}.activation2"
@@ -111,9 +94,3 @@ class MiniResNet(nn.Module):
         }
         ends = {"after_pool": "pool", "output": "linear"}
         return {"conv": "activation", "after_max_pool": "max_pool", **blocks, **ends}
-
-    def pooling_pairs(self) -> dict[str, tuple[str, str]]:
-        """Pooling layer -> names of the measured tensors just before and just after it."""
-        i = len(self.layers)
-        last = f"res{i}_block{len(self.layers[-1])}"
-        return {"max_pool": ("conv", "after_max_pool"), "pool": (last, "after_pool")}

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from iblib.models.layers import ACTIVATIONS, activation_module
+from iblib.models.layers import ACTIVATIONS
 
 SAXE_SIZES = (12, 10, 7, 5, 4, 3, 2)
 
@@ -15,24 +15,20 @@ SAXE_SIZES = (12, 10, 7, 5, 4, 3, 2)
 class MLP(nn.Module):
     """Fully connected network; every hidden layer has the activation, the output has none.
 
+    Weights are drawn from a normal of standard deviation ``gain/sqrt(fan)`` truncated at two
+    deviations, biases are 0 (Saxe et al. 2018, code for the 12-bit task).
+
     Parameters
     ----------
-    activation : str
-        ``relu``, ``tanh``, ``softsign``, ``softplus`` or ``linear``.
+    activation : {"relu", "tanh", "softsign", "softplus", "linear"}
     sizes : sequence of int
         Widths from input to output; Saxe's by default.
     fan : {"out", "in"}
         Whose width sets the deviation of a layer's first weights: its own (Saxe's code) or its
         input's (which keeps the variance of wide layers in front of a narrow one bounded).
     gain : float, > 0
-        Factor of that deviation; below 1, training starts near the zero function.
+        Below 1, training starts near the zero function.
     generator : torch.Generator, optional
-        Source of the initial weights.
-
-    Notes
-    -----
-    Weights are drawn from a normal of standard deviation ``gain/sqrt(fan)`` truncated at two
-    deviations, biases are 0 (Saxe et al. 2018, code for the 12-bit task).
     """
 
     activations = tuple(ACTIVATIONS)
@@ -53,16 +49,13 @@ class MLP(nn.Module):
             raise ValueError(f"fan must be 'out' or 'in'; got {fan!r}")
         if not gain > 0:
             raise ValueError(f"gain must be positive; got {gain}")
-        self.linear = nn.ModuleList(
-            nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairwise(sizes)
-        )
-        self.activation = nn.ModuleList(activation_module(activation, "mlp") for _ in sizes[2:])
+        self.linear = nn.ModuleList(nn.Linear(n_in, n_out) for n_in, n_out in pairwise(sizes))
+        self.activation = nn.ModuleList(ACTIVATIONS[activation]() for _ in sizes[2:])
         for linear in self.linear:
             width = linear.out_features if fan == "out" else linear.in_features
-            deviation = gain * width**-0.5
-            nn.init.trunc_normal_(
-                linear.weight, 0.0, deviation, -2 * deviation, 2 * deviation, generator=generator
-            )
+            std = gain * width**-0.5
+            cut = {"a": -2 * std, "b": 2 * std, "generator": generator}
+            nn.init.trunc_normal_(linear.weight, std=std, **cut)
             nn.init.zeros_(linear.bias)
 
     @staticmethod
@@ -72,10 +65,8 @@ class MLP(nn.Module):
         """The options with their sizes written out, which must be those of the data."""
         sizes = list(options.get("sizes", SAXE_SIZES))
         if (sizes[:1], sizes[-1:]) != (list(input_shape), [n_outputs]):
-            raise ValueError(
-                f"sizes {sizes} do not fit inputs of shape {tuple(input_shape)} and "
-                f"{n_outputs} outputs"
-            )
+            what = f"inputs of shape {tuple(input_shape)} and {n_outputs} outputs"
+            raise ValueError(f"sizes {sizes} do not fit {what}")
         return {**options, "sizes": sizes}
 
     def forward(self, x: Tensor) -> Tensor:
@@ -88,8 +79,7 @@ class MLP(nn.Module):
         """Logits (members, batch, out) of many networks of this shape, each on its own batch.
 
         ``weights`` is their state, stacked along a leading member axis; x (members, batch,
-        sizes[0]). As ``torch.func.vmap`` over ``functional_call``, with fewer calls: at these
-        widths they cost more than the products.
+        sizes[0]). ``torch.func.vmap`` would make more calls, which cost more than the products.
         """
         x = x.mT.contiguous()  # samples last: rows as long as the batch, not as the width
         for i in range(len(self.linear)):

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
-from iblib.models.layers import CNN_ACTIVATIONS, activation_module, initialise, picture_options
+from iblib.models.layers import ACTIVATIONS, CNN_ACTIVATIONS, initialise, picture_options
 
 
 class SimpleCNN(nn.Module):
@@ -13,16 +12,8 @@ class SimpleCNN(nn.Module):
 
     Blocks of ``Conv2d, activation, BatchNorm2d``: the first has an 8x8 kernel (stride 4,
     padding 2), the others 3x3 (stride 2, padding 1). Then AdaptiveAvgPool2d(1) and Linear.
-    Filters 4, 8, 16, 32 and 8 classes give 6748 parameters, filters 4, 8, 8, 16 give 2516.
-
-    Parameters
-    ----------
-    activation : {"relu", "tanh"}
-    filters : sequence of int
-        Filters of each block.
-    n_classes, in_channels : int
-    generator : torch.Generator, optional
-        Source of the initial weights.
+    ``filters`` of each block: 4, 8, 16, 32 and 8 classes give 6748 parameters, 4, 8, 8, 16 give
+    2516.
     """
 
     activations = CNN_ACTIVATIONS
@@ -35,21 +26,16 @@ class SimpleCNN(nn.Module):
         *,
         n_classes: int = 8,
         in_channels: int = 1,
-        generator: torch.Generator | None = None,
+        generator: Generator | None = None,
     ):
         super().__init__()
         if not filters or min(filters) < 1:
             raise ValueError(f"filters must hold positive numbers; got {filters}")
         self.blocks = nn.ModuleList()
         for i, (n_in, n_out) in enumerate(zip((in_channels, *filters[:-1]), filters, strict=True)):
-            convolution = (
-                nn.Conv2d(n_in, n_out, 8, stride=4, padding=2)
-                if i == 0
-                else nn.Conv2d(n_in, n_out, 3, stride=2, padding=1)
-            )
-            block = nn.Sequential(
-                convolution, activation_module(activation, "cnn"), nn.BatchNorm2d(n_out)
-            )
+            kernel, stride, padding = (8, 4, 2) if i == 0 else (3, 2, 1)
+            convolution = nn.Conv2d(n_in, n_out, kernel, stride=stride, padding=padding)
+            block = nn.Sequential(convolution, ACTIVATIONS[activation](), nn.BatchNorm2d(n_out))
             self.blocks.append(block)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.linear = nn.Linear(filters[-1], n_classes)
@@ -59,8 +45,7 @@ class SimpleCNN(nn.Module):
         """Logits, shape (batch, n_classes), of inputs, shape (batch, in_channels, mels, frames)."""
         for block in self.blocks:
             x = block(x)  # (batch, filters, height / stride, width / stride)
-        x = self.pool(x).flatten(1)  # (batch, filters[-1])
-        return self.linear(x)
+        return self.linear(self.pool(x).flatten(1))
 
     def measured_layers(self) -> dict[str, str]:
         """Layer name -> module whose output is measured.
@@ -71,7 +56,3 @@ class SimpleCNN(nn.Module):
         layers = {f"block{i + 1}": f"blocks.{i}.1" for i in range(len(self.blocks))}
         last = f"blocks.{len(self.blocks) - 1}.2"
         return {**layers, "before_pool": last, "after_pool": "pool", "output": "linear"}
-
-    def pooling_pairs(self) -> dict[str, tuple[str, str]]:
-        """Pooling layer -> names of the measured tensors just before and just after it."""
-        return {"pool": ("before_pool", "after_pool")}

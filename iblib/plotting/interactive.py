@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from functools import cached_property
+from importlib import resources
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -18,62 +18,6 @@ from iblib.plotting.planes import plane_limits
 from iblib.plotting.scenes import Panel, Scene, plane_scene
 from iblib.plotting.tables import facets
 from iblib.summaries import select
-
-# Makes the controls inside the element it stands in; without JavaScript the picture remains.
-_SCRIPT = """
-(() => {
-  const here = document.currentScript && document.currentScript.closest(".ib-player");
-  const box = here || document.querySelector(".ib-player:not([data-ready])");
-  if (!box || box.dataset.ready) return;
-  box.dataset.ready = "1";
-  const data = JSON.parse(box.querySelector(".ib-frames").textContent);
-  const picture = box.querySelector("img");
-  const frames = data.frames.map(f => f ? "data:image/png;base64," + f : picture.src);
-  const last = frames.length - 1;
-  const make = (tag, set) => Object.assign(document.createElement(tag), set);
-  const bar = make("div", {className: "ib-bar"});
-  const button = make("button", {type: "button"});
-  const slider = make("input", {type: "range", min: 0, max: last, step: 1});
-  const output = make("output", {});
-  slider.setAttribute("aria-label", data.title);
-  output.setAttribute("aria-live", "off");
-  bar.style.cssText = "display:flex;align-items:center;gap:.6em;font:14px sans-serif;max-width:"
-    + data.width + "px";
-  button.style.cssText = "min-width:3em;min-height:2.6em;touch-action:manipulation";
-  slider.style.cssText = "flex:1;min-height:2.6em;min-width:6em";
-  output.style.cssText = "min-width:6.5em;font-variant-numeric:tabular-nums";
-  bar.append(button, slider, output);
-  box.append(bar);
-  let timer = null;
-  const says = picture.alt;
-  const show = i => {
-    slider.value = i;
-    picture.src = frames[i];
-    picture.alt = i === data.poster ? says : data.title + ", " + data.labels[i];
-    output.textContent = data.labels[i];
-    slider.setAttribute("aria-valuetext", data.labels[i]);
-  };
-  const stop = () => {
-    clearInterval(timer);
-    timer = null;
-    button.textContent = "\\u25B6";
-    button.setAttribute("aria-label", "Play");
-  };
-  const play = () => {
-    if (+slider.value >= last) show(0);
-    button.textContent = "\\u275A\\u275A";
-    button.setAttribute("aria-label", "Pause");
-    timer = setInterval(() => +slider.value >= last ? stop() : show(+slider.value + 1),
-      data.interval);
-  };
-  slider.addEventListener("input", () => { stop(); show(+slider.value); });
-  button.addEventListener("click", () => timer ? stop() : play());
-  for (const kind of ["keydown", "keypress", "keyup"])
-    bar.addEventListener(kind, event => event.stopPropagation());
-  stop();
-  show(data.poster);
-})();
-"""
 
 
 def png_bytes(picture: Image.Image) -> bytes:
@@ -121,23 +65,14 @@ class EpochPlayer:
 
     Parameters
     ----------
-    frames : sequence of bytes
-        PNG pictures of equal size.
-    labels : sequence
-        What each frame shows, such as "epoch 30".
+    frames, labels : sequences
+        PNG pictures of equal size, and what each shows, such as "epoch 30".
     title : str
         Name for screen readers and for the text representation.
-    width : int
-        Width on the page [px]; narrower windows shrink it.
-    interval : int
-        Time per frame while playing [ms].
+    width, interval : int
+        Width on the page [px] (narrower windows shrink it); time per frame while playing [ms].
     poster : int
         Index of the frame shown first, and alone in static viewers.
-
-    Raises
-    ------
-    ValueError
-        If there is no frame, not one label a frame, or no such poster.
     """
 
     def __init__(
@@ -155,11 +90,8 @@ class EpochPlayer:
             raise ValueError(f"frames must be one or more, with one label each; got {counts}")
         if not -len(frames) <= poster < len(frames):
             raise ValueError(f"poster must be the index of a frame; got {poster}")
-        self.frames = list(frames)
-        self.labels = [str(label) for label in labels]
-        self.title = title
-        self.width = width
-        self.interval = interval
+        self.frames, self.labels = list(frames), [str(label) for label in labels]
+        self.title, self.width, self.interval = title, width, interval
         self.poster = poster % len(frames)
         self._scene: Scene | None = None
 
@@ -180,12 +112,7 @@ class EpochPlayer:
         return self._scene.still_figure(self._scene.steps[self.poster])
 
     def widget(self):
-        """The ipywidgets view; it moves where a kernel runs."""
-        return self._widget
-
-    @cached_property
-    def _widget(self):
-        """Picture, Play button, slider and label, wired together."""
+        """The ipywidgets view: picture, Play button, slider and label; it moves in a kernel."""
         import ipywidgets
 
         at = {"value": self.poster, "min": 0, "max": len(self.frames) - 1}
@@ -211,14 +138,16 @@ class EpochPlayer:
         data |= {"interval": self.interval, "poster": self.poster, "frames": encoded}
         # "<" must not end the script element; JSON reads the escape back.
         text = json.dumps(data).replace("<", "\\u003c")
-        name = html.escape(self.title, quote=True)
-        label = html.escape(f"{self.title}, {self.labels[self.poster]}", quote=True)
+        # makes the controls inside its element; without JavaScript the picture remains
+        script = resources.files("iblib.plotting").joinpath("player.js").read_text("utf-8")
+        name = html.escape(self.title)
+        label = html.escape(f"{self.title}, {self.labels[self.poster]}")
         look = f"width:{self.width}px;max-width:100%;height:auto"
         return (
             f'<div class="ib-player" role="group" aria-label="{name}">\n'
             f'<img alt="{label}" style="{look}" src="data:image/png;base64,{image}">\n'
             f'<script type="application/json" class="ib-frames">{text}</script>\n'
-            f"<script>{_SCRIPT}</script>\n</div>"
+            f"<script>\n{script}</script>\n</div>"
         )
 
     def __repr__(self) -> str:
@@ -248,6 +177,7 @@ def plane_player(
     """Information planes with a slider: each frame shows one measured epoch and the way to it.
 
     Colour is the layer (or the filter), the faint line its way so far, hollow points are saturated.
+    Limits and colours are those of the whole table in every frame.
 
     Parameters
     ----------
@@ -256,23 +186,14 @@ def plane_player(
     history : DataFrame, optional
         Learning curves (``run``, ``seed``, ``epoch``, ``split``, ``accuracy``), for a small panel
         of accuracies below each plane.
-    estimator : str
-        One of the table's.
-    bound : {"upper", "lower"}
-        Which KDE value.
+    estimator, bound : str
+        One of the table's, and of the KDE's values the "upper" or the "lower".
     columns : str or None
         Table column that makes panels side by side.
     ways : {"layer", "channel"}
         Every layer, or every filter of one layer.
-    title, dpi
-        Text above the panels, by default the estimator; resolution.
-    **options
-        Passed to `EpochPlayer`.
-
-    Returns
-    -------
-    EpochPlayer
-        One frame per epoch; limits and colours are those of the whole table in every frame.
+    title, dpi, **options
+        Text above the panels, by default the estimator; resolution; what `EpochPlayer` takes.
     """
     measured = select(table, estimator=estimator)
     limits = plane_limits(measured, estimator, bound)

@@ -1,21 +1,23 @@
-"""The information plane: I(X;T) against I(T;Y), by epoch or by layer, with its ceilings."""
+"""The information plane: I(X;T) against I(T;Y), by epoch or by layer; and both over epochs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from iblib.names import estimator_named
 from iblib.plotting.style import (
     PANEL,
     LayerStyle,
+    epoch_axis,
     epoch_colour_bar,
     epoch_colours,
     epoch_norm,
@@ -23,6 +25,7 @@ from iblib.plotting.style import (
     filled_panels,
     layer_handles,
     layer_styles,
+    marks,
     panels,
     reference_line,
     ringed_marks,
@@ -31,6 +34,7 @@ from iblib.plotting.style import (
 from iblib.plotting.tables import (
     ceilings,
     data_note,
+    estimator_rows,
     facets,
     n_seeds,
     plane_points,
@@ -56,12 +60,8 @@ def plane_limits(table: pd.DataFrame, estimator: str, bound: str = "upper") -> P
 
     All binning variants and KDE share one pair of limits; Kraskov, whose H(T) has no zero and
     no ceiling, and the pooled histogram have their own. Kraskov points with zero-radius samples
-    (each worth -53 bits per dimension) do not stretch the limits unless there are no others.
-
-    Raises
-    ------
-    ValueError
-        If the table holds no point of this estimator.
+    (each worth -53 bits per dimension) do not stretch the limits unless there are no others. A
+    table without a point of this estimator is a ValueError.
     """
     family = estimator_named(estimator).family
     members = [e for e in values_of(table, "estimator") if estimator_named(e).family == family]
@@ -96,7 +96,7 @@ def plot_plane(
     limits: PlaneLimits | None = None,
     layers: Sequence[str] | None = None,
     norm: LogNorm | None = None,
-) -> list[Artist]:
+) -> None:
     """Draw one information plane [bits]: the mean over seeds, with a thin line for each seed.
 
     Points that say little are hollow: saturated at log2 P, or (Kraskov) with zero-radius samples;
@@ -104,91 +104,59 @@ def plot_plane(
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
     points : DataFrame
         From `plane_points`, of one configuration.
     colour : {"epoch", "layer"}
         What colour means; with "epoch" the marker tells the layer.
-    limits : PlaneLimits, optional
-        From `plane_limits` of the whole table; by default from these points.
-    layers : sequence of str, optional
-        All layers in network order, where panels must agree on colours and markers.
-    norm : LogNorm, optional
-        Colour scale of the epochs, where panels must agree.
-
-    Returns
-    -------
-    list of Artist
-        Ceilings; by layer the seeds' lines, the mean line, a scatter of the filled means and one
-        of the hollow means.
-
-    Raises
-    ------
-    ValueError
-        If colour is unknown, there is no point, or a setting has several values.
+    limits, layers, norm
+        Where panels must agree: limits from `plane_limits` of the whole table, all layers in
+        network order, and the colour scale of the epochs. By default those of these points.
     """
     if colour not in ("epoch", "layer"):
         raise ValueError(f'colour must be "epoch" or "layer"; got {colour!r}')
-    if points.empty:
-        raise ValueError("points must hold pairs of I(X;T) and I(T;Y); got none")
     require_one(points)
-    known = estimator_named(values_of(points, "estimator")[0])
-    limits = limits or _limits_of(points, known.family)
+    still_plane(ax, points, limits)
+    line = estimator_named(points["estimator"].iloc[0]).line
     styles = layer_styles(layers or values_of(points, "layer"))
     norm = norm or epoch_norm(points["epoch"])
-    artists = still_plane(ax, points, limits)
     for layer, rows in points.groupby("layer", sort=False):
-        look = styles[layer]
-        artists += _paths(ax, rows, look.colour if colour == "layer" else "0.6", known.line)
-        artists += _means(ax, rows, look, norm if colour == "epoch" else None)
-    return artists
+        look, mean = styles[layer], seed_mean(rows)
+        stroke = look.colour if colour == "layer" else "0.6"
+        if n_seeds(rows) > 1:
+            seeds = rows.groupby([key for key in ("run", "seed") if key in rows], sort=False)
+            ways = [one.sort_values("epoch")[["x", "y"]].to_numpy() for _, one in seeds]
+            thin = {"linewidths": 0.5, "alpha": 0.45, "zorder": 2}
+            ax.add_collection(LineCollection(ways, colors=stroke, **thin))
+        ax.plot(mean["x"], mean["y"], color=stroke, lw=1.0, ls=line, zorder=3)
+        colours = epoch_colours(mean["epoch"], norm)
+        if colour == "layer":
+            colours[:] = to_rgba(look.colour)
+        size = np.full(len(mean), 18.0 if colour == "epoch" else 9.0)
+        size[-1] = 42.0
+        hollow = mean["hollow"].to_numpy() >= 0.5
+        ringed_marks(ax, mean["x"], mean["y"], size, colours, hollow, look.marker)
 
 
-def still_plane(ax: Axes, points: pd.DataFrame, limits: PlaneLimits) -> list[Artist]:
-    """A plane's limits and labels, the lines no estimate can pass, and how many points are outside.
+def still_plane(ax: Axes, points: pd.DataFrame, limits: PlaneLimits | None) -> None:
+    """A plane's limits (by default those of the points) and labels, and what stands still in it.
 
-    The lines are log2 P (not for Kraskov) and H(Y).
+    The lines no estimate can pass, log2 P (not for Kraskov) and H(Y), and how many points are
+    outside the limits.
     """
+    if points.empty:
+        raise ValueError("table must hold pairs of I(X;T) and I(T;Y); got none")
     known = estimator_named(values_of(points, "estimator")[0])
+    limits = limits or _limits_of(points, known.family)
     ax.set(xlim=limits.x, ylim=limits.y, xlabel=known.axis("I_XT"), ylabel=known.axis("I_TY"))
-    artists: list[Artist] = []
     for axis, quantity in (("x", "I_XT"), ("y", "I_TY")):
         for value, label in ceilings(points, quantity).items():
-            artists += reference_line(ax, value, label, axis)
-    inside = points["x"].between(*limits.x) & points["y"].between(*limits.y)
-    return artists + say_outside(ax, inside)
-
-
-def _paths(ax: Axes, rows: pd.DataFrame, colour: str, line: str) -> list[Artist]:
-    """A layer's way over the epochs: thin for every seed, thick for their mean."""
-    lines: list[Artist] = []
-    if n_seeds(rows) > 1:
-        seeds = rows.groupby([k for k in ("run", "seed") if k in rows], sort=False)
-        ways = [one.sort_values("epoch")[["x", "y"]].to_numpy() for _, one in seeds]
-        thin = LineCollection(ways, colors=colour, linewidths=0.5, alpha=0.45, zorder=2)
-        lines.append(ax.add_collection(thin))
-    mean = seed_mean(rows)
-    return [*lines, *ax.plot(mean["x"], mean["y"], color=colour, lw=1.0, ls=line, zorder=3)]
+            reference_line(ax, value, label, axis)
+    say_outside(ax, points["x"].between(*limits.x) & points["y"].between(*limits.y))
 
 
 def seed_mean(points: pd.DataFrame) -> pd.DataFrame:
     """Mean of ``x``, ``y`` [bits] and ``hollow`` (a share) over seeds, by epoch."""
     return points.groupby("epoch")[["x", "y", "hollow"]].mean().reset_index()
-
-
-def _means(
-    ax: Axes, rows: pd.DataFrame, look: LayerStyle, norm: LogNorm | None
-) -> list[PathCollection]:
-    """Mean points of a layer, filled and hollow; in the epochs' colours where a scale is given."""
-    mean = seed_mean(rows)
-    colours = np.tile(to_rgba(look.colour), (len(mean), 1))
-    if norm is not None:
-        colours = epoch_colours(mean["epoch"].to_numpy(), norm)
-    size = np.full(len(mean), 9.0 if norm is None else 18.0)
-    size[-1] = 42.0
-    hollow = mean["hollow"].to_numpy() >= 0.5
-    return ringed_marks(ax, mean["x"], mean["y"], size, colours, hollow, look.marker)
 
 
 def plane_grid(
@@ -202,7 +170,10 @@ def plane_grid(
     panel: tuple[float, float] = PANEL,
     whole: pd.DataFrame | None = None,
 ) -> Figure:
-    """Information planes side by side, with one colour scale, one legend and equal limits.
+    """Information planes side by side, with one colour scale and one legend.
+
+    Limits are equal in all panels of one family of estimators (binning and KDE; Kraskov; pooled
+    histogram).
 
     Parameters
     ----------
@@ -218,17 +189,6 @@ def plane_grid(
         Text above all panels; width and height of a panel [inch].
     whole : DataFrame, optional
         Larger plane table that sets the limits, where several figures must agree.
-
-    Returns
-    -------
-    Figure
-        Limits are equal in all panels of one family of estimators (binning and KDE; Kraskov;
-        pooled histogram).
-
-    Raises
-    ------
-    ValueError
-        If a panel would hold several estimators, or no panel holds any point.
     """
     grid = facets(table, rows, columns, bound)
     grid = [replace(facet, table=_facet_points(facet.table, bound)) for facet in grid]
@@ -261,18 +221,120 @@ def _facet_points(table: pd.DataFrame, bound: str) -> pd.DataFrame:
 
 def _plane_handles(found: Sequence[pd.DataFrame]) -> list[Line2D]:
     """Legend entries that say what lines and markers mean."""
-    handles = []
-    if told := mean_told(found):
-        labels = {told: 1.2, "one seed": 0.5}
-        handles = [Line2D([], [], color="0.4", lw=lw, label=label) for label, lw in labels.items()]
+    told = mean_told(found)
+    lines = {told: 1.2, "one seed": 0.5} if told else {}
+    handles = [Line2D([], [], color="0.4", lw=lw, label=label) for label, lw in lines.items()]
     last = Line2D([], [], color="0.25", marker="o", ls="", ms=6, label="large: last epoch")
     return [*handles, *hollow_handles(found), last]
 
 
+def plot_over_epochs(
+    ax: Axes,
+    table: pd.DataFrame,
+    *,
+    quantity: str = "I_XT",
+    estimator: str = "binning",
+    bound: str = "upper",
+    layers: Sequence[str] | None = None,
+    styles: dict[str, LayerStyle] | None = None,
+    ceiling: bool = True,
+) -> None:
+    """Draw I(X;T) or I(T;Y) [bits] of every layer against the epoch, on a log axis with epoch 0.
+
+    ``table`` holds one configuration; for Kraskov and the pooled histogram H(T) stands for I(X;T).
+    By layer: the band from the lowest to the highest seed (several seeds), the mean line, and the
+    means' markers (hollow where saturated, or for Kraskov with zero-radius samples). ``layers``
+    chooses and orders the layers, ``styles`` their colours and markers where panels must agree;
+    ``ceiling``: draw log2 P or H(Y).
+    """
+    rows, known = estimator_rows(table, estimator, quantity, bound), estimator_named(estimator)
+    rows = rows if layers is None else rows[rows["layer"].isin(list(layers))]
+    require_one(rows)
+    styles = styles or layer_styles(layers or values_of(rows, "layer"))
+    heights = ceilings(rows, quantity) if ceiling and len(rows) else {}
+    for height, label in heights.items():
+        reference_line(ax, height, label, "y")
+    for name in [layer for layer in styles if (rows["layer"] == layer).any()]:
+        _draw_layer(ax, rows[rows["layer"] == name], styles[name], known.line)
+    epoch_axis(ax, int(table["epoch"].max()))
+    ax.set_ylabel(known.axis(quantity))
+    values = rows["bits"]
+    if known.family == "entropy" and not rows["hollow"].all():
+        values = values[~rows["hollow"]]  # zero-radius values do not stretch the axis
+    ax.set_ylim(padded([*values, *heights], 0.12))
+    say_outside(ax, rows["bits"].between(*ax.get_ylim()))
+
+
+def _draw_layer(ax: Axes, rows: pd.DataFrame, look: LayerStyle, line: str) -> None:
+    """One layer: band over seeds, mean line, markers of a dozen epochs spread over the axis."""
+    groups = rows.groupby("epoch")
+    mean, bits = groups[["bits", "hollow"]].mean(), groups["bits"]
+    if n_seeds(rows) > 1:
+        band = {"color": look.colour, "alpha": 0.18, "linewidth": 0}
+        ax.fill_between(mean.index, bits.min(), bits.max(), **band)
+    ax.plot(mean.index, mean["bits"], color=look.colour, ls=line)
+    place = np.log10(mean.index.to_numpy() + 0.5)
+    wanted = np.linspace(place[0], place[-1], 12)
+    shown = mean.iloc[np.unique([np.abs(place - at).argmin() for at in wanted])]
+    marks(ax, shown.index, shown["bits"], look, shown["hollow"] >= 0.5, size=14)
+
+
+def over_epochs_grid(
+    table: pd.DataFrame,
+    *,
+    rows: str | None = "activation",
+    columns: str | None = "estimator",
+    quantity: str = "I_XT",
+    bound: str = "upper",
+    title: str = "",
+    panel: tuple[float, float] = (2.6, 2.1),
+) -> Figure:
+    """Bits of every layer against the epoch, in panels with equal limits per estimator family.
+
+    ``quantity`` is "I_XT" or "I_TY"; everything else is as in `plane_grid`.
+    """
+    grid = facets(table, rows, columns, bound)
+    styles = layer_styles(values_of(table, "layer"))
+    drawn, by_family = [], {}
+    with panels(grid[-1].row + 1, grid[-1].column + 1, panel=panel, title=title) as (figure, axes):
+        for ax, facet in filled_panels(axes, grid):
+            require_one(facet.table[["estimator"]])
+            name = values_of(facet.table, "estimator")[0]
+            chosen = {"quantity": quantity, "estimator": name, "bound": bound}
+            plot_over_epochs(ax, facet.table, styles=styles, **chosen)
+            drawn.append(estimator_rows(facet.table, **chosen))
+            by_family.setdefault(estimator_named(name).family, []).append(ax)
+        for same in by_family.values():
+            equal_limits(same)
+        seeds_legend(figure, layer_handles(styles, coloured=True), drawn)
+    return figure
+
+
+def equal_limits(axes: Iterable[Axes], *, room: bool = False) -> None:
+    """Give axes that show the same quantity the same y limits, with room for labels above."""
+    axes = list(axes)
+    ends = [end for ax in axes for end in ax.get_ylim()]
+    limits = padded(ends, 0.14) if room else (min(ends), max(ends))
+    for ax in axes:
+        ax.set_ylim(limits)
+
+
+def seed_handles(drawn: Sequence[pd.DataFrame]) -> list[Artist]:
+    """Legend entries of mean and band; none where every curve is one network's."""
+    band = Patch(color="0.4", alpha=0.25, lw=0, label="lowest to highest seed")
+    told = mean_told(drawn)
+    return [Line2D([], [], color="0.4", label=told), band] if told else []
+
+
+def seeds_legend(figure: Figure, handles: list, drawn: Sequence[pd.DataFrame]) -> None:
+    """Layers, the meaning of line, band and hollow markers, and the note about the data."""
+    handles = [*handles, *seed_handles(drawn), *hollow_handles(drawn)]
+    figure_legend(figure, handles, data_note(pd.concat(drawn)))
+
+
 def mean_told(found: Sequence[pd.DataFrame]) -> str:
     """``mean, n = 3 seeds``; empty where every curve is one network's."""
-    counts = [n_seeds(points) for points in found]
-    return f"mean, {seeds_text(counts)}" if max(counts, default=0) > 1 else ""
+    return f"mean, {seeds_text(found)}" if any(n_seeds(points) > 1 for points in found) else ""
 
 
 def hollow_handles(found: Sequence[pd.DataFrame]) -> list[Line2D]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -16,7 +15,6 @@ from iblib.plotting.planes import (
     PlaneLimits,
     hollow_handles,
     mean_told,
-    plane_limits,
     seed_mean,
     still_plane,
 )
@@ -69,43 +67,29 @@ class Scene:
         return self.figure
 
 
-@dataclass(frozen=True)
-class _Way:
-    """One layer's (or filter's) way through a plane: means over seeds, and the seeds."""
-
-    mean: pd.DataFrame  # epoch, x, y, hollow; in the order of epochs
-    seeds: dict[int, np.ndarray]  # epoch -> (seeds, 2)
-    path: Line2D
-    dots: Line2D
-    mark: Line2D
-    colour: str
-
-    def show(self, epoch: int) -> None:
-        """The way up to an epoch; nothing before its first measured one."""
-        passed = self.mean[self.mean["epoch"] <= epoch]
-        self.path.set_data(passed["x"], passed["y"])
-        self.mark.set_data(passed["x"][-1:], passed["y"][-1:])
-        dots = []
-        for last in passed[-1:].itertuples():
-            dots = self.seeds[last.epoch]
-            self.mark.set_markerfacecolor("white" if last.hollow >= 0.5 else self.colour)
-        self.dots.set_data(*(dots.T if len(dots) > 1 else ([], [])))
-
-
-def _way(ax: Axes, rows: pd.DataFrame, look: LayerStyle, line: str) -> _Way:
-    mean = seed_mean(rows)
-    seeds = {e: one[["x", "y"]].to_numpy() for e, one in rows.groupby("epoch")}
-    moving = {"animated": True, "color": look.colour}
+def _way(ax: Axes, rows: pd.DataFrame, look: LayerStyle, line: str) -> Callable:
+    """One layer's (or filter's) way through a plane: means over seeds, the last one's seeds."""
+    mean, moving = seed_mean(rows), {"animated": True, "color": look.colour}
     (path,) = ax.plot([], [], lw=1.4, alpha=0.45, ls=line, **moving)
     (dots,) = ax.plot([], [], ".", ms=3.5, alpha=0.55, zorder=3, **moving)
     edge = {"mec": look.colour, "mew": 1.6, "zorder": 4}
     (mark,) = ax.plot([], [], look.marker, ms=7.5, **edge, **moving)
-    return _Way(mean, seeds, path, dots, mark, look.colour)
+
+    def show(epoch: int) -> None:  # nothing before its first measured one
+        passed = mean[mean["epoch"] <= epoch]
+        path.set_data(passed["x"], passed["y"])
+        last = passed[-1:]
+        mark.set_data(last["x"], last["y"])
+        mark.set_markerfacecolor("white" if (last["hollow"] >= 0.5).any() else look.colour)
+        seeds = rows[rows["epoch"].isin(last["epoch"])]
+        dots.set_data(*(seeds[["x", "y"]].to_numpy().T if len(seeds) > 1 else ([], [])))
+
+    return show
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One plane of a scene: its title, its plane table, what the ways are of, and the limits."""
+    """One plane of a scene: its title, its plane table, which values, and the limits."""
 
     title: str
     table: pd.DataFrame
@@ -126,14 +110,14 @@ def plane_scene(
 
     Steps are the measured epochs of all panels; one measured at fewer epochs keeps its last one.
     ``history``: learning curves; those of a panel's runs are drawn below it. ``ways``: of every
-    "layer", or of every "channel" (filter) of one layer.
-
-    Raises
-    ------
-    ValueError
-        If a panel holds no point, or more than one configuration.
+    "layer", or of every "channel" (filter) of one layer. A panel without a point, or of several
+    configurations, is a ValueError.
     """
-    points = [_checked(panel, ways) for panel in shown]
+    if ways not in ("layer", "channel"):
+        raise ValueError(f'ways must be "layer" or "channel"; got {ways!r}')
+    points = [plane_points(panel.table, panel.estimator, panel.bound) for panel in shown]
+    for one in points:
+        require_one(one, but=(ways,), also=("layer",) if ways == "channel" else ())
     names = list(dict.fromkeys(name for one in points for name in values_of(one, ways)))
     styles = layer_styles(names)
     heights = (3.4,) if history is None else (3.4, 1)
@@ -146,29 +130,21 @@ def plane_scene(
                 moves.append(_accuracies(axes[1, column], history, one))
         prefix = "" if ways == "layer" else "filter "
         handles = layer_handles({f"{prefix}{n}": s for n, s in styles.items()}, coloured=True)
+        told = mean_told(points)
+        way = f"way so far, {told}" if told else "way so far"
+        handles.append(Line2D([], [], color="0.4", lw=1.4, alpha=0.6, label=way))
+        if told:
+            handles.append(Line2D([], [], color="0.4", marker=".", ls="", ms=4, label="one seed"))
         note = data_note(pd.concat([panel.table for panel in shown]))
-        figure_legend(figure, [*handles, *_handles(points)], note)
+        figure_legend(figure, [*handles, *hollow_handles(points)], note)
     epochs = sorted({int(epoch) for one in points for epoch in one["epoch"]})
     return Scene(figure, lambda epoch: [move(epoch) for move in moves], epochs, dpi=dpi)
 
 
-def _checked(panel: Panel, ways: str) -> pd.DataFrame:
-    if ways not in ("layer", "channel"):
-        raise ValueError(f'ways must be "layer" or "channel"; got {ways!r}')
-    points = plane_points(panel.table, panel.estimator, panel.bound)
-    if points.empty:
-        raise ValueError(f"table must hold pairs of I(X;T) and I(T;Y); got none: {panel.title!r}")
-    require_one(points, but=(ways,))
-    if ways == "channel" and len(values_of(points, "layer")) > 1:
-        raise ValueError(f"layer must have one value in a panel; got {values_of(points, 'layer')}")
-    return points
-
-
 def _plane(ax: Axes, panel: Panel, points: pd.DataFrame, styles: dict, ways: str) -> Callable:
     """The still part of one plane; what moves it to an epoch is returned."""
-    limits = panel.limits or plane_limits(panel.table, panel.estimator, panel.bound)
     ax.set_title(panel.title)
-    still_plane(ax, points, limits)
+    still_plane(ax, points, panel.limits)
     line, groups = estimator_named(panel.estimator).line, points.groupby(ways, sort=False)
     found = [_way(ax, rows, styles[name], line) for name, rows in groups]
     place = {"transform": ax.transAxes, "ha": "left", "va": "top", "fontsize": 9}
@@ -176,7 +152,7 @@ def _plane(ax: Axes, panel: Panel, points: pd.DataFrame, styles: dict, ways: str
 
     def move(epoch: int) -> None:
         for way in found:
-            way.show(epoch)
+            way(epoch)
         text.set_text(f"epoch {epoch}")
 
     return move
@@ -206,12 +182,3 @@ def _accuracies(ax: Axes, history: pd.DataFrame, points: pd.DataFrame) -> Callab
         says.set_text(", ".join(f"{split} {value:.2f}" for split, value in at.items()))
 
     return move
-
-
-def _handles(points: Sequence[pd.DataFrame]) -> list[Line2D]:
-    told = mean_told(points)
-    label = f"way so far, {told}" if told else "way so far"
-    handles = [Line2D([], [], color="0.4", lw=1.4, alpha=0.6, label=label)]
-    if told:
-        handles.append(Line2D([], [], color="0.4", marker=".", ls="", ms=4, label="one seed"))
-    return [*handles, *hollow_handles(points)]

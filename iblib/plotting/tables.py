@@ -1,7 +1,8 @@
 """Tables to points: the rows one panel shows, paired quantities, layer order, facets, labels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ SETTINGS = (
     *("view", "channel", "estimator", "parameter", "value"),
 )
 KEYS = ("run", *SETTINGS, "seed", "epoch", "layer")
+# Rows that agree in all of these differ in the trained network alone.
+_POINT = ("dataset", "model", "activation", "batch_mode", "layer", "epoch")
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,13 @@ class Facet:
 
 
 def values_of(table: pd.DataFrame, column: str) -> list:
-    """Distinct values of a column, in order of first appearance (layers: network order)."""
+    """Distinct values of a column, in order of first appearance (layers: network order).
+
+    A column that has a value in some rows only is a ValueError: the others would not be drawn.
+    """
+    missing = int(table[column].isna().sum())
+    if 0 < missing < len(table):
+        raise ValueError(f"{column} must have a value in every row; {missing} rows have none")
     return list(dict.fromkeys(table[column].dropna()))
 
 
@@ -35,29 +44,20 @@ def estimator_rows(
 ) -> pd.DataFrame:
     """Rows of one estimator with what stands for I_XT or I_TY in finite bits, and ``hollow``.
 
-    Raises
-    ------
-    ValueError
-        If the table has no row of this estimator, or quantity or bound is unknown.
+    A table without a row of this estimator, or an unknown quantity or bound, is a ValueError.
     """
-    rows = table[table["estimator"] == estimator]
+    known, rows = estimator_named(estimator), table[table["estimator"] == estimator]
     if rows.empty:
-        known = ", ".join(map(str, values_of(table, "estimator"))) or "none"
-        raise ValueError(f"estimator must be one of the table's ({known}); got {estimator!r}")
-    stored = estimator_named(estimator).quantity(quantity, bound)
+        names = ", ".join(map(str, values_of(table, "estimator"))) or "none"
+        raise ValueError(f"estimator must be one of the table's ({names}); got {estimator!r}")
+    stored = known.quantity(quantity, bound)
     rows = rows[(rows["quantity"] == stored) & np.isfinite(rows["bits"].astype(float))].copy()
     if "channel" in rows:
         rows["channel"] = pd.to_numeric(rows["channel"], errors="coerce").fillna(-1).astype(int)
-    rows["hollow"] = _marked(rows, estimator_named(estimator).hollow)
+    # flags and counts, whatever a file made of them
+    mark = rows.get(known.hollow, pd.Series("", rows.index)).astype(str).str.lower()
+    rows["hollow"] = (mark == "true") | (pd.to_numeric(mark, errors="coerce") > 0)
     return rows
-
-
-def _marked(rows: pd.DataFrame, column: str) -> pd.Series:
-    """Where a column is true or above 0, whatever a file made of it."""
-    if column not in rows:
-        return pd.Series(False, index=rows.index)
-    text = rows[column].astype(str).str.lower()
-    return (text == "true") | (pd.to_numeric(text, errors="coerce") > 0)
 
 
 def ceilings(rows: pd.DataFrame, quantity: str) -> dict[float, str]:
@@ -76,12 +76,8 @@ def plane_points(table: pd.DataFrame, estimator: str, bound: str = "upper") -> p
 
     The columns of the I(X;T) rows (Kraskov, pooled histogram: the H(T) rows) with ``x`` and ``y``
     (I(T;Y)) [bits] and ``hollow`` in place of ``quantity`` and ``bits``; points without both
-    numbers are left out. ``bound``: which of the KDE's two values.
-
-    Raises
-    ------
-    ValueError
-        If the table has no row of this estimator, or one point twice.
+    numbers are left out. ``bound``: which of the KDE's two values. A table without a row of this
+    estimator, or with one point twice, is a ValueError.
     """
     x = estimator_rows(table, estimator, "I_XT", bound)
     y = estimator_rows(table, estimator, "I_TY", bound)
@@ -91,20 +87,11 @@ def plane_points(table: pd.DataFrame, estimator: str, bound: str = "upper") -> p
     return x.merge(y, on=keys, how="inner", validate="one_to_one")
 
 
-def require_one(points: pd.DataFrame, but: Sequence[str] = ()) -> None:
-    """Refuse to average over anything but seeds.
-
-    Raises
-    ------
-    ValueError
-        If a column of settings holds several values; it names the column and the values.
-    """
-    for column in SETTINGS:
-        if column in but or column not in points:
-            continue
-        values = values_of(points, column)
-        if len(values) > 1:
-            raise ValueError(f"{column} must have one value in a panel; got {values}: select one")
+def require_one(points: pd.DataFrame, but: Sequence[str] = (), also: Sequence[str] = ()) -> None:
+    """Refuse to average over settings, or ``also`` over other columns: over anything but seeds."""
+    for column in (*SETTINGS, *also):
+        if column not in but and column in points and len(found := values_of(points, column)) > 1:
+            raise ValueError(f"{column} must have one value in a panel; got {found}: select one")
 
 
 def n_seeds(table: pd.DataFrame) -> int:
@@ -113,8 +100,17 @@ def n_seeds(table: pd.DataFrame) -> int:
     return len(table[keys].drop_duplicates()) if keys else 1
 
 
-def seeds_text(counts: Sequence[int]) -> str:
-    """``n = 3 seeds``, or a range where panels differ."""
+def seeds_text(tables: Iterable[pd.DataFrame]) -> str:
+    """``n = 3 seeds``: networks behind a value in these tables; a range where they differ.
+
+    A value is of one setting, layer and epoch; a network without ``bits`` there does not count.
+    """
+    counts: list[int] = []
+    for table in tables:
+        rows = table.dropna(subset="bits") if "bits" in table else table
+        by = [name for name in _POINT if name in rows]
+        networks = rows[[*by, *(key for key in ("run", "seed") if key in rows)]].drop_duplicates()
+        counts += networks.groupby(by, dropna=False).size().tolist() if by else [n_seeds(rows)]
     low, high = min(counts, default=0), max(counts, default=0)
     return f"n = {low if low == high else f'{low} to {high}'} seed{'' if high == 1 else 's'}"
 
@@ -126,31 +122,24 @@ def facets(
 
     ``rows`` and ``columns`` are columns of the table; None makes one row or column of panels. A
     pair that the table does not hold has an empty table. KDE panels are titled with the ``bound``.
-
-    Raises
-    ------
-    ValueError
-        If rows or columns is no column of the table, or has values in some rows only.
+    What is no column of the table, or has values in some rows only, is a ValueError.
     """
-    for name in filter(None, (rows, columns)):
-        if name not in table:
+    found = []
+    for name in (rows, columns):
+        if name is not None and name not in table:
             raise ValueError(f"rows and columns must be columns of the table; got {name!r}")
-        lost = int(table[name].isna().sum())
-        if 0 < lost < len(table):
-            raise ValueError(f"{name} must have a value in every row; {lost} rows have none")
-        table = table.assign(**{name: ""}) if lost else table  # a file keeps no empty text
-    row_values = [None] if rows is None else values_of(table, rows)
-    column_values = [None] if columns is None else values_of(table, columns)
-    out = []
-    for i, row in enumerate(row_values):
-        for j, column in enumerate(column_values):
-            chosen, names = table, []
-            for name, value in ((rows, row), (columns, column)):
-                if name is not None:
-                    chosen = chosen[chosen[name] == value]
-                    names.append(_title(name, value, bound))
-            out.append(Facet(i, j, ", ".join(filter(None, names)), chosen))
-    return out
+        if name is not None and table[name].isna().all():
+            table = table.assign(**{name: ""})  # a file keeps no empty text
+        found.append(enumerate([None] if name is None else values_of(table, name)))
+    grid = []
+    for (i, row), (j, column) in product(*found):
+        chosen, titles = table, []
+        for name, value in ((rows, row), (columns, column)):
+            if name is not None:
+                chosen = chosen[chosen[name] == value]
+                titles.append(_title(name, value, bound))
+        grid.append(Facet(i, j, ", ".join(filter(None, titles)), chosen))
+    return grid
 
 
 def shown_name(value: object) -> str:
@@ -169,11 +158,10 @@ def _title(name: str, value: object, bound: str) -> str:
 
 def data_note(table: pd.DataFrame) -> str:
     """What the numbers come from: data set, profile and measured samples."""
-    parts = []
-    for name, title in (("dataset", "data"), ("profile", "profile")):
-        known = [str(value) for value in values_of(table, name) if value] if name in table else []
-        if known:
-            parts.append(f"{title}: {', '.join(known)}")
-    if "n_samples" in table:
-        parts.append("P = " + ", ".join(f"{p:.0f}" for p in values_of(table, "n_samples")))
-    return "   ".join(parts)
+    titles = {"dataset": "data: ", "profile": "profile: ", "n_samples": "P = "}
+    found = {name: values_of(table, name) for name in titles if name in table}
+    texts = {
+        name: ", ".join(f"{v:.0f}" if name == "n_samples" else str(v) for v in values if v)
+        for name, values in found.items()
+    }
+    return "   ".join(titles[name] + text for name, text in texts.items() if text)

@@ -17,7 +17,7 @@ from torch.nn import functional
 from iblib import files, paths
 from iblib.config import ConfigError, RunConfig, log_epochs
 from iblib.datasets.base import SPLITS, Dataset
-from iblib.models import MODELS, build, check_names, samples_at_once
+from iblib.models import MODELS, check_names, samples_at_once
 from iblib.progress import bar
 from iblib.training.members import Members
 from iblib.training.runs import ResumeState, Run, save_tensors
@@ -31,29 +31,36 @@ EVERY_EPOCH, LOG_SPACED = 50, 200
 # A split of more bytes is read from the data set's memory map, batch by batch: 8000 clips of 30 s
 # are 5 GB. A GPU holds more.
 IN_MEMORY, IN_GPU_MEMORY = 2**27, 2**33
-_PIECE = 256  # rows
 
 
 def model_options(config: RunConfig, dataset: Dataset) -> dict[str, Any]:
     """The model's arguments with the classes and channels that the data set asks for.
 
-    Raises
-    ------
-    ConfigError
-        For an unknown model, activation or option, or where network and data do not fit.
+    The network is built with them and run on one input: what cannot be, an unknown model,
+    activation or option among it, is a ``ConfigError``.
     """
+    shape, n_out = dataset.inputs.shape[1:], len(dataset.classes) or dataset.labels.shape[1]
     try:
         check_names(config.model, config.activation)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    n_out = len(dataset.classes) or dataset.labels.shape[1]
-    try:
-        shape = dataset.inputs.shape[1:]
         options = MODELS[config.model].options_for(config.options, shape, n_out)
-        build(config.model, config.activation, **options)  # it refuses what it cannot be made of
-        return options
-    except ValueError as error:
-        raise ConfigError(f"{config.model} on {dataset.name}: {error}") from error
+        with torch.no_grad():
+            Members(config, options, "cpu").network.eval()(torch.zeros(1, *shape))
+    except ConfigError:
+        raise
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError) as error:
+        hint = "; in a grid a list is a choice: write sizes = [[12, 4, 2]]"
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(
+            f"{config.model} with options {config.options} does not fit {dataset.name}: {reason}"
+            + hint * isinstance(error, TypeError)
+        ) from error
+    return options
+
+
+def planned(config: RunConfig, dataset: Dataset, runs_dir: Path) -> Run:
+    """The run of these settings in its folder, trained or not."""
+    folder, options = runs_dir / config.key(dataset.fingerprint), model_options(config, dataset)
+    return Run(folder, config, dataset.name, dataset.fingerprint, options)
 
 
 def stream(seed: int, epoch: int) -> torch.Generator:
@@ -76,27 +83,14 @@ def train(
     process that asks for the same run waits for the first and reuses its result. A run of which a
     file is missing or damaged is trained again.
 
-    Parameters
-    ----------
-    config : RunConfig
-    dataset : Dataset
-    runs_dir : Path, optional
-        Folder of all runs; the repository's ``runs/`` by default.
-    device : str
-        ``cpu`` or ``cuda``; not part of the key (results agree to rounding only).
-    progress : bool
-        Show a bar on a terminal.
-
-    Returns
-    -------
-    Run
-        Its ``status`` is ``finished``, or ``diverged`` with the epoch of the first non-finite loss.
+    ``runs_dir`` is the folder of all runs, the repository's ``runs/`` by default; ``device``,
+    ``cpu`` or ``cuda``, is not part of the key (results agree to rounding only); ``progress``
+    shows a bar. The ``status`` of the run is ``finished``, or ``diverged`` with the epoch of the
+    first non-finite loss.
     """
-    options = model_options(config, dataset)
-    folder = (runs_dir or paths.runs_dir()) / config.key(dataset.fingerprint)
-    run = Run(folder, config, dataset.name, dataset.fingerprint, options)
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
+    run = planned(config, dataset, runs_dir or paths.runs_dir())
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(run.folder / ".lock"):
         if damage := run.damage():
             log.warning("%s; the run is trained anew", damage)
             run.forget()
@@ -106,10 +100,7 @@ def train(
 
 
 class _Split:
-    """Inputs and labels of one split, on the device where they fit there.
-
-    A larger one stays where it is, usually a file mapped into memory, and is read batch by batch.
-    """
+    """Inputs and labels of one split, on the device where they fit there, else read by batch."""
 
     def __init__(self, dataset: Dataset, name: str, device: str):
         self.dataset, self.rows, self.device = dataset, dataset.rows(name), device
@@ -138,10 +129,8 @@ class _Split:
         return self._read(self.rows[start:stop]) if self.x is None else self.x[start:stop]
 
     def _read(self, rows: np.ndarray) -> Tensor:
-        """Standardised inputs of rows of the data set, moved to the device piece by piece."""
-        pieces = (rows[i : i + _PIECE] for i in range(0, max(len(rows), 1), _PIECE))
-        read = [torch.from_numpy(self.dataset.take(piece)[0]).to(self.device) for piece in pieces]
-        return read[0] if len(read) == 1 else torch.cat(read)
+        """Standardised inputs of rows of the data set, on the device."""
+        return torch.from_numpy(self.dataset.take(rows)[0]).to(self.device)
 
 
 class _Training:
@@ -153,29 +142,22 @@ class _Training:
         self.n_training = len(self.splits["training"])
         if self.n_training == 0:
             raise ConfigError(f"{dataset.name} has no training rows: choose another split")
+        self.updates_per_epoch = -(-self.n_training // (self.config.batch_size or self.n_training))
         self._begin()
         log_spaced = log_epochs(self.config.epochs, LOG_SPACED)
         self.evaluated = {*range(EVERY_EPOCH + 1), *log_spaced, *self.config.stored_epochs}
-        self.stored = set(self.config.stored_epochs)
         self.resume = ResumeState(run.folder)
         self.saved_at = time.monotonic()
 
     def _begin(self) -> None:
         """Before the first epoch."""
         self.members = Members(self.config, self.run.options, self.device)
-        self.optimizer = self._optimizer()
-        self.epoch, self.history = -1, []
-
-    def _optimizer(self) -> torch.optim.Optimizer:
         parameters, rate = self.members.parameters(), self.config.learning_rate
         if self.config.optimizer == "adam":
-            return torch.optim.Adam(parameters, lr=rate, fused=True)
-        return torch.optim.SGD(parameters, lr=rate, momentum=self.config.momentum)
-
-    @property
-    def updates_per_epoch(self) -> int:
-        """Weight updates in one pass over the training split."""
-        return -(-self.n_training // (self.config.batch_size or self.n_training))
+            self.optimizer = torch.optim.Adam(parameters, lr=rate, fused=True)
+        else:
+            self.optimizer = torch.optim.SGD(parameters, lr=rate, momentum=self.config.momentum)
+        self.epoch, self.history = -1, []
 
     def finish(self, progress: bool) -> None:
         """Train to the last epoch, storing what a run stores."""
@@ -211,7 +193,7 @@ class _Training:
 
     def _train_epoch(self, epoch: int) -> bool:
         """One pass over the training split; False where a loss is not finite."""
-        self.members.train()
+        self.members.network.train()
         total = torch.zeros((), device=self.device)
         for rows in self._batches(epoch):  # (members, batch)
             x, y = self.splits["training"].batch(rows)
@@ -258,18 +240,15 @@ class _Training:
 
     def _record(self, epoch: int) -> None:
         if epoch in self.evaluated:
-            self.members.train(False)
+            self.members.network.eval()
             for name, split in self.splits.items():
                 if len(split):
                     about = [epoch, epoch * self.updates_per_epoch, name]
                     each = enumerate(zip(*self._evaluate(split), strict=True))
                     self.history += [[member, *about, *found] for member, found in each]
-        if epoch in self.stored:
+        if is_stored := epoch in self.config.stored_epochs:
             save_tensors(self.run.weights_path(epoch), self.members.state())
-        if epoch in self.stored or time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
-            self._save_state()
-
-    def _save_state(self) -> None:
-        state = {"members": self.members.state(), "optimizer": self.optimizer.state_dict()}
-        self.resume.save(state | {"epoch": self.epoch, "history": self.history})
-        self.saved_at = time.monotonic()
+        if is_stored or time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
+            state = {"members": self.members.state(), "optimizer": self.optimizer.state_dict()}
+            self.resume.save(state | {"epoch": self.epoch, "history": self.history})
+            self.saved_at = time.monotonic()

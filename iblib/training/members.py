@@ -1,11 +1,12 @@
 """The networks of one run: a single one, or several seeds of one shape as a batched ensemble."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 
 from iblib.config import ConfigError, RunConfig
@@ -18,24 +19,16 @@ class Members:
     A single network is called as it is. Several become one stack of weights (leading axis:
     member) that ``torch.func`` applies to all members at once, so that a spread over seeds costs
     little more than one run; this needs networks without batch norm (no buffers).
-
-    Parameters
-    ----------
-    config : RunConfig
-    options : dict
-        The model's arguments, classes and channels included.
-    device : str
     """
 
     def __init__(self, config: RunConfig, options: dict[str, Any], device: str):
-        self.networks = [
+        networks = [
             build(config.model, config.activation, seed=config.seed + s, **options).to(
                 device, memory_format=torch.channels_last
             )  # convolutions of few channels are up to three times faster so
             for s in range(config.n_seeds)
         ]
-        self.network = self.networks[0]
-        self.n = len(self.networks)
+        self.network, self.n = networks[0], len(networks)
         self.stack: dict[str, Tensor] = {}
         if self.n > 1:
             if any(True for _ in self.network.buffers()):
@@ -43,35 +36,23 @@ class Members:
                     f"n_seeds > 1 needs a network without batch norm; {config.model} has it: "
                     "use one run per seed"
                 )
-            self.stack = stack_module_state(self.networks)[0]
+            self.stack = stack_module_state(networks)[0]
 
-    def parameters(self) -> Iterable[nn.Parameter]:
+    def parameters(self) -> list[Tensor]:
         """What an optimiser updates."""
-        return list(self.stack.values()) if self.stack else self.network.parameters()
+        return list(self.stack.values() if self.stack else self.network.parameters())
 
     def __call__(self, x: Tensor) -> Tensor:
         """Logits (n, batch, out) of each member's own batch x (n, batch, ...)."""
         if not self.stack:
             return self.network(x[0])[None]
-        return self._many(x)
+        if hasattr(self.network, "forward_many"):
+            return self.network.forward_many(self.stack, x)
+        return vmap(partial(functional_call, self.network))(self.stack, x)
 
     def on_same(self, x: Tensor) -> Tensor:
         """Logits (n, batch, out) of all members on one batch x (batch, ...)."""
-        if not self.stack:
-            return self.network(x)[None]
-        return self._many(x.expand(self.n, *x.shape))
-
-    def _many(self, x: Tensor) -> Tensor:
-        if hasattr(self.network, "forward_many"):
-            return self.network.forward_many(self.stack, x)
-        return vmap(self._one)(self.stack, x)
-
-    def _one(self, weights: dict[str, Tensor], x: Tensor) -> Tensor:
-        return functional_call(self.network, weights, (x,))
-
-    def train(self, mode: bool = True) -> None:
-        """Training or evaluation mode."""
-        self.network.train(mode)
+        return self(x.expand(self.n, *x.shape))
 
     def state(self) -> dict[str, Tensor]:
         """Weights on the CPU, copied; an ensemble's have a leading member axis."""
@@ -81,7 +62,6 @@ class Members:
         """Take over what ``state`` returned."""
         if not self.stack:
             self.network.load_state_dict(state)
-            return
         with torch.no_grad():
             for name, value in self.stack.items():
                 value.copy_(state[name])
@@ -93,8 +73,3 @@ def on_cpu(state: Mapping[str, Any]) -> dict[str, Any]:
         name: value.detach().cpu().clone() if isinstance(value, Tensor) else deepcopy(value)
         for name, value in state.items()
     }
-
-
-def member_state(state: dict[str, Tensor], member: int, n_seeds: int) -> dict[str, Tensor]:
-    """State dict of one network out of a run's stored weights."""
-    return {name: value[member] for name, value in state.items()} if n_seeds > 1 else state

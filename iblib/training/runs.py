@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from iblib import files
 from iblib.config import RUN_FORMAT, RunConfig, key_of
 from iblib.models import build
-from iblib.training.members import member_state
 
 log = logging.getLogger(__name__)
 
@@ -84,10 +83,7 @@ class Run:
     def weights(self, epoch: int) -> dict[str, Tensor]:
         """Stored weights of one epoch; an ensemble's have a leading member axis.
 
-        Raises
-        ------
-        FileNotFoundError
-            Where this epoch was not stored.
+        An epoch that was not stored is a ``FileNotFoundError``.
         """
         path = self.weights_path(epoch)
         if not path.is_file():
@@ -96,19 +92,17 @@ class Run:
 
     def network(self, epoch: int, member: int = 0) -> nn.Module:
         """One network as it was at a stored epoch, in evaluation mode, on the CPU."""
-        return self._network(self.weights(epoch), member)
+        return list(self.networks(epoch))[member]
 
     def networks(self, epoch: int) -> Iterator[nn.Module]:
-        """Every member in turn as ``network`` gives it; the file is read once."""
+        """Every member in turn as ``network`` gives it."""
         weights = self.weights(epoch)
         for member in range(self.config.n_seeds):
-            yield self._network(weights, member)
-
-    def _network(self, weights: dict[str, Tensor], member: int) -> nn.Module:
-        network = build(self.config.model, self.config.activation, **self.options)
-        network.load_state_dict(member_state(weights, member, self.config.n_seeds))
-        network = network.to(memory_format=torch.channels_last)  # as it was trained: faster
-        return network.eval().requires_grad_(False)
+            network = build(self.config.model, self.config.activation, **self.options)
+            one = {k: v[member] for k, v in weights.items()} if self.config.n_seeds > 1 else weights
+            network.load_state_dict(one)
+            network = network.to(memory_format=torch.channels_last)  # as it was trained: faster
+            yield network.eval().requires_grad_(False)
 
     def end(self, status: str, epoch: int, history: pd.DataFrame) -> None:
         """Write history.csv, then that the run has ended."""
@@ -134,28 +128,18 @@ class Run:
                 return ""
         except OSError as error:
             return str(error)
-        others = f"{self.folder}: status.json or history.csv is not as it was written"
+        others = f"{self.folder}: status, history or weights are not as they were written"
         return self.damaged_weights(status["epoch"]) or others
 
     def damaged_weights(self, last: int) -> str:
         """Which stored weights up to an epoch are missing or damaged; empty where none is."""
-        expected = None
         for epoch in self.config.stored_epochs:
-            if epoch > last:
-                break
             try:
-                expected = expected or self._shapes()
-                if _shapes_of(self.weights(epoch)) != expected:
-                    return f"{self.weights_path(epoch)} holds another network's weights"
+                if epoch <= last:
+                    self.weights(epoch)
             except OSError as error:
                 return str(error)
         return ""
-
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
-        """Names and shapes of this run's weights."""
-        network = build(self.config.model, self.config.activation, **self.options)
-        members = () if self.config.n_seeds == 1 else (self.config.n_seeds,)
-        return {name: members + shape for name, shape in _shapes_of(network.state_dict()).items()}
 
     def forget(self) -> None:
         """Delete what training and measuring have stored."""
@@ -176,10 +160,7 @@ class Run:
     def open(cls, folder: Path) -> "Run":
         """The run in a folder, by its config.json.
 
-        Raises
-        ------
-        FileNotFoundError, DamagedFileError
-            Where that file is missing, or does not describe a run.
+        Where that is missing, or describes no run: ``FileNotFoundError``, ``DamagedFileError``.
         """
         path = folder / "config.json"
         if not path.is_file():
@@ -188,12 +169,11 @@ class Run:
         try:
             config = RunConfig.from_dict(stored["config"])
             run = cls(folder, config, stored["dataset"], stored["fingerprint"], stored["options"])
-            agrees = run.key == stored["key"]
+            if run.key == stored["key"]:
+                return run
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise files.DamagedFileError(f"{path} does not describe a run: {error}") from error
-        if not agrees:
-            raise files.DamagedFileError(f"{path} does not match its key {stored['key']}")
-        return run
+        raise files.DamagedFileError(f"{path} does not match its key {stored['key']}")
 
 
 def environment() -> dict[str, Any]:
@@ -214,10 +194,7 @@ def save_tensors(path: Path, value: Any) -> None:
 def load_tensors(path: Path) -> Any:
     """Read sealed tensors; nothing but tensors and plain values is ever unpickled.
 
-    Raises
-    ------
-    DamagedFileError
-        Where the file is not whole, or holds anything else.
+    A file that is not whole, or holds anything else, is a ``DamagedFileError``.
     """
     payload = io.BytesIO(files.read_sealed(path))
     try:
@@ -229,13 +206,6 @@ def load_tensors(path: Path) -> Any:
 def _reason(error: Exception) -> str:
     """The first line of what an error says."""
     return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _shapes_of(weights: Any) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of tensors; of anything else, nothing."""
-    if not isinstance(weights, dict):
-        return {}
-    return {name: tuple(getattr(value, "shape", ())) for name, value in weights.items()}
 
 
 class ResumeState:
@@ -252,15 +222,13 @@ class ResumeState:
 
     def restore(self, take: Callable[[dict[str, Any]], None]) -> bool:
         """Hand the newest generation that ``take`` accepts to it; False where there is none."""
-        for path in (self.newer, self.older):
-            if path.is_file():
-                try:
-                    take(load_tensors(path))
-                except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:
-                    reason = _reason(error)
-                    log.warning("cannot resume from %s (%s); trying an older state", path, reason)
-                else:
-                    return True
+        for path in filter(Path.is_file, (self.newer, self.older)):
+            try:
+                take(load_tensors(path))
+                return True
+            except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:
+                reason = _reason(error)
+                log.warning("cannot resume from %s (%s); trying an older state", path, reason)
         return False
 
     def clear(self) -> None:

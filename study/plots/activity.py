@@ -170,7 +170,7 @@ def activity_figure(
         sparse_epochs(axes)
         bar = figure.colorbar(mesh, ax=axes, fraction=0.03, pad=0.01, aspect=40)
         bar.set_label("share of the layer's activations")
-        seeds = seeds_text([n_seeds(units[units["activation"] == name]) for name in curves])
+        seeds = seeds_text([units[units["activation"].isin(list(curves))]])
         note = f"{seeds}; on the right the mean and the range over seeds"
         figure_legend(figure, layer_handles(styles, coloured=True), note)
     return figure
@@ -267,9 +267,8 @@ def falls_grid(
             ax.set_title(_heading(facet, rows, columns))
             ax.set(xlabel="hidden layer", ylabel="fall of I(X;T) [bits]")
             ax.label_outer()
-        counts = [n_seeds(facet.table) for facet in grid if len(facet.table)]
         dot = {"color": "0.35", "marker": "o", "ls": "", "ms": 3.5, "label": "one seed"}
-        bar = Line2D([], [], color="black", lw=1.4, label=f"mean, {seeds_text(counts)}")
+        bar = Line2D([], [], color="black", lw=1.4, label=f"mean, {seeds_text([falls])}")
         figure_legend(figure, [Line2D([], [], **dot), bar])
     return figure
 

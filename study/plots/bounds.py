@@ -13,8 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from iblib.names import ESTIMATORS, estimator_named
-from iblib.plotting.over_epochs import equal_limits
-from iblib.plotting.planes import hollow_handles
+from iblib.plotting.planes import equal_limits, hollow_handles, mean_told
 from iblib.plotting.style import (
     OKABE_ITO,
     LayerStyle,
@@ -32,9 +31,7 @@ from iblib.plotting.tables import (
     data_note,
     estimator_rows,
     facets,
-    n_seeds,
     require_one,
-    seeds_text,
     values_of,
 )
 
@@ -151,9 +148,8 @@ def bounds_grid(
             Patch(color=colour, alpha=0.25, lw=0, label=f"{name}, lower to upper")
             for name, colour in QUANTITIES.values()
         ]
-        counts = [n_seeds(facet.table) for facet in grid if not facet.table.empty]
-        handles += line_handles(counts, ESTIMATORS["kde"].line)
         drawn = [estimator_rows(table, "kde", quantity) for quantity in QUANTITIES]
+        handles += line_handles(drawn, ESTIMATORS["kde"].line)
         figure_legend(figure, [*handles, *hollow_handles(drawn)], data_note(table))
     return figure
 
@@ -166,11 +162,11 @@ def value_axis(ax: Axes, values: Iterable[float]) -> None:
     ax.minorticks_off()
 
 
-def line_handles(counts: Sequence[int], line: str, what: str = "seed") -> list[Line2D]:
-    """What thick and thin lines mean."""
-    if max(counts, default=0) < 2:
+def line_handles(drawn: Sequence[pd.DataFrame], line: str, what: str = "seed") -> list[Line2D]:
+    """What thick and thin lines mean: several filters, or the seeds of each table."""
+    mean = "median of the filters" if what == "filter" else mean_told(drawn)
+    if not mean:
         return []
-    mean = "median of the filters" if what == "filter" else f"mean, {seeds_text(counts)}"
     thick = Line2D([], [], color="0.4", ls=line, label=mean)
     return [thick, Line2D([], [], color="0.4", lw=0.45, label=f"one {what}")]
 

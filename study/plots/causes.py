@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from iblib.plotting.over_epochs import equal_limits, plot_over_epochs
+from iblib.plotting.planes import equal_limits, plot_over_epochs
 from iblib.plotting.style import (
     OKABE_ITO,
     LayerStyle,
@@ -19,7 +19,7 @@ from iblib.plotting.style import (
     panels,
     reference_line,
 )
-from iblib.plotting.tables import data_note, n_seeds, seeds_text, shown_name, values_of
+from iblib.plotting.tables import data_note, seeds_text, shown_name, values_of
 from study.plots.activity import band_over_seeds, plot_seeds, sparse_epochs
 from study.plots.curves import SPLITS, plot_learning_curves
 
@@ -76,8 +76,7 @@ def gradients_figure(gradients: pd.DataFrame, planes: pd.DataFrame, *, title: st
             Line2D([], [], color=s.colour, marker=s.marker, ls="", label=f"{name} → {to}")
             for (name, s), to in zip(looks.items(), [*layers, "output"], strict=False)
         ]
-        drawn = [rows for table in (gradients, planes) for _, rows in table.groupby("activation")]
-        seeds = seeds_text([n_seeds(rows) for rows in drawn])
+        seeds = seeds_text([gradients.dropna(subset="snr"), planes])
         handles.append(Line2D([], [], color="0.4", label=f"mean, {seeds}"))
         figure_legend(figure, handles, data_note(planes))
     return figure
@@ -107,8 +106,7 @@ def modes_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
                 ax.set_ylabel(f"I(X;T) of {layer} [bits]" if x == "epoch" else "")
         handles = []
         for mode, colour in modes.items():
-            seeds = table[table["batch_mode"] == mode].groupby("activation").apply(n_seeds)
-            label = f"{mode}: mean, {seeds_text(list(seeds))}"
+            label = f"{mode}: mean, {seeds_text([table[table['batch_mode'] == mode]])}"
             handles.append(Line2D([], [], color=colour, lw=1.6, label=label))
         handles.append(Line2D([], [], color="0.4", lw=0.5, label="one seed"))
         figure_legend(figure, handles, data_note(table))
@@ -147,7 +145,7 @@ def cases_figure(
         for split in ("training", "test"):
             colour, line = SPLITS[split]
             handles.append(Line2D([], [], color=colour, ls=line, label=split))
-        seeds = seeds_text([n_seeds(planes) for planes, _ in cases.values()])
+        seeds = seeds_text(table for pair in cases.values() for table in pair)
         handles.append(Line2D([], [], color="0.4", label=f"mean, {seeds}; band: range"))
         figure_legend(figure, handles, data_note(pd.concat([p for p, _ in cases.values()])))
     return figure
@@ -184,7 +182,7 @@ def exact_figure(
         for row, columns in zip(axes, rows, strict=True):
             if len(columns) > 1:
                 row[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-        counts = [n_seeds(table) for table in tables.values()]
-        mean = Line2D([], [], color="0.4", lw=1.6, label=f"mean, {seeds_text(counts)}")
+        label = f"mean, {seeds_text(tables.values())}"
+        mean = Line2D([], [], color="0.4", lw=1.6, label=label)
         figure_legend(figure, [mean, Line2D([], [], color="0.4", lw=0.5, label="one seed")])
     return figure

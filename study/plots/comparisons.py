@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from iblib.names import estimator_named
-from iblib.plotting.over_epochs import equal_limits
-from iblib.plotting.planes import PlaneLimits, hollow_handles, plane_limits
+from iblib.plotting.planes import PlaneLimits, equal_limits, hollow_handles, plane_limits
 from iblib.plotting.style import (
     MARKERS,
     VALUE_CMAP,
@@ -36,7 +35,6 @@ from iblib.plotting.tables import (
     data_note,
     estimator_rows,
     facets,
-    n_seeds,
     plane_points,
     require_one,
     shown_name,
@@ -160,9 +158,9 @@ def compared_grid(
         shown = estimator_rows(table, estimator, quantities[0])
         handles = layer_handles({_named(label, v): s for v, s in styles.items()}, coloured=True)
         filters = len(values_of(shown, "channel")) > 1
-        counts = [shown["channel"].nunique()] if filters else _seeds_of(shown, by)
+        drawn = [one for _, one in shown.groupby(by, sort=False)]
         line, what = estimator_named(estimator).line, "filter" if filters else "seed"
-        handles += [*line_handles(counts, line, what), *hollow_handles([shown])]
+        handles += [*line_handles(drawn, line, what), *hollow_handles([shown])]
         figure_legend(figure, handles, data_note(table))
     return figure
 
@@ -170,12 +168,6 @@ def compared_grid(
 def _named(label: str, value: object) -> str:
     """A compared value as a reader says it."""
     return shown_name(label.format(value if isinstance(value, str) else f"{value:g}"))
-
-
-def _seeds_of(rows: pd.DataFrame, by: str) -> list[int]:
-    """Seeds behind each compared value, of one activation."""
-    keys = [by, "activation"] if "activation" in rows else [by]
-    return [n_seeds(one) for _, one in rows.groupby(keys, sort=False)]
 
 
 def plot_filter_planes(

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from iblib.names import estimator_named
-from iblib.plotting.over_epochs import seed_handles
+from iblib.plotting.planes import seed_handles
 from iblib.plotting.style import (
     OKABE_ITO,
     REFERENCE_GREY,

@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from iblib.plotting.over_epochs import equal_limits, plot_over_epochs, seed_handles
-from iblib.plotting.planes import hollow_handles
+from iblib.plotting.planes import equal_limits, hollow_handles, plot_over_epochs, seed_handles
 from iblib.plotting.style import (
     OKABE_ITO,
     SMALLEST_PT,
@@ -24,7 +23,6 @@ from iblib.plotting.style import (
 from iblib.plotting.tables import (
     data_note,
     estimator_rows,
-    n_seeds,
     seeds_text,
     shown_name,
     values_of,
@@ -182,7 +180,7 @@ def map_panels(table: pd.DataFrame, layer: str, *, title: str = "") -> Figure:
         for column in axes.T:
             equal_limits(column)
         handles = [*layer_handles(looks, coloured=True), *hollow_handles([rows])]
-        figure_legend(figure, handles, f"{data_note(rows)}   {seeds_by_activation(rows)}")
+        figure_legend(figure, handles, f"{data_note(rows)}   {seeds_text([rows])}")
     return figure
 
 
@@ -212,14 +210,9 @@ def zero_radius_bars(tables: Mapping[str, pd.DataFrame], *, title: str = "") -> 
         shown = {shown_name(activation): look for activation, look in looks.items()}
         handles = [Patch(color=look.colour, label=name) for name, look in shown.items()]
         range_ = Line2D([], [], color="0.2", lw=0.9, label="lowest to highest seed or filter")
-        notes = [f"{data_note(rows)}   {seeds_by_activation(rows)}" for rows in parts.values()]
+        notes = [f"{data_note(rows)}   {seeds_text([rows])}" for rows in parts.values()]
         figure_legend(figure, [*handles, range_], "\n".join(dict.fromkeys(notes)))
     return figure
-
-
-def seeds_by_activation(rows: pd.DataFrame) -> str:
-    """Number of seeds of each activation."""
-    return seeds_text([n_seeds(part) for _, part in rows.groupby("activation")])
 
 
 def _bars(ax: Axes, rows: pd.DataFrame, looks: Mapping[str, LayerStyle]) -> None:

@@ -96,7 +96,7 @@ def confusion_grid(
     with panels(1, len(groups), panel=(3.0, 2.9), sharey=True, title=title) as (figure, axes):
         for ax, (name, rows) in zip(axes[0], groups, strict=True):
             image = plot_confusion(ax, confusion_counts(rows, classes))[0]
-            ax.set_title(f"{name}, {seeds_text([rows['seed'].nunique()])}")
+            ax.set_title(f"{name}, {seeds_text([rows])}")
             ax.label_outer()
         figure.colorbar(image, ax=axes, label="share of the true class", fraction=0.04, pad=0.02)
     return figure

@@ -23,7 +23,6 @@ from iblib.plotting.style import (
 from iblib.plotting.tables import (
     data_note,
     estimator_rows,
-    n_seeds,
     seeds_text,
     shown_name,
     values_of,
@@ -152,7 +151,7 @@ def order_grid(
 
 def _counts(drawn: Sequence[pd.DataFrame]) -> str:
     """What the dots come from."""
-    return f"{data_note(pd.concat(drawn))}   {seeds_text([n_seeds(one) for one in drawn])}"
+    return f"{data_note(pd.concat(drawn))}   {seeds_text(drawn)}"
 
 
 def _order_panel(ax: Axes, part: pd.DataFrame, value: str) -> None:

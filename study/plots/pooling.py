@@ -9,8 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from iblib.names import PARAMETERS, estimator_named
-from iblib.plotting.over_epochs import equal_limits, plot_over_epochs, seeds_legend
-from iblib.plotting.planes import hollow_handles, padded
+from iblib.plotting.planes import (
+    equal_limits,
+    hollow_handles,
+    padded,
+    plot_over_epochs,
+    seeds_legend,
+)
 from iblib.plotting.style import (
     OKABE_ITO,
     LayerStyle,
@@ -25,7 +30,6 @@ from iblib.plotting.tables import (
     data_note,
     estimator_rows,
     facets,
-    n_seeds,
     plane_points,
     seeds_text,
     shown_name,
@@ -33,7 +37,6 @@ from iblib.plotting.tables import (
 )
 from iblib.summaries import select
 from study.plots.bounds import value_axis
-from study.plots.entropies import seeds_by_activation
 
 _SIDES = {"before": LayerStyle(OKABE_ITO[0], "o"), "after": LayerStyle(OKABE_ITO[1], "s")}
 
@@ -128,7 +131,7 @@ def before_after_sweep(table: pd.DataFrame, pair: tuple[str, str], *, title: str
         handles = layer_handles(dict(zip(pair, _SIDES.values(), strict=True)), coloured=True)
         for width, name in ((1.4, "last epoch"), (0.6, "untrained")):
             handles.append(Line2D([], [], color="0.4", lw=width, label=f"I(X;T), {name}"))
-        note = f"{data_note(rows)}   {seeds_by_activation(rows)}"
+        note = f"{data_note(rows)}   {seeds_text([rows])}"
         figure_legend(figure, [*handles, *hollow_handles([rows.assign(hollow=True)])[:1]], note)
     return figure
 
@@ -184,7 +187,7 @@ def before_after_filters(
         handles = layer_handles(
             {f"{side} pooling, one filter": look for side, look in _SIDES.items()}, coloured=True
         )
-        note = f"{data_note(rows)}   {seeds_text([n_seeds(d) for d in drawn])}"
+        note = f"{data_note(rows)}   {seeds_text(drawn)}"
         figure_legend(figure, [*handles, *hollow_handles(drawn)], note)
     return figure
 
