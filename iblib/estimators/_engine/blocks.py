@@ -3,6 +3,7 @@
 What runs on a GPU, and the second opinion on the compiled engine: the same tests run both.
 """
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -48,10 +49,11 @@ def block_statistics(
     for start, stop in pairwise([*range(0, n, block), n]):
         squared = tiles.tile(slice(start, stop), slice(0, n))
         for which, rate in enumerate(rates.tolist()):
-            _add_kernels(squared * -rate, rows, start, stop, sums[:, which])
+            kernels = (squared * -rate).clamp_(min=_NEGLIGIBLE).exp_()
+            _reduce(kernels, rows, start, stop, _row_sums, sums[:, which])
         if k:
             squared.diagonal(start).fill_(torch.inf)  # a row is not its own neighbour
-            _find_nearest(squared, rows, start, stop, k, nearest)
+            _reduce(squared, rows, start, stop, partial(_kth_of_rows, k=k), nearest)
     own, everything = sums.cpu().numpy()
     if not k:
         return RowStatistics(everything, own, None, None)
@@ -59,13 +61,13 @@ def block_statistics(
     return RowStatistics(everything, own, nearest_all, own_nearest)
 
 
-def _add_kernels(exponents, rows: Rows, start: int, stop: int, sums) -> None:
-    kernels = exponents.clamp_(min=_NEGLIGIBLE).exp_()
-    own, everything = sums
-    everything[start:stop] = _row_sums(kernels)
+def _reduce(tile, rows: Rows, start: int, stop: int, of_rows, target) -> None:
+    """Keep what ``of_rows`` makes of the tile's rows, among their own class and among all."""
+    own, everything = target
+    everything[start:stop] = of_rows(tile)
     for label, first, last in rows.spans(start, stop):
         left, right = rows.bounds[label : label + 2]
-        own[first:last] = _row_sums(kernels[first - start : last - start, left:right])
+        own[first:last] = of_rows(tile[first - start : last - start, left:right])
 
 
 def _row_sums(kernels: torch.Tensor) -> torch.Tensor:
@@ -80,14 +82,6 @@ def _row_sums(kernels: torch.Tensor) -> torch.Tensor:
         stretches = kernels[:, :whole].unflatten(1, (-1, _STRETCH)).sum(2)
         sums += stretches.sum(1, dtype=torch.float64)
     return sums
-
-
-def _find_nearest(squared, rows: Rows, start: int, stop: int, k: int, nearest) -> None:
-    own, everything = nearest
-    everything[start:stop] = _kth_of_rows(squared, k)
-    for label, first, last in rows.spans(start, stop):
-        left, right = rows.bounds[label : label + 2]
-        own[first:last] = _kth_of_rows(squared[first - start : last - start, left:right], k)
 
 
 def _kth_of_rows(squared: torch.Tensor, k: int) -> torch.Tensor:

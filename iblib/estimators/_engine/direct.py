@@ -4,8 +4,6 @@ import numpy as np
 
 from iblib.estimators._engine.threads import compiled
 
-_UNROLLED = 4  # coordinates per loop over the columns
-
 
 class DirectTiles:
     """Tiles of squared distances between the rows of ``points``, in their dtype.
@@ -17,8 +15,8 @@ class DirectTiles:
 
     def __init__(self, points: np.ndarray):
         self.dtype = points.dtype
-        # zero coordinates up to a multiple of _UNROLLED add nothing; rows are taken two at a time
-        self._points = np.pad(points, ((0, 1), (0, -points.shape[1] % _UNROLLED)))
+        # rows are taken two at a time, coordinates four; zero coordinates add nothing
+        self._points = np.pad(points, ((0, 1), (0, -points.shape[1] % 4)))
 
     def tile(self, i: slice, j: slice) -> np.ndarray:
         """(h, w) squared distances of rows i to rows j, to be overwritten at will."""

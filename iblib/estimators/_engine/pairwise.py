@@ -8,8 +8,9 @@ Precision policy
 - d <= 16, float64 or wide integer input, or float32 whose nonzero magnitudes span more than 2^79
   (their squares would leave the range of float32): the same differences in float64.
 - d > 16: float64 products of the centred rows, the cancelled ones computed again (`products`).
-  Relative error about 1e-8 or better. Kernels that a projection proves to be negligible are left
-  out (`projected`).
+  Relative error about 1e-8 or better.
+- Left out: kernels that P of them cannot change a float64 sum, and in many dimensions those that a
+  projection proves to be negligible (`projected`).
 - Always: a row is exactly 0 from itself and, for neighbours, from its equals; nothing is negative;
   points are scaled by a power of two (exact), so that H(aT) and I(aT) keep their digits.
 
@@ -74,7 +75,7 @@ def median_distance(rows: Rows) -> float:
     """The median of the distances above 0, in units of scale; O(P^2) memory."""
     source, found = _tiles(rows, np.empty(0)), []
     for i, j in tiles.tile_pairs(rows.n_samples, 256):
-        squared = np.asarray(source.tile(i, j))
+        squared = torch.as_tensor(source.tile(i, j)).cpu().numpy()
         found.append(squared[squared > 0] if i != j else squared[np.tril(squared, -1) > 0])
     return float(np.median(np.sqrt(np.concatenate(found, dtype=np.float64))))
 

@@ -19,7 +19,7 @@ from numba.extending import overload
 from iblib.estimators._engine.rows import Rows, RowStatistics
 from iblib.estimators._engine.threads import compiled, in_threads
 
-OWN, OTHER = 0, 1
+OWN = 0  # class; 1 is all others
 N_GROUPS = 16  # accumulators; a fixed number, so that results do not depend on the threads
 _FLUSH = 64  # rows whose kernels are added in the tile's own precision
 _CHUNK = 64  # candidates of which the smallest decides whether they are looked at
@@ -72,19 +72,13 @@ class Accumulators:
         own, other = self.sums.sum(0)
         if not self._k:
             return RowStatistics(own + other, own, None, None)
-        found = np.stack([one.view(self._dtype) for one in self._nearest.values()])
-        n_samples = found.shape[-1]
-        return RowStatistics(
-            sums_all=own + other,
-            sums_own=own,
-            nearest_all=_kth_of_columns(found.reshape(-1, n_samples), self._k),
-            nearest_own=_kth_of_columns(found[:, OWN].reshape(-1, n_samples), self._k),
-        )
-
-
-def _kth_of_columns(candidates: np.ndarray, k: int) -> np.ndarray:
-    """The k-th smallest of each column, float64."""
-    return np.partition(candidates, k - 1, axis=0)[k - 1].astype(np.float64)
+        nearest = [one.view(self._dtype) for one in self._nearest.values()]
+        found = np.concatenate(nearest, axis=1)  # (2, candidates, P)
+        kth = [
+            np.partition(candidates, self._k - 1, axis=0)[self._k - 1].astype(np.float64)
+            for candidates in (found.reshape(-1, found.shape[-1]), found[OWN])
+        ]
+        return RowStatistics(own + other, own, *kth)
 
 
 def tile_statistics(rows: Rows, tiles, rates: np.ndarray, k: int) -> RowStatistics:
@@ -170,7 +164,7 @@ def _add_kernel(squared, exponent, columns):
 def _segments(i, j0, j1, starts, stops):
     """Columns j0..j1 as a row's class cuts them: (kind, first, last + 1), counted from j0."""
     left, right = min(max(starts[i], j0), j1) - j0, min(max(stops[i], j0), j1) - j0
-    return (1, 0, left), (0, left, right), (1, right, j1 - j0)  # OTHER, OWN, OTHER
+    return (1, 0, left), (0, left, right), (1, right, j1 - j0)  # others, own class, others
 
 
 @compiled()
