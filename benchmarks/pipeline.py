@@ -24,7 +24,7 @@ from torch.nn import functional
 from benchmarks.handle import ROOT
 from benchmarks.picture import saved
 from benchmarks.run import cpu_name
-from iblib.activations import layers_to_measure, record
+from iblib.activations import record
 from iblib.config import MeasureConfig, RunConfig
 from iblib.datasets import Dataset, binary_patterns
 from iblib.datasets.mel_cache import build_cache
@@ -173,12 +173,12 @@ def measuring(model: str, data: Dataset) -> Row:
     x, y = data.take(np.arange(400))
 
     def everything() -> None:
-        for _, t in record(network, x, layers_to_measure(network, config)):
+        for _, t in record(network, x):
             for view in views_of(t, config.views):
                 measure(view.values, y)
 
     def forward() -> None:
-        for _ in record(network, x, layers_to_measure(network, config)):
+        for _ in record(network, x):
             pass
 
     everything()

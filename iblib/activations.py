@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from iblib.config import MeasureConfig
 from iblib.models import samples_at_once
 from iblib.probing import Forward, Inputs, Layer, Listener, as_it_was, probe
 
@@ -26,19 +25,6 @@ def measurement_rows(rows: np.ndarray, n_samples: int) -> np.ndarray:
     return rows[np.linspace(0, len(rows) - 1, n_samples).round().astype(int)]
 
 
-def layers_to_measure(network: nn.Module, config: MeasureConfig) -> dict[str, str]:
-    """Layer name -> module path, of a network with ``measured_layers``, as a config asks for.
-
-    Raises
-    ------
-    ValueError
-        Where a name or pattern of ``config.layers`` matches no layer.
-    """
-    paths = network.measured_layers()
-    known = {name: Layer(name, (name,), network.get_submodule(paths[name])) for name in paths}
-    return {name: paths[name] for name in _picked(known, config.layers, "layers") or known}
-
-
 def chosen_layers(
     network: nn.Module,
     x: Any,
@@ -47,17 +33,26 @@ def chosen_layers(
     exclude: Pick = None,
     forward: Forward | None = None,
 ) -> dict[str, str]:
-    """Layer name -> call of a module, as `measure_model` picks them for these inputs."""
+    """Layer name -> call of a module, as `record` picks them for these inputs."""
     listener = Listener(network, forward)
-    known = probe(listener, x if isinstance(x, Inputs) else Inputs(x, network))
+    found = probe(listener, x if isinstance(x, Inputs) else Inputs(x, network))
+    chosen = _chosen(listener, found, layers, exclude)
+    return {name: layer.name for name, layer in chosen.items()}
+
+
+def _chosen(
+    listener: Listener, known: dict[str, Layer], layers: Pick, exclude: Pick
+) -> dict[str, Layer]:
+    """The layers to record by their names; one warning says what is left out."""
     own = getattr(listener.network, "measured_layers", None)
     if own:
         called = {name: _layer(known, name, call) for name, call in own().items()}
-        known = {name: replace(layer, names=(name,), leaf=True) for name, layer in called.items()}
-    picked = _picked(known, layers, "layers")
-    if picked is None:
-        picked = {name: bool(own) for name, layer in known.items() if layer.leaf}
-    for name in _picked(known, exclude, "exclude") or ():
+        known = {name: replace(layer, names=(name,)) for name, layer in called.items()}
+    if layers or callable(layers):
+        picked = _picked(known, layers, "layers")
+    else:
+        picked = {name: bool(own) for name, layer in known.items() if own or layer.leaf}
+    for name in _picked(known, exclude, "exclude") if exclude else ():
         picked.pop(name, None)
     lost: dict[str, list[str]] = {}
     for name, by_name in picked.items():
@@ -67,40 +62,39 @@ def chosen_layers(
             lost.setdefault(known[name].problem, []).append(name)
     if lost:
         reasons = "; ".join(f"{', '.join(names)} ({why})" for why, names in lost.items())
-        warnings.warn(f"layers left out: {reasons}", RuntimeWarning, stacklevel=3)
-    chosen = {name: known[name].name for name in picked if not known[name].problem}
+        warnings.warn(f"layers left out: {reasons}", RuntimeWarning, stacklevel=4)
+    chosen = {name: known[name] for name in picked if not known[name].problem}
     if not chosen:
         raise ValueError(f"no layer is left of {_names(known)}; got layers={layers!r}")
     return chosen
 
 
-def _picked(known: Mapping[str, Layer], pick: Pick, argument: str) -> dict[str, bool] | None:
-    """Names that are asked for -> whether by name; None where nothing is asked for."""
+def _picked(known: Mapping[str, Layer], pick: Pick, argument: str) -> dict[str, bool]:
+    """Names that are asked for -> whether by name."""
     if callable(pick):
         return {name: False for name, layer in known.items() if pick(name, layer.module)}
-    patterns = (pick,) if isinstance(pick, str) else () if pick is None else pick
     picked: dict[str, bool] = {}
     try:
-        for pattern in patterns:
-            found = {name: True for name, layer in known.items() if pattern in layer.names}
-            found = found or {
-                name: False
+        for pattern in (pick,) if isinstance(pick, str) else pick:
+            exact = [name for name, layer in known.items() if pattern in layer.names]
+            found = exact or [
+                name
                 for name, layer in known.items()
                 if any(fnmatchcase(one, pattern) for one in layer.names)
                 and (layer.leaf or not layer.is_whole)
-            }
+            ]
             if not found:
                 raise ValueError(f"{argument} must be among {_names(known)}; got {pattern!r}")
-            picked |= {name: by_name or picked.get(name, False) for name, by_name in found.items()}
+            picked |= {name: bool(exact) or picked.get(name, False) for name in found}
     except TypeError:
         words = f"{argument} must be a name, names, or (name, module) -> bool; got {pick!r}"
         raise TypeError(words) from None
-    return picked or None
+    return picked
 
 
 def _names(known: Mapping[str, Layer]) -> str:
     names = [name for name, layer in known.items() if layer.leaf or not layer.is_whole]
-    return f"{names[:30]}" + f" and {len(names) - 30} more" * (len(names) > 30)
+    return f"{names[:30]}" + " and more" * (len(names) > 30)
 
 
 def _layer(found: Mapping[str, Layer], name: str, call: str) -> Layer:
@@ -134,7 +128,12 @@ def record(
         Inputs; row i of every yielded array belongs to row i of ``x``. Floats are given in the
         type of the network's weights; a mapping as keyword arguments, a tuple as arguments.
     layers, exclude : str, sequence of str, or callable, optional
-        As in `measure_model`; or ``layers`` maps names to module paths (``path:2``: second call).
+        Names or patterns of modules such as ``"block?.*"`` (``*`` matches dots too), or
+        ``(name, module) -> bool``: what is recorded, and what of it is left out. By default
+        ``network.measured_layers()`` if it has them, else every innermost module as it is reached
+        (dropout too: it passes on what it gets). A module called several times gives ``relu``,
+        ``relu:2``, ``relu:3``; ``relu`` asks for all of them, ``relu:1`` for the first. A mapping
+        gives names of one's own to calls.
     forward : callable, optional
         ``(network, batch) -> anything``: how a batch of ``x`` is given to the network.
     batch_size : int, optional
@@ -152,29 +151,32 @@ def record(
 
     Raises
     ------
-    TypeError, ValueError
-        As in `measure_model`.
+    TypeError
+        For a layer with complex output.
+    ValueError
+        Where a pattern matches no layer; a layer asked for by name is not reached, or its output
+        is no tensor or has no sample axis (those not named are left out, with one warning); the
+        forward pass fails, or lengths differ.
     """
     inputs = x if isinstance(x, Inputs) else Inputs(x, network)
-    if not isinstance(layers, Mapping):
-        layers = chosen_layers(network, inputs, layers, exclude=exclude, forward=forward)
     listener = Listener(network, forward)
     found = probe(listener, inputs)
-    known = {name: _layer(found, name, call) for name, call in layers.items()}
+    if isinstance(layers, Mapping):
+        known = {name: _layer(found, name, call) for name, call in layers.items()}
+    else:
+        known = _chosen(listener, found, layers, exclude)
     if batch_size is None:
         largest = max(layer.n_bytes for layer in found.values())
         batch_size = samples_at_once(max(inputs.bytes_of_one, largest // 8), inputs.device)
         if any(layer.mixes for layer in known.values()):
             batch_size = inputs.n
     group: dict[str, Layer] = {}
-    held = 0
     for name, layer in known.items():
-        n_bytes = inputs.n * layer.n_bytes
-        if group and held + n_bytes > memory_limit:
+        n_bytes = inputs.n * sum(one.n_bytes for one in (*group.values(), layer))
+        if group and n_bytes > memory_limit:
             yield from _recorded(listener, inputs, group, batch_size)
-            group, held = {}, 0
+            group = {}
         group[name] = layer
-        held += n_bytes
     yield from _recorded(listener, inputs, group, batch_size)
 
 

@@ -1,11 +1,10 @@
 """Listening to any network: what each call of a module gives, and which axis counts the samples."""
 
-import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -14,6 +13,10 @@ import torch
 from torch import Tensor, nn
 
 Forward = Callable[[nn.Module, Any], Any]
+
+
+class LayerError(ValueError):
+    """A forward pass failed, or a layer gave what it did not give before."""
 
 
 def unwrapped(network: nn.Module) -> nn.Module:
@@ -26,8 +29,7 @@ def unwrapped(network: nn.Module) -> nn.Module:
 class Inputs:
     """Samples as a network takes them, handed out in copies that it may overwrite.
 
-    Floats come in the type of the network's weights, integers as they are, and what has no length
-    (a flag among keyword arguments) as it is.
+    Floats come in the type of the network's weights, integers and flags as they are.
     """
 
     def __init__(self, x: Any, network: nn.Module):
@@ -47,13 +49,12 @@ class Inputs:
 
         def taken(x: Any) -> Any:
             if isinstance(x, np.ndarray):  # of any strides, byte order and access
-                part = np.ascontiguousarray(x[rows], x.dtype.newbyteorder("="))
-                t = torch.from_numpy(part)
+                x = torch.from_numpy(np.ascontiguousarray(x[rows], x.dtype.newbyteorder("=")))
             elif isinstance(x, Tensor) and x.ndim:
-                t = x.detach()[torch.from_numpy(rows).to(x.device)]
+                x = x.detach()[torch.from_numpy(rows).to(x.device)]
             else:
                 return x
-            return t.to(self.device, self.dtype if t.is_floating_point() else None)
+            return x.to(self.device, self.dtype if x.is_floating_point() else None)
 
         return _each(taken, self.x)
 
@@ -95,18 +96,14 @@ def _is_integer(t: Tensor) -> bool:
 
 @contextmanager
 def as_it_was(network: nn.Module, device: torch.device) -> Iterator[None]:
-    """Evaluation mode without gradients; modes, buffers and random states are put back.
+    """Evaluation mode without gradients; modes, weights, buffers and random states are put back.
 
-    Modes are set one by one: a module's own ``train`` may do more than that, and a BatchNorm that
-    was frozen among others that were not stays so.
+    Modes one by one: a module's own ``train`` may do more, and a frozen BatchNorm stays frozen.
     """
     modes = [(module, module.training) for module in network.modules()]
-    buffers = [
-        (module._buffers, name, buffer, buffer.clone())
-        for module, _ in modes
-        for name, buffer in module._buffers.items()
-        if buffer is not None
-    ]
+    holders = [(h, dict(h)) for module, _ in modes for h in (module._parameters, module._buffers)]
+    held = {t for _, tensors in holders for t in tensors.values() if t is not None}
+    copies = [(t, t.detach().clone()) for t in held]
     states = random.getstate(), np.random.get_state()  # noqa: NPY002
     fused = torch.backends.mha.get_fastpath_enabled()
     try:
@@ -121,11 +118,15 @@ def as_it_was(network: nn.Module, device: torch.device) -> Iterator[None]:
         np.random.set_state(states[1])  # noqa: NPY002
         for module, mode in modes:
             module.training = mode
-        for holder, name, buffer, value in buffers:
-            holder[name] = buffer
-            if not torch.equal(buffer, value):
-                with torch.no_grad():
-                    buffer.copy_(value)
+        for holder, tensors in holders:
+            for name in set(holder.keys()) - tensors.keys():
+                del holder[name]
+            for name, t in tensors.items():
+                holder[name] = t
+        with torch.no_grad():  # a pass may change weights: Embedding(max_norm=) does
+            for t, copy in copies:
+                if not torch.equal(t, copy):
+                    t.copy_(copy)
 
 
 class Listener:
@@ -141,41 +142,55 @@ class Listener:
         for path, module in self.network.named_modules(remove_duplicate=False):
             if "parametrizations" not in path.split("."):
                 self.paths.setdefault(module, []).append(path or type(module).__name__)
-        # module, number and surrounding calls of each call, in the order in which they begin
-        self.calls: dict[str, tuple[nn.Module, int, tuple[str, ...]]] = {}
+        # module, names and surrounding calls of each call, in the order in which they begin
+        self.calls: dict[str, tuple[nn.Module, tuple[str, ...], tuple[str, ...]]] = {}
         self.running: list[str] = []
 
     @contextmanager
     def listening(self, heard: Callable[[str, Tensor | None], None]) -> Iterator[Callable]:
-        """A function that sends one batch through; ``heard`` gets each call's first tensor."""
+        """A function that sends one batch through; ``heard`` gets each call's first tensor.
+
+        It raises ``LayerError``, which names the module, where the pass fails.
+        """
         counts: Counter[nn.Module] = Counter()
 
         def begin(module: nn.Module, inputs: tuple) -> None:
             counts[module] += 1
-            n = counts[module]
-            name = self.paths[module][0] + (f":{n}" if n > 1 else "")
-            self.calls[name] = module, n, tuple(self.running)
+            path = self.paths[module][0]
+            numbered = f"{path}:{counts[module]}"
+            name = path if counts[module] == 1 else numbered
+            self.calls[name] = module, (name, numbered, *self.paths[module]), tuple(self.running)
             self.running.append(name)
 
         def end(module: nn.Module, inputs: tuple, output: Any) -> None:
-            heard(self.running.pop(), _first_tensor(output))
+            while self.calls[name := self.running.pop()][0] is not module:
+                pass  # a call that failed, of which the network thought nothing
+            heard(name, _first_tensor(output))
 
         def send(batch: Any) -> None:
             for state in (counts, self.calls, self.running):
                 state.clear()
-            with stance("force_eager") if compiled else nullcontext():
-                self.forward(self.network, batch)
+            try:
+                with stance("force_eager") if compiled else nullcontext():
+                    self.forward(self.network, batch)
+            except LayerError:
+                raise
+            except Exception as error:
+                where = f"layer {self.running[-1]!r}" if self.running else "the network"
+                what = ", ".join(f"{t.dtype} {tuple(t.shape)}" for t in _arrays_in(batch))
+                raise LayerError(
+                    f"the forward pass fails in {where}, given {what}: "
+                    f"{' '.join(str(error).split())} (cast x, or say by forward= how it is given)"
+                ) from error
 
         # parts that were compiled call no hooks (torch below 2.6 cannot be told)
         stance = getattr(torch.compiler, "set_stance", nullcontext)
         compiled = any(m._compiled_call_impl or hasattr(m, "_orig_mod") for m in self.paths)
-        hooks = [m.register_forward_pre_hook(begin) for m in self.paths]
-        hooks += [m.register_forward_hook(end) for m in self.paths]
-        try:
+        with ExitStack() as hooks:
+            for module in self.paths:
+                hooks.enter_context(module.register_forward_pre_hook(begin))
+                hooks.enter_context(module.register_forward_hook(end))
             yield send
-        finally:
-            for hook in hooks:
-                hook.remove()
 
 
 def _forward(network: nn.Module, batch: Any) -> Any:
@@ -195,35 +210,21 @@ class Layer:
     leaf: bool = True  # nothing within it can be measured by itself
     problem: str = ""  # why it cannot be measured
     is_complex: bool = False
+    axis: int = 0  # that counts the samples, or P times k of them
     shape: tuple[int, ...] = ()  # of one sample
     dtype: Any = np.float32
-    axis: int = 0  # that counts the samples
-    order: str = ""  # where that axis is P times k long: "samples first" or "samples last"
+    n_bytes: int = 0  # of one sample
     mixes: bool = False  # a sample's values depend on the others in its batch
 
-    @property
-    def n_bytes(self) -> int:
-        """Bytes of one sample."""
-        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
-
-    def samples(self, t: Tensor, n: int) -> Tensor:
-        """The output for n samples, as (n, ...)."""
-        t = t.movedim(self.axis, 0)
-        if self.order == "samples last":
-            return t.unflatten(0, (-1, n)).transpose(0, 1)
-        return t.unflatten(0, (n, -1)) if self.order else t
-
     def values(self, t: Tensor | None, n: int) -> np.ndarray:
-        """The output for n samples as an array (n, ...); ValueError where its form is another."""
-        try:
-            values = _array(self.samples(t, n))
-        except (AttributeError, IndexError, RuntimeError):
-            values = np.empty(0)
-        if (values.shape, values.dtype) != ((n, *self.shape), self.dtype):
-            form = "no tensor" if t is None else f"{t.dtype} of shape {tuple(t.shape)}"
-            expected = f"layer {self.name!r} must give {self.dtype} of shape {self.shape} a sample"
-            raise ValueError(f"{expected}, as for the first ones; got {form} for {n} samples")
-        return values
+        """The output for n samples as an array (n, ...); LayerError where its form is another."""
+        with suppress(AttributeError, IndexError, RuntimeError):
+            values = _array(_samples_first(t, self.axis, n))
+            if (values.shape, values.dtype) == ((n, *self.shape), self.dtype):
+                return values
+        form = "no tensor" if t is None else f"{t.dtype} of shape {tuple(t.shape)}"
+        expected = f"layer {self.name!r} must give {self.dtype} of shape {self.shape} a sample"
+        raise LayerError(f"{expected}, as for the first ones; got {form} for {n} samples")
 
 
 def probe(listener: Listener, inputs: Inputs) -> dict[str, Layer]:
@@ -231,7 +232,6 @@ def probe(listener: Listener, inputs: Inputs) -> dict[str, Layer]:
 
     Two passes, of two and of three samples (repeated where there are fewer): what grows with them
     is the sample axis. One is never sent alone: ``squeeze`` and batch statistics would differ.
-    ValueError where a pass fails; it says in which module.
     """
     rows = np.arange(3) * max(inputs.n // 3, 1) % inputs.n
     given: list[dict[str, Tensor | None]] = []
@@ -242,35 +242,24 @@ def probe(listener: Listener, inputs: Inputs) -> dict[str, Layer]:
     with as_it_was(listener.network, inputs.device), listener.listening(heard) as send:
         for n in (2, 3):
             given.append({})
-            batch = inputs(rows[:n])
-            try:
-                send(batch)
-            except Exception as error:
-                where = f"layer {listener.running[-1]!r}" if listener.running else "the network"
-                what = ", ".join(f"{t.dtype} {tuple(t.shape)}" for t in _arrays_in(batch))
-                raise ValueError(
-                    f"the forward pass fails in {where}, given {what}: "
-                    f"{' '.join(str(error).split())} (cast x, or say by forward= how it is given)"
-                ) from error
-    found, around = {}, set()
-    for name, (module, n, outer) in listener.calls.items():
-        names = (name, f"{listener.paths[module][0]}:{n}", *listener.paths[module])
-        known = _known(*(outputs.get(name) for outputs in given))
-        found[name] = layer = Layer(name, names, module, module is listener.network, **known)
-        if layer.is_complex or not layer.problem:
-            around.update(outer)
-        else:
-            around.update(one for one in outer if found[one].problem)
-    found = {name: replace(layer, leaf=name not in around) for name, layer in found.items()}
-    parts = {m for layer in found.values() if layer.leaf for m in layer.module.modules()}
+            send(inputs(rows[:n]))
+    known, around = {}, set()
+    for name, (_, _, outer) in listener.calls.items():
+        known[name] = one = _known(*(outputs.get(name) for outputs in given))
+        counts = "problem" not in one or "is_complex" in one
+        around.update(other for other in outer if counts or "problem" in known[other])
+    found = {}
+    for name, (module, names, _) in listener.calls.items():
+        whole, leaf = module is listener.network, name not in around
+        found[name] = Layer(name, names, module, whole, leaf, **known[name])
     called = {layer.module for layer in found.values()}
-    for module, names in listener.paths.items():
+    parts = {m for layer in found.values() if layer.leaf for m in layer.module.modules()}
+    for module, paths in listener.paths.items():
         if module not in called:
-            idle = module in parts or any(module.children()) or isinstance(module, nn.Sequential)
-            leaf = not idle and type(module).forward is not nn.Module.forward
+            leaf = module not in parts and not any(module.children())
+            leaf = leaf and type(module).forward is not nn.Module.forward
             problem = "the forward pass does not reach it"
-            whole = module is listener.network
-            found[names[0]] = Layer(names[0], tuple(names), module, whole, leaf, problem)
+            found[paths[0]] = Layer(paths[0], tuple(paths), module, leaf=leaf, problem=problem)
     return found
 
 
@@ -286,19 +275,22 @@ def _known(two: Tensor | None, three: Tensor | None) -> dict[str, Any]:
     axes = [i for i in range(three.ndim) if two.shape[i] != three.shape[i]]
     if len(axes) != 1:
         return {"problem": f"{output} has {'several axes' if axes else 'no axis'} of the samples"}
-    axis, size = axes[0], two.shape[axes[0]]
-    if size % 2 or three.shape[axis] * 2 != size * 3:
+    size = two.shape[axes[0]]
+    if size % 2 or three.shape[axes[0]] * 2 != size * 3:
         return {"problem": f"{output} does not grow with the samples"}
-    for order in ("samples first", "samples last") if size > 2 else ("",):
-        layer = Layer("", (), nn.Identity(), axis=axis, order=order)
-        first, second = layer.samples(two, 2), layer.samples(three, 3)
-        dtype = _array(second).dtype
-        known = {"axis": axis, "order": order, "shape": tuple(second.shape[1:]), "dtype": dtype}
-        if _same(first, second[:2]):
-            return known
-    if size > 2:
+    first, second = (_samples_first(t, axes[0], n) for t, n in ((two, 2), (three, 3)))
+    mixes = not _same(first, second[:2])
+    if mixes and size > 2:
         return {"problem": f"{output} mixes the samples with another axis"}
-    return known | {"mixes": True}
+    one = _array(second[0])
+    form = {"shape": one.shape, "dtype": one.dtype, "n_bytes": one.nbytes}
+    return {"axis": axes[0], "mixes": mixes, **form}
+
+
+def _samples_first(t: Tensor, axis: int, n: int) -> Tensor:
+    """An output for n samples as (n, ...): ``axis`` first, and in two where it is n times k."""
+    t = t.movedim(axis, 0)
+    return t if len(t) == n else t.unflatten(0, (n, -1))
 
 
 def _array(t: Tensor) -> np.ndarray:
@@ -309,9 +301,9 @@ def _array(t: Tensor) -> np.ndarray:
 
 def _same(a: Tensor, b: Tensor) -> bool:
     """Whether values agree but for rounding; those that are not numbers agree with their like."""
-    if torch.equal(a, b) or _is_integer(a):
-        return torch.equal(a, b)
-    tolerance = 1e-3 if a.itemsize >= 4 else 3e-2
-    a, b = (t.float() if t.itemsize < 4 else t for t in (a, b))
+    if torch.equal(a, b):
+        return True
+    tolerance = 0 if _is_integer(a) else 1e-3 if a.itemsize >= 4 else 3e-2
+    a, b = a.double(), b.double()
     scale = float(a.nan_to_num().abs().max())
     return torch.allclose(a, b, tolerance, tolerance * scale, equal_nan=True)

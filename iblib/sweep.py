@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from iblib import cluster, datasets, files, paths
-from iblib.activations import layers_to_measure
+from iblib.activations import chosen_layers
 from iblib.config import ConfigError, MeasureConfig, RunConfig, canonical_json, key_of
 from iblib.datasets.base import DataError, Dataset
 from iblib.grid import Spec, labels, normalised
@@ -108,8 +108,9 @@ def _check_measure(config: MeasureConfig, run: Run, dataset: Dataset) -> None:
     if unknown := set(config.views) - set(VIEWS):
         raise ConfigError(f"views must be among {sorted(VIEWS)}; got {min(unknown)!r}")
     try:
-        dataset.rows(config.split)
-        layers_to_measure(build(run.config.model, run.config.activation, **run.options), config)
+        x, _ = dataset.take(dataset.rows(config.split)[:1])
+        network = build(run.config.model, run.config.activation, **run.options)
+        chosen_layers(network, x, config.layers)
     except ValueError as error:
         raise ConfigError(str(error)) from error
 

@@ -54,32 +54,27 @@ def views_of(
         raise ValueError("activations must have shape (P, ...); got a single number")
     if unknown := [name for name in names if name not in VIEWS]:
         raise ValueError(f"views must be among {VIEWS}; got {unknown[0]!r}")
+    t = activations if activations.ndim > 1 else activations[:, None]
     for name in names:
-        t = activations if activations.ndim > 1 else activations[:, None]
         yield from _one_kind(t, name, n_components)
 
 
-def _one_kind(t: np.ndarray, name: str, n_components: int) -> Iterator[View]:
+def _one_kind(t: np.ndarray, name: str, n_components: int) -> list[View]:
     if name == "layer":
-        yield View(name, -1, t.reshape(len(t), -1))
-    elif name == "pca":
-        yield View(name, -1, principal_components(t.reshape(len(t), -1), n_components))
-    elif name == "token" and t.ndim == 3:
-        yield from (View(name, i, t[:, i]) for i in range(t.shape[1]))
-    elif name == "token_mean" and t.ndim == 3:
-        with np.errstate(invalid="ignore"):
-            yield View(name, -1, t.mean(axis=1, dtype=np.float64))
-    elif t.ndim > 2 and not name.startswith("token"):
-        maps = t.reshape(*t.shape[:2], -1)  # (P, C, H W)
-        if name == "filter":
-            yield from (View(name, c, maps[:, c]) for c in range(maps.shape[1]))
-            return
-        with np.errstate(invalid="ignore"):  # infinities of a network that diverged
-            means = maps.mean(axis=2, dtype=np.float64)  # (P, C)
-        if name == "spatial_mean":
-            yield View(name, -1, means)
-        else:
-            yield from (View(name, c, means[:, c : c + 1]) for c in range(maps.shape[1]))
+        return [View(name, -1, t.reshape(len(t), -1))]
+    if name == "pca":
+        return [View(name, -1, principal_components(t.reshape(len(t), -1), n_components))]
+    tokens = name.startswith("token")
+    if t.ndim < 3 or (tokens and t.ndim > 3):
+        return []
+    parts = t if tokens else t.reshape(*t.shape[:2], -1)  # (P, T, d), or (P, C, H W)
+    if name in ("token", "filter"):
+        return [View(name, i, parts[:, i]) for i in range(parts.shape[1])]
+    with np.errstate(invalid="ignore"):  # infinities of a network that diverged
+        means = parts.mean(axis=1 if tokens else 2, dtype=np.float64)
+    if name == "filter_mean":
+        return [View(name, c, means[:, c : c + 1]) for c in range(means.shape[1])]
+    return [View(name, -1, means)]
 
 
 # Above this many dimensions the Gram matrix is summed in float32 (relative error about 1e-6).

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import digamma, gammaln
 
-from iblib.activations import layers_to_measure, measurement_rows, record
+from iblib.activations import measurement_rows, record
 from iblib.estimators import binning, closed_forms, kde, kraskov
 from iblib.information_plane import thin
 from iblib.summaries import CURVE, SETTING, accuracy_by_seed, compression, saturation
@@ -35,7 +35,7 @@ def _distances(one: Trained, view: str) -> Iterator[dict]:
         for member, network in enumerate(run.networks(epoch)):
             about = {"run": run.key, "model": run.config.name, "activation": run.config.activation}
             about |= {"seed": run.config.seed + member, "epoch": epoch}
-            for layer, t in record(network, x, layers_to_measure(network, measure)):
+            for layer, t in record(network, x, measure.layers):
                 for shown in views_of(t, (view,)):
                     found = class_distances(shown.values, y)
                     numbers = {"within": found.within, "between": found.between}

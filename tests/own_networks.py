@@ -277,7 +277,7 @@ CASES = {
     "stochastic depth": lambda: (StochasticDepth(), sequences(4), ["fc1", "bare", "drop", "fc2"]),
     "frozen batch norm": frozen_batch_norm,
     "auxiliary": lambda: (Auxiliary(), sequences(4), ["fc", "blocks.0"]),
-    "outputs": lambda: (Outputs(), sequences(4), ["both", "named", "each", "each:2", "best"]),
+    "outputs": lambda: (Outputs(), sequences(4), ["both", "named", "each", "best"]),
     "masked": masked,
     "in place": in_place,
     "the network itself": lambda: (nn.Linear(4, 2), sequences(4), ["Linear"]),

@@ -7,7 +7,7 @@ from small_data import picture_data
 from torch import nn
 
 from iblib import models
-from iblib.activations import layers_to_measure, measurement_rows, record
+from iblib.activations import chosen_layers, measurement_rows, record
 from iblib.config import MeasureConfig
 from iblib.information_plane.rows import layer_rows
 from iblib.views import VIEWS, principal_components, views_of
@@ -86,15 +86,14 @@ def test_before_pool_averages_to_after_pool():
 
 def test_layers_of_a_network_that_names_its_own():
     network = models.build("mlp", "tanh", sizes=(12, 4, 3, 2))
-    named = network.measured_layers()
-    assert layers_to_measure(network, MeasureConfig()) == named
-    config = MeasureConfig(layers=("output", "hidden*"))
-    assert list(layers_to_measure(network, config)) == ["output", "hidden1", "hidden2"]
     x = np.zeros((3, 12), np.float32)
-    assert list(dict(record(network, x, config.layers))) == ["output", "hidden1", "hidden2"]
+    assert chosen_layers(network, x) == network.measured_layers()
+    picked = ["output", "hidden1", "hidden2"]
+    assert list(chosen_layers(network, x, ("output", "hidden*"))) == picked
+    assert list(dict(record(network, x, ("output", "hidden*")))) == picked
     assert list(dict(record(network, x, exclude="hidden1"))) == ["hidden2", "output"]
-    with pytest.raises(ValueError, match="layers must be among"):
-        layers_to_measure(network, MeasureConfig(layers=("9",)))
+    with pytest.raises(ValueError, match=r"layers must be among .*'hidden1'.*got 'linear\.0'"):
+        chosen_layers(network, x, ("linear.0",))
 
 
 def test_a_mapping_names_calls():

@@ -13,7 +13,7 @@ import torch
 from own_networks import P, Y, built, draws, measured, sequences, state_of
 from safetensors.torch import load_file
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import BatchSampler, DataLoader, IterableDataset, TensorDataset
 
 from iblib import Checkpoints
 from iblib.activations import record
@@ -80,6 +80,66 @@ def test_data_sets_and_loaders_of_torch():
         measured(network, TensorDataset(x["input_ids"]))
 
 
+@pytest.mark.parametrize("how", ["batches", "subset", "one by one", "stream"])
+def test_loaders_that_batch_in_other_ways(how):
+    network, x = nn.Linear(4, 2), sequences(4)
+    data, rows = TensorDataset(x, torch.from_numpy(Y)), np.arange(P)
+    if how == "batches":
+        given = DataLoader(data, batch_sampler=BatchSampler(range(P), 5, drop_last=True))
+    elif how == "subset":
+        rows = np.array([7, 2, 3, 11, 0])
+        given = DataLoader(data, 2, sampler=rows.tolist(), drop_last=True)
+    elif how == "one by one":
+        given = DataLoader(data, batch_size=None)
+    else:
+
+        class Stream(IterableDataset):
+            def __iter__(self):
+                return iter(data)
+
+        given = DataLoader(Stream(), 5)
+    pd.testing.assert_frame_equal(measured(network, given), measured(network, (x[rows], Y[rows])))
+
+
+def test_items_of_several_inputs_and_of_many_lengths():
+    class Pair(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(4, 2)
+
+        def forward(self, a, b):
+            return self.fc(a * b)
+
+    a, b, network = sequences(4), sequences(4), Pair()
+    items = [((one, two), int(y)) for one, two, y in zip(a, b, Y, strict=True)]
+    expected = measured(network, ((a, b), Y))
+    for given in (Listed(items), DataLoader(Listed(items), 5)):
+        pd.testing.assert_frame_equal(measured(network, given), expected)
+
+    def padded(batch):
+        x = nn.utils.rnn.pad_sequence([x for x, _ in batch], batch_first=True)
+        return x, torch.tensor([y for _, y in batch])
+
+    tokens = [(torch.arange(1, 2 + i % 4), i % 2) for i in range(P)]
+    given = DataLoader(Listed(tokens), 5, collate_fn=padded)
+    x, y = padded(tokens)
+    table = measured(nn.Embedding(9, 2), given)
+    pd.testing.assert_frame_equal(table, measured(nn.Embedding(9, 2), (x, y)))
+
+
+class Listed(torch.utils.data.Dataset):
+    """A list of items."""
+
+    def __init__(self, items):
+        self.items = items
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, i):
+        return self.items[i]
+
+
 def test_several_inputs_and_a_forward_of_ones_own():
     class Sum(nn.Module):
         def __init__(self):
@@ -108,6 +168,12 @@ def test_a_failing_layer_is_named():
         measured(network, (sequences(4), Y))
     assert not any(m._forward_hooks for m in network.modules())
     assert network.training
+    late = torch.zeros(P, 2, dtype=torch.long)
+    late[-1] = 50  # beyond the first samples, which are tried beforehand
+    embedding = nn.Sequential(nn.Embedding(11, 3))
+    with pytest.raises(ValueError, match=r"fails in layer '0', given torch.int64.*out of range"):
+        measured(embedding, (late, Y))
+    assert state_of(embedding)["hooks"] == [(0, 0)] * 2
     with pytest.raises(TypeError, match="numbers"):
         measured(network, (np.array([["a"] * 4] * P), Y))
     with pytest.raises(ValueError, match="one length"):

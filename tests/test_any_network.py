@@ -30,13 +30,14 @@ LEFT_OUT = {
     "gpt": "positions (its output, of shape (6, 8)",
     "gpt, as many positions as samples": f"positions (its output, of shape ({P}, 8)",
     "auxiliary": "aux, criterion (the forward pass does not reach it)",
+    "outputs": "each:2 (its output, of shape (6, 3) for 3 samples, mixes the samples",
 }
 
 
 def samples_first(t: np.ndarray, name: str, case: str) -> np.ndarray:
     """What is known of the cases' shapes: sequence first, or folded."""
-    if case == "outputs" and name.startswith("each"):
-        return t.reshape(P, 2, 3) if name == "each" else t.reshape(2, P, 3).swapaxes(0, 1)
+    if case == "outputs" and name == "each":
+        return t.reshape(P, 2, 3)
     encoder_first = case == "transformer, sequence first" and name.startswith("encoder")
     recurrent = case in ("lstm, sequence first", "gru, as many steps as samples")
     return t.swapaxes(0, 1) if encoder_first or (recurrent and name != "fc") else t
@@ -185,6 +186,83 @@ def test_a_layer_named_late_is_said_with_the_batch_that_differs():
     x[P - 1] = 1000
     with pytest.raises(ValueError, match="layer 'last' is reached for some of the samples only"):
         list(record(Sometimes(), x, batch_size=3))
+
+
+def test_a_pass_that_changes_the_network_leaves_it_as_it_was():
+    class Restless(nn.Linear):
+        def __init__(self):
+            super().__init__(4, 3)
+            self.register_buffer("cache", None)
+
+        def forward(self, x):
+            self.weight.data = self.weight.data.renorm(2, 0, 0.1)  # as EEGNet bounds its filters
+            self.cache = x.mean(0)
+            self.register_buffer("more", torch.ones(2))
+            return super().forward(x)
+
+    class Bounded(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.fc = nn.Embedding(11, 4, max_norm=0.1), Restless()
+
+        def forward(self, x):
+            return self.fc(self.embed(x).mean(1))
+
+    network, x = Bounded().train(), torch.randint(0, 11, (P, 5))
+    before, weight = state_of(network), network.fc.weight
+    assert list(dict(record(network, x))) == ["embed", "fc"]
+    assert state_of(network) == before
+    assert network.fc.weight is weight
+    assert network.fc.cache is None
+
+
+def test_a_call_whose_failure_the_network_bears_takes_no_others_name():
+    class Either(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(5, 3), nn.Linear(4, 3)
+
+        def forward(self, x):
+            try:
+                return self.first(x)
+            except RuntimeError:
+                return 2 * self.second(x)
+
+    network, x = Either(), sequences(4)
+    recorded = dict(record(network, x, ["second", "Either"]))
+    np.testing.assert_array_equal(recorded["Either"], 2 * recorded["second"])
+    assert list(dict(record(network, x))) == ["second"]
+    with pytest.raises(ValueError, match="layer 'first' cannot be measured"):
+        list(record(network, x, "first"))
+
+
+def test_tied_layers_and_samples_that_are_all_equal():
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = nn.Linear(4, 4), nn.Linear(4, 4)
+            self.two.weight = self.one.weight
+
+        def forward(self, x):
+            return self.two(self.one(x)).reshape(-1, 2)
+
+    network = Tied()
+    recorded = dict(record(network, torch.ones(P, 4), ["one", "two", "Tied"]))
+    assert [t.shape for t in recorded.values()] == [(P, 4), (P, 4), (P, 2, 2)]
+    assert (recorded["Tied"].reshape(P, 4) == recorded["two"]).all()
+    assert network.two.weight is network.one.weight
+
+
+def test_random_layers_are_the_same_each_time_and_leave_the_stream():
+    class Noisy(nn.Module):
+        def forward(self, x):
+            return x + torch.randn_like(x)
+
+    network, x = nn.Sequential(nn.Linear(4, 3), Noisy()), sequences(4)
+    drawn = draws()
+    one, two = (dict(record(network, x, batch_size=None))["1"] for _ in range(2))
+    assert np.array_equal(one, two)
+    assert draws() == drawn
 
 
 def test_sequences_have_views_of_their_positions():

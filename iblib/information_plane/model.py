@@ -2,14 +2,14 @@
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
+from torch.utils.data import DataLoader, IterableDataset, RandomSampler, default_collate
 from torch.utils.data import Dataset as TorchDataset
 
 from iblib.activations import Pick, chosen_layers, measurement_rows, record
@@ -45,52 +45,36 @@ def measure_model(
     Parameters
     ----------
     model : Module
-        Any network; its weights, modes and hooks, the inputs and the random state stay as they
-        were.
+        Any network; it, the inputs and the random state stay as they were.
     data : (x, y), Dataset, or torch Dataset or DataLoader
-        Inputs (P, ...), all distinct (else I(X;T) is not H(T)), and P labels: all are measured.
-        ``x`` as in `iblib.activations.record`. Of an iblib ``Dataset`` as many rows of the split
-        as ``config`` says. Items of torch's are (inputs, label), or mappings with the key
-        ``labels`` or ``label``; of a ``DataLoader`` the whole data set is taken, in its own order.
-    layers, exclude : str, sequence of str, or callable, optional
-        Names or patterns of modules such as ``"block?.*"`` (``*`` matches dots too), or
-        ``(name, module) -> bool``: what is measured, and what of it is left out. By default
-        ``config.layers`` or ``model.measured_layers()`` if it has them, else every innermost
-        module in the order of the forward pass (dropout too, which in evaluation mode passes on
-        what it gets). A module called several times gives ``relu``, ``relu:2``, ``relu:3``;
-        ``relu`` asks for all of them, ``relu:1`` for the first.
-    forward : callable, optional
-        ``(model, batch) -> anything``: how a batch of inputs is given to the model.
+        Inputs as of `iblib.activations.record`, all distinct (else I(X;T) is not H(T)), and P
+        labels. Of an iblib ``Dataset`` as many rows of the split as ``config`` says. Items of
+        torch's are (inputs, label), or mappings with the key ``labels`` or ``label``; of a
+        ``DataLoader`` the whole data set is taken, in its own order.
+    layers, exclude, forward : optional
+        As of `record`; ``config.layers`` where ``layers`` is not given.
     epochs : mapping of int to weights, or int
         ``Checkpoints``, or epoch -> a state dict or the path of a stored one (``.safetensors``, or
         by ``torch.save``); the network is measured with each, and gets its own weights back. A
         number is the epoch that the network is at now.
     config : MeasureConfig, optional
         Views, binning conventions, noise variance, k. Bins of kind ``run`` span all epochs.
-    name : str
-        Goes into the ``model`` column; the class's name by default.
-    seed : int
-        Goes into the ``seed`` column.
+    name, seed : str, int
+        Go into the columns ``model`` (the class's name by default) and ``seed``.
     progress : bool
         Show a bar in a terminal or in Jupyter, where there is more than one epoch.
 
     Returns
     -------
     DataFrame
-        It prints a summary of the last epoch. Columns ``COLUMNS``;
-        ``bits`` is raw, never clipped. Where a layer's output is not finite,
-        ``bits`` is NaN, ``status`` is ``diverged``, and a warning names the first of them.
-        ``iblib.plotting`` draws the table: ``plane_grid(table)``,
-        ``plane_player(table, estimator="kde")``.
+        Columns ``COLUMNS``; it prints a summary of the last epoch, and ``iblib.plotting`` draws it:
+        ``plane_grid(table)``. ``bits`` is raw, never clipped. Where a layer's output is not finite,
+        it is NaN, ``status`` is ``diverged``, and a warning names the first of them.
 
     Raises
     ------
-    TypeError
-        For a layer with complex output, and for data of other kinds.
-    ValueError
-        Where a pattern matches no layer; a layer asked for by name is not reached, or its output
-        is no tensor or has no sample axis (those not named are left out, with one warning); the
-        forward pass fails, lengths differ, or weights do not fit.
+    TypeError, ValueError
+        As of `record`; for data of other kinds, and for weights that do not fit.
     """
     config = config or MeasureConfig()
     network = unwrapped(model)
@@ -100,6 +84,7 @@ def measure_model(
         raise ValueError("epochs must hold weights of at least one epoch; got none")
     about = dict.fromkeys(("run", "profile", "activation", "batch_mode"), "")
     about |= {"dataset": dataset, "model": name or type(network).__name__, "seed": seed}
+    layers = config.layers if layers is None else layers
     found: dict[str, str] = {}  # the layers, with the weights of the first epoch
 
     def recorded(epoch: int) -> Iterator[tuple[int, str, np.ndarray]]:
@@ -110,7 +95,6 @@ def measure_model(
         for layer, t in record(network, x, found, forward=forward):
             yield 0, layer, t
 
-    layers = config.layers if layers is None else layers
     replay, rows, at = Replay(recorded, config), [], sorted(stored)
     before = on_cpu(network.state_dict()) if isinstance(epochs, Mapping) else None
     try:
@@ -149,8 +133,8 @@ def _samples(data: Data, config: MeasureConfig, network: nn.Module) -> tuple[Inp
         rows = measurement_rows(data.rows(config.split), config.n_samples)
         name, data = data.name, data.take(rows)
     elif isinstance(data, (DataLoader, TorchDataset)):
-        loader = data if isinstance(data, DataLoader) else DataLoader(data, 256)
-        with as_it_was(nn.Identity(), torch.device("cpu")):  # shuffling and augmenting draw
+        loader = data if isinstance(data, DataLoader) else DataLoader(data)
+        with as_it_was(nn.Identity(), torch.device("cpu")):  # augmenting draws
             data = _collected(loader)
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise TypeError(
@@ -164,28 +148,20 @@ def _samples(data: Data, config: MeasureConfig, network: nn.Module) -> tuple[Inp
 
 
 def _collected(loader: DataLoader) -> tuple[Any, Any]:
-    """All inputs and labels; those of a shuffled data set in its own order, none dropped."""
-    if loader.batch_size and type(loader.sampler) in (SequentialSampler, RandomSampler):
-        loader = DataLoader(loader.dataset, loader.batch_size, collate_fn=loader.collate_fn)
-    inputs, labels = [], []
-    for batch in loader:
-        if isinstance(batch, Mapping):
-            batch = dict(batch)
-            key = next((key for key in ("labels", "label") if key in batch), None)
-            batch = (batch, batch.pop(key)) if key else ()
-        if not isinstance(batch, (tuple, list)) or len(batch) < 2:
-            raise TypeError("data must give (inputs, label), or mappings with the key labels")
-        *x, y = batch
-        inputs.append(x[0] if len(x) == 1 else tuple(x))
-        labels.append(y)
-    return _joined(inputs), _joined(labels)
-
-
-def _joined(parts: Sequence[Any]) -> Any:
-    """Batches of arrays, or of mappings or tuples of them, one behind the other."""
-    first = parts[0]
-    if isinstance(first, Mapping):
-        return {name: _joined([part[name] for part in parts]) for name in first}
-    if isinstance(first, tuple) and isinstance(first[0], Tensor):
-        return tuple(map(_joined, zip(*parts, strict=True)))
-    return torch.cat(parts) if isinstance(first, Tensor) else np.concatenate(parts)
+    """All inputs and labels as one batch; a shuffled data set in its own order, none dropped."""
+    data = loader.dataset
+    if isinstance(data, IterableDataset):
+        items = list(data)
+    else:
+        shuffled = type(loader.sampler) is RandomSampler
+        items = [data[i] for i in (range(len(data)) if shuffled else loader.sampler)]
+    batch = (default_collate if loader.batch_sampler is None else loader.collate_fn)(items)
+    if isinstance(batch, Mapping):
+        batch = dict(batch)
+        key = next((key for key in ("labels", "label") if key in batch), None)
+        batch = (batch, batch.pop(key)) if key else ()
+    if not isinstance(batch, (tuple, list)) or len(batch) < 2:
+        raise TypeError("data must give (inputs, label), or mappings with the key labels")
+    *x, y = batch
+    x = x[0] if len(x) == 1 else x
+    return tuple(x) if isinstance(x, list) and isinstance(x[0], Tensor) else x, y

@@ -47,10 +47,10 @@ class Replay:
 
     def _views(self, key: tuple[int, int, str], t: np.ndarray) -> list[View]:
         """Views of one layer; its principal components are found once."""
-        names = [name for name in self.config.views if name != "pca" or key not in self.components]
-        views = {v: [] for v in self.config.views}
-        for view in views_of(t, names, n_components=self.config.n_components):
-            views[view.name].append(view)
-        if "pca" in views:
-            views["pca"] = self.components.setdefault(key, views["pca"])
-        return [view for found in views.values() for view in found]
+        views: list[View] = []
+        for name in self.config.views:
+            kept = self.components if name == "pca" else {}
+            if key not in kept:
+                kept[key] = list(views_of(t, (name,), n_components=self.config.n_components))
+            views += kept[key]
+        return views

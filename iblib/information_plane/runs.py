@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from iblib import files
-from iblib.activations import layers_to_measure, measurement_rows, record
+from iblib.activations import measurement_rows, record
 from iblib.config import TABLE_FORMAT, MeasureConfig, key_of
 from iblib.datasets.base import Dataset
 from iblib.information_plane.replay import Replay
@@ -149,5 +149,5 @@ def _recorded(
     """(member, layer, its activations) of one epoch, one layer of them in memory at a time."""
     for member, network in enumerate(run.networks(epoch)):
         network = network.to(device)
-        for layer, t in record(network, x, layers_to_measure(network, config)):
+        for layer, t in record(network, x, config.layers):
             yield member, layer, t

@@ -21,8 +21,6 @@ _SEAL = b'"iblib-sha256":"'  # in the header of a safetensors file, before the d
 class Checkpoints(Mapping[int, dict[str, Any]]):
     """Weights of a network at chosen epochs: call it at the end of each, then measure them.
 
-    Weights are small and activations are not, and any estimator can be applied to them later.
-
     >>> checkpoints = Checkpoints(nn.Linear(2, 1), at=[0, 2])
     >>> for epoch in range(4):
     ...     checkpoints(epoch)  # after the epoch's updates; 0 is the untrained network
@@ -37,8 +35,7 @@ class Checkpoints(Mapping[int, dict[str, Any]]):
         Epochs to keep, such as ``iblib.config.log_epochs(100, 20)``; all of them by default.
     folder : path, optional
         Keeps them on disk instead of in memory, as ``epoch_000012.safetensors``: plain
-        safetensors, each file whole, with a checksum in its metadata. What is there already
-        belongs to it, so that an interrupted training can go on.
+        safetensors, whole, with a checksum in the metadata. What is there already belongs to it.
     """
 
     def __init__(
