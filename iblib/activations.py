@@ -26,12 +26,7 @@ def measurement_rows(rows: np.ndarray, n_samples: int) -> np.ndarray:
 
 
 def chosen_layers(
-    network: nn.Module,
-    x: Any,
-    layers: Pick = None,
-    *,
-    exclude: Pick = None,
-    forward: Forward | None = None,
+    network: nn.Module, x: Any, layers: Pick, exclude: Pick = None, forward: Forward | None = None
 ) -> dict[str, str]:
     """Layer name -> call of a module, as `record` picks them for these inputs."""
     listener = Listener(network, forward)
@@ -187,8 +182,8 @@ def _recorded(
 
     def heard(call: str, t: Tensor | None) -> None:  # copied: the next module may change it
         for name, layer in group.items():
-            if layer.name == call:
-                recorded[name][start:stop] = layer.values(t, len(rows))[: stop - start]
+            if layer.name == call and (values := layer.values(t, len(rows))) is not None:
+                recorded[name][start:stop] = values[: stop - start]
                 waiting.discard(name)
 
     with as_it_was(listener.network, inputs.device), listener.listening(heard) as send:
@@ -197,7 +192,10 @@ def _recorded(
             rows = np.arange(start, stop).repeat(2 if stop - start == 1 else 1)  # never one alone
             send(inputs(rows))
             if waiting:
-                raise ValueError(f"layer {min(waiting)!r} is reached for some of the samples only")
-    while recorded:
-        name = next(iter(recorded))
+                layer = group[min(waiting)]
+                raise ValueError(
+                    f"layer {min(waiting)!r} must give {layer.dtype} of shape {layer.shape} for "
+                    f"every sample, as for the first ones; not so for {start} to {stop - 1}"
+                )
+    for name in group:
         yield name, recorded.pop(name)

@@ -15,10 +15,6 @@ from torch import Tensor, nn
 Forward = Callable[[nn.Module, Any], Any]
 
 
-class LayerError(ValueError):
-    """A forward pass failed, or a layer gave what it did not give before."""
-
-
 def unwrapped(network: nn.Module) -> nn.Module:
     """The network inside ``torch.compile``, ``DataParallel`` or ``DistributedDataParallel``."""
     parallel = isinstance(network, (nn.DataParallel, nn.parallel.DistributedDataParallel))
@@ -150,7 +146,7 @@ class Listener:
     def listening(self, heard: Callable[[str, Tensor | None], None]) -> Iterator[Callable]:
         """A function that sends one batch through; ``heard`` gets each call's first tensor.
 
-        It raises ``LayerError``, which names the module, where the pass fails.
+        It raises ValueError, which names the module, where the pass fails.
         """
         counts: Counter[nn.Module] = Counter()
 
@@ -173,12 +169,10 @@ class Listener:
             try:
                 with stance("force_eager") if compiled else nullcontext():
                     self.forward(self.network, batch)
-            except LayerError:
-                raise
             except Exception as error:
                 where = f"layer {self.running[-1]!r}" if self.running else "the network"
                 what = ", ".join(f"{t.dtype} {tuple(t.shape)}" for t in _arrays_in(batch))
-                raise LayerError(
+                raise ValueError(
                     f"the forward pass fails in {where}, given {what}: "
                     f"{' '.join(str(error).split())} (cast x, or say by forward= how it is given)"
                 ) from error
@@ -216,15 +210,13 @@ class Layer:
     n_bytes: int = 0  # of one sample
     mixes: bool = False  # a sample's values depend on the others in its batch
 
-    def values(self, t: Tensor | None, n: int) -> np.ndarray:
-        """The output for n samples as an array (n, ...); LayerError where its form is another."""
+    def values(self, t: Tensor | None, n: int) -> np.ndarray | None:
+        """The output for n samples as an array (n, ...); None where it has another form."""
         with suppress(AttributeError, IndexError, RuntimeError):
             values = _array(_samples_first(t, self.axis, n))
             if (values.shape, values.dtype) == ((n, *self.shape), self.dtype):
                 return values
-        form = "no tensor" if t is None else f"{t.dtype} of shape {tuple(t.shape)}"
-        expected = f"layer {self.name!r} must give {self.dtype} of shape {self.shape} a sample"
-        raise LayerError(f"{expected}, as for the first ones; got {form} for {n} samples")
+        return None
 
 
 def probe(listener: Listener, inputs: Inputs) -> dict[str, Layer]:

@@ -87,7 +87,7 @@ def test_before_pool_averages_to_after_pool():
 def test_layers_of_a_network_that_names_its_own():
     network = models.build("mlp", "tanh", sizes=(12, 4, 3, 2))
     x = np.zeros((3, 12), np.float32)
-    assert chosen_layers(network, x) == network.measured_layers()
+    assert chosen_layers(network, x, None) == network.measured_layers()
     picked = ["output", "hidden1", "hidden2"]
     assert list(chosen_layers(network, x, ("output", "hidden*"))) == picked
     assert list(dict(record(network, x, ("output", "hidden*")))) == picked

@@ -173,18 +173,24 @@ def test_batches_never_hold_one_sample_alone():
         np.testing.assert_allclose(t, whole[name], rtol=1e-5, atol=1e-6)
 
 
-def test_a_layer_named_late_is_said_with_the_batch_that_differs():
+@pytest.mark.parametrize("kind", ["not reached", "another shape", "another type"])
+def test_a_layer_that_gives_something_else_late_is_said(kind):
     class Sometimes(nn.Module):
         def __init__(self):
             super().__init__()
             self.fc, self.last = nn.Linear(1, 1), nn.Tanh()
 
         def forward(self, x):
-            return self.last(self.fc(x)) if x.abs().max() < 100 else self.fc(x)
+            t = self.fc(x)
+            if x.abs().max() < 100:
+                return self.last(t)
+            if kind == "not reached":
+                return t
+            return self.last(t.repeat(1, 2) if kind == "another shape" else t.double())
 
     x = np.arange(P, dtype=np.float32)[:, None]
     x[P - 1] = 1000
-    with pytest.raises(ValueError, match="layer 'last' is reached for some of the samples only"):
+    with pytest.raises(ValueError, match=r"'last' must give float32 of shape \(1,\).* 9 to 11"):
         list(record(Sometimes(), x, batch_size=3))
 
 

@@ -91,7 +91,7 @@ def measure_model(
         if stored[epoch] is not None:
             _load(network, stored[epoch], epoch)
         if not found:
-            found.update(chosen_layers(network, x, layers, exclude=exclude, forward=forward))
+            found.update(chosen_layers(network, x, layers, exclude, forward))
         for layer, t in record(network, x, found, forward=forward):
             yield 0, layer, t
 

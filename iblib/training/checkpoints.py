@@ -82,13 +82,18 @@ class Checkpoints(Mapping[int, dict[str, Any]]):
 
 
 def _sealed(state: Mapping[str, Any]) -> bytes:
-    """A safetensors file; the checksum in its header is of the file with zeros in its place."""
     if odd := [name for name, value in state.items() if not isinstance(value, Tensor)]:
         raise TypeError(f"a folder keeps tensors only; {odd[0]!r} is none: leave folder= out")
     tensors = {name: value.contiguous() for name, value in state.items()}
-    payload = safetensors.torch.save(tensors, {"format": "pt", "iblib-sha256": "0" * 64})
-    digest = hashlib.sha256(payload).hexdigest().encode()
-    return payload.replace(_SEAL + b"0" * 64, _SEAL + digest, 1)
+    about = {"format": "pt", "iblib-sha256": "0" * 64}
+    return _with_checksum(safetensors.torch.save(tensors, about))
+
+
+def _with_checksum(payload: bytes) -> bytes:
+    """A safetensors file with, in its header, the checksum of itself with zeros in that place."""
+    head, seal, rest = payload.partition(_SEAL)
+    digest = hashlib.sha256(head + seal + b"0" * 64 + rest[64:]).hexdigest()
+    return head + seal + digest.encode() + rest[64:]
 
 
 def read_weights(path: Path, *, sealed: bool = False) -> dict[str, Any]:
@@ -105,9 +110,7 @@ def read_weights(path: Path, *, sealed: bool = False) -> dict[str, Any]:
         if path.suffix != ".safetensors":
             return torch.load(path, weights_only=True, map_location="cpu")
         payload = path.read_bytes()
-        head, seal, rest = payload.partition(_SEAL)
-        zeroed = hashlib.sha256(head + seal + b"0" * 64 + rest[64:]).hexdigest()
-        if zeroed.encode() != rest[:64] and (seal or sealed):
+        if (sealed or _SEAL in payload) and payload != _with_checksum(payload):
             raise files.DamagedFileError(f"{path} is damaged: its checksum does not match")
         return safetensors.torch.load(payload)
     except OSError:
