@@ -248,8 +248,8 @@ def probe(listener: Listener, inputs: Inputs) -> dict[str, Layer]:
     parts = {m for layer in found.values() if layer.leaf for m in layer.module.modules()}
     for module, paths in listener.paths.items():
         if module not in called:
-            leaf = module not in parts and not any(module.children())
-            leaf = leaf and type(module).forward is not nn.Module.forward
+            idle = module in parts or any(module.children()) or isinstance(module, nn.Sequential)
+            leaf = not idle and type(module).forward is not nn.Module.forward
             problem = "the forward pass does not reach it"
             found[paths[0]] = Layer(paths[0], tuple(paths), module, leaf=leaf, problem=problem)
     return found

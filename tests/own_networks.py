@@ -164,7 +164,7 @@ class Auxiliary(nn.Module):
         super().__init__()
         self.fc, self.aux = nn.Linear(4, 3), nn.Linear(3, 2)
         self.penalty, self.criterion = self.Penalty(), nn.CrossEntropyLoss()
-        self.blocks = nn.ModuleList([nn.Tanh()])
+        self.blocks, self.branch = nn.ModuleList([nn.Tanh()]), nn.Sequential()
 
     def forward(self, x):
         t = self.blocks[0](self.fc(x))

@@ -78,12 +78,13 @@ def measure_model(
     """
     config = config or MeasureConfig()
     network = unwrapped(model)
-    x, y, dataset = _samples(data, config, network)
+    x, y = _samples(data, config, network)
     stored = epochs if isinstance(epochs, Mapping) else {epochs: None}
     if not stored:
         raise ValueError("epochs must hold weights of at least one epoch; got none")
     about = dict.fromkeys(("run", "profile", "activation", "batch_mode"), "")
-    about |= {"dataset": dataset, "model": name or type(network).__name__, "seed": seed}
+    about |= {"dataset": data.name if isinstance(data, Dataset) else ""}
+    about |= {"model": name or type(network).__name__, "seed": seed}
     layers = config.layers if layers is None else layers
     found: dict[str, str] = {}  # the layers, with the weights of the first epoch
 
@@ -126,16 +127,13 @@ def _load(network: nn.Module, weights: Weights, epoch: int) -> None:
         raise ValueError(f"weights of epoch {epoch} do not fit the network: {reason}") from error
 
 
-def _samples(data: Data, config: MeasureConfig, network: nn.Module) -> tuple[Inputs, Any, str]:
-    """Inputs, labels, and the data set's name where it has one."""
-    name = ""
+def _samples(data: Data, config: MeasureConfig, network: nn.Module) -> tuple[Inputs, Any]:
+    """Inputs and labels."""
     if isinstance(data, Dataset):
-        rows = measurement_rows(data.rows(config.split), config.n_samples)
-        name, data = data.name, data.take(rows)
+        data = data.take(measurement_rows(data.rows(config.split), config.n_samples))
     elif isinstance(data, (DataLoader, TorchDataset)):
-        loader = data if isinstance(data, DataLoader) else DataLoader(data)
         with as_it_was(nn.Identity(), torch.device("cpu")):  # augmenting draws
-            data = _collected(loader)
+            data = _collected(data if isinstance(data, DataLoader) else DataLoader(data))
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise TypeError(
             f"data must be (x, y), a Dataset or a DataLoader; got {type(data).__name__}"
@@ -144,7 +142,7 @@ def _samples(data: Data, config: MeasureConfig, network: nn.Module) -> tuple[Inp
     y = y.cpu() if isinstance(y, Tensor) else y
     if x.n != len(y):
         raise ValueError(f"inputs and labels must be equally many; got {x.n} and {len(y)}")
-    return x, y, name
+    return x, y
 
 
 def _collected(loader: DataLoader) -> tuple[Any, Any]:
