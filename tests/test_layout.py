@@ -30,7 +30,7 @@ FLOORS = {
     "probing": set(),
     "progress": set(),
     "models": {"probing"},
-    "datasets": {"paths", "files", "config", "extras"},
+    "datasets": {"paths", "files", "config", "extras", "progress"},
     "training": {"datasets", "models", "progress"},
     "activations": {"models", "config"},
     "views": {"models", "config"},
