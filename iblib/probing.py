@@ -63,9 +63,9 @@ def _each(function: Callable[[Any], Any], x: Any) -> Any:
 
 
 def _plain(x: Any) -> Any:
-    if isinstance(x, Tensor) or x is None or np.ndim(x) == 0:
+    if isinstance(x, Tensor) or np.ndim(x) == 0:
         return x
-    array = x.to_numpy() if hasattr(x, "to_numpy") else np.asarray(x)
+    array = np.asarray(x)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"inputs must be numbers; got dtype {array.dtype}")
     return array
@@ -144,10 +144,7 @@ class Listener:
 
     @contextmanager
     def listening(self, heard: Callable[[str, Tensor | None], None]) -> Iterator[Callable]:
-        """A function that sends one batch through; ``heard`` gets each call's first tensor.
-
-        It raises ValueError, which names the module, where the pass fails.
-        """
+        """Sends a batch through, or says where it fails; ``heard`` gets calls' first tensors."""
         counts: Counter[nn.Module] = Counter()
 
         def begin(module: nn.Module, inputs: tuple) -> None:

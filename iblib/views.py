@@ -98,18 +98,10 @@ def principal_components(t: np.ndarray, n_components: int) -> np.ndarray:
         return np.full((len(t), min(n_components, *t.shape)), np.nan)
     dtype = np.float64 if t.shape[1] <= _FLOAT64_DIMENSION else np.float32
     t = (t - t.mean(axis=0, dtype=np.float64).astype(dtype)).astype(dtype, copy=False)
-    n = min(n_components, *t.shape)
-    if t.shape[1] <= t.shape[0]:
-        scores = t @ _leading(t.T @ t, n)[1]
-    else:
-        variances, vectors = _leading((t @ t.T).astype(np.float64), n)
-        scores = vectors * np.sqrt(np.maximum(variances, 0))
+    n, wide = min(n_components, *t.shape), t.shape[1] > t.shape[0]
+    matrix = (t @ t.T if wide else t.T @ t).astype(np.float64)
+    values, vectors = eigh(matrix, subset_by_index=[len(matrix) - n, len(matrix) - 1])
+    values, vectors = values[::-1], vectors[:, ::-1]  # falling
+    scores = vectors * np.sqrt(np.maximum(values, 0)) if wide else t @ vectors
     largest = np.abs(scores).argmax(axis=0)
     return scores * np.where(scores[largest, np.arange(n)] < 0, -1.0, 1.0)
-
-
-def _leading(matrix: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """The n largest eigenvalues of a symmetric matrix, falling, and their vectors as columns."""
-    size = len(matrix)
-    values, vectors = eigh(matrix, subset_by_index=[size - n, size - 1])
-    return values[::-1], vectors[:, ::-1]

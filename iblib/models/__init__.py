@@ -23,19 +23,9 @@ from iblib.models.simple_cnn import SimpleCNN
 from iblib.probing import Inputs, Listener, probe
 
 __all__ = [
-    "ACTIVATIONS",
-    "CNN_ACTIVATIONS",
-    "MLP",
-    "MODELS",
-    "SAXE_SIZES",
-    "MiniResNet",
-    "SimpleCNN",
-    "build",
-    "check_names",
-    "count_parameters",
-    "samples_at_once",
-    "summary",
-]
+    "ACTIVATIONS", "CNN_ACTIVATIONS", "MLP", "MODELS", "SAXE_SIZES", "MiniResNet", "SimpleCNN",
+    "build", "check_names", "count_parameters", "samples_at_once", "summary",
+]  # fmt: skip
 
 MODELS = {"simple_cnn": SimpleCNN, "mini_resnet": MiniResNet, "mlp": MLP}
 
