@@ -118,7 +118,7 @@ def record(
     Parameters
     ----------
     network : Module
-        Its modes, hooks, weights and buffers, the inputs and the random state stay as they were.
+        It (a copy of its weights is held), the inputs and the random state stay as they were.
     x : array, tensor, DataFrame, or mapping or tuple of them, each of length P
         Inputs; row i of every yielded array belongs to row i of ``x``. Floats are given in the
         type of the network's weights; a mapping as keyword arguments, a tuple as arguments.
