@@ -29,10 +29,9 @@ from iblib.config import MeasureConfig, RunConfig
 from iblib.datasets import Dataset, binary_patterns
 from iblib.datasets.mel_cache import build_cache
 from iblib.datasets.melspectrogram import MelSettings, load_clip, log_mel
-from iblib.datasets.store import file_sha1
 from iblib.datasets.synthetic import SyntheticSettings, write
 from iblib.estimators import measure
-from iblib.files import write_atomic
+from iblib.files import digest, write_atomic
 from iblib.models import build
 from iblib.plotting.style import OKABE_ITO, panels
 from iblib.training import Run, loop, model_options
@@ -79,7 +78,7 @@ def stages(paths: list[Path]) -> None:
     """All that a clip needs, one after the other, on one thread."""
     torch.set_num_threads(1)
     for path in paths:
-        file_sha1(path)
+        digest(path, "sha1")
         mel = log_mel(load_clip(path, SETTINGS), SETTINGS)
         Path(os.devnull).write_bytes(mel.data)
         zlib.crc32(mel.data)

@@ -203,7 +203,7 @@ def test_real_music_in_fmas_layout():
     assert data.classes == fma.GENRES
     assert (data.class_shares().sum(axis=1) == 16).all()
     assert data.skipped.empty
-    assert np.isfinite(data.moments()).all()
+    assert np.isfinite(data.moments).all()
 
 
 def test_only_what_has_fmas_ids_is_called_fma_small(layout, monkeypatch):

@@ -269,19 +269,19 @@ def test_a_name_that_is_not_unicode(tmp_path):
 
 
 def test_a_file_without_permission_is_a_reason(tones, tmp_path, monkeypatch):
-    def refuse(path):
+    def refuse(path, algorithm):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(mel_cache, "file_sha1", refuse)
+    monkeypatch.setattr(mel_cache, "digest", refuse)
     made = build_cache(tones, SHORT, tmp_path / "cache", progress=False)
     assert set(made.skipped["reason"]) == {"cannot be read: permission denied"}
 
 
 def test_a_failing_disk_is_not_remembered_as_skipped_clips(tones, tmp_path, monkeypatch):
-    def fail(path):
+    def fail(path, algorithm):
         raise OSError(5, "Input/output error", str(path))
 
-    monkeypatch.setattr(mel_cache, "file_sha1", fail)
+    monkeypatch.setattr(mel_cache, "digest", fail)
     with pytest.raises(OSError, match="Input/output error"):
         build_cache(tones, SHORT, tmp_path / "cache", progress=False)
     monkeypatch.undo()

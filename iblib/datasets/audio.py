@@ -71,27 +71,15 @@ def load_clips(
 ) -> Dataset:
     """Spectrograms of ``clips`` with the labels and splits of the clips that could be used.
 
-    Parameters
-    ----------
-    clips : DataFrame
-        Index: id; columns ``path``, ``label`` (class name) and, without a seed, ``split``.
-    source : str
-        Caption; ``{n}`` in it becomes the number of clips used.
-    seed : int, optional
-        Of a stratified split of the clips that can be used.
-    origin : str
-        What determines the audio, where that is known better than by its bytes (a generator's
-        settings); the fingerprint then is the same on machines whose encoders differ.
-    cache_dir : path
-        ``cache/`` of ``paths.data_dir()`` by default, never the user's own folder.
-    **options
-        Of ``mel_cache.build_cache``.
+    ``clips`` is indexed by id, with the columns ``path``, ``label`` (class name) and, unless a
+    ``seed`` asks for a stratified split, ``split``. ``{n}`` in ``source`` becomes the number of
+    clips used. ``origin`` determines the audio where that is known better than by its bytes (a
+    generator's settings): the fingerprint then is the same on machines whose encoders differ.
+    ``options`` are of ``mel_cache.build_cache``, whose ``cache_dir`` by default is ``cache/`` of
+    ``paths.data_dir()``, never the user's own folder.
 
-    Raises
-    ------
-    DataError
-        If no clip can be used or is for training, if fewer than two classes are left, or a class
-        has too few clips for a split.
+    DataError if no clip can be used or is for training, fewer than two classes are left, or a class
+    has too few clips for a split.
     """
     clips = clips.sort_index()
     cache_dir = cache_dir or paths.data_dir() / "cache"

@@ -66,23 +66,10 @@ def load(
 ) -> Dataset:
     """Data set ``folder`` with a stratified 80/10/10 split of the clips that can be used.
 
-    Every file found is either used, under its relative name as id, or listed in ``skipped``.
-
-    Parameters
-    ----------
-    data_dir : path
-        Holds one folder per class.
-    clip_seconds : float
-        Length measured of each clip [s] (GTZAN's have 30 s); shorter clips are skipped.
-    seed : int
-        Of the split.
-    jobs, progress
-        As in ``fma.load``.
-
-    Raises
-    ------
-    DataError
-        As ``find_clips``, or if fewer than three clips of a class can be used.
+    ``data_dir`` holds one folder per class. Every file found is either used, under its relative
+    name as id, or listed in ``skipped``; clips shorter than the ``clip_seconds`` [s] measured of
+    each (GTZAN's have 30 s) are skipped. ``seed`` is of the split; others are as in ``fma.load``.
+    DataError as ``find_clips``, or if fewer than three clips of a class can be used.
     """
     settings = MelSettings(clip_seconds)
     clips, refused = find_clips(data_dir)

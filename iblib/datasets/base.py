@@ -70,17 +70,14 @@ class Dataset:
         """Inputs (standardised where the set asks for it, float32) and labels of ``rows``."""
         x = np.asarray(self.inputs[rows], dtype=np.float32)
         if self.standardise:
-            mean, deviation = self.moments()
+            mean, deviation = self.moments
             x = x - np.float32(mean)
             x /= np.float32(deviation)
         return x, self.labels[rows]
 
+    @cached_property  # the data never change, and a pass over a large memory map takes seconds
     def moments(self) -> tuple[float, float]:
         """Mean and standard deviation of all input values of the training split."""
-        return self._moments
-
-    @cached_property  # the data never change, and a pass over a large memory map takes seconds
-    def _moments(self) -> tuple[float, float]:
         rows = self.rows("training")
         if not len(rows):
             raise DataError(f"{self.name} has no training rows to standardise by")

@@ -16,9 +16,9 @@ import pandas as pd
 
 from iblib.datasets import fma
 from iblib.datasets.base import SPLITS, DataError
-from iblib.datasets.store import file_sha1, make_once, require_space
+from iblib.datasets.store import make_once, require_space
 from iblib.extras import extra
-from iblib.files import write_atomic
+from iblib.files import digest, write_atomic
 from iblib.progress import bar
 
 with extra("audio"):
@@ -50,20 +50,11 @@ def fma_small(
 
     The licences of the clips are their artists' own: do not redistribute them.
 
-    Parameters
-    ----------
-    tracks : int, optional
-        Only so many clips, balanced over genres and splits, taken out of the remote archive;
-        fewer are a part of more. By default both archives (7.5 GiB) are fetched whole and
-        deleted once unpacked (needs 15 GiB); an interrupted download goes on where it stopped.
-    base_url, archives
-        Where the archives are, and their SHA-1.
-
-    Raises
-    ------
-    DataError
-        If something cannot be fetched, is not what was published, or is not safe to unpack; what
-        had been checked stays.
+    By default both archives (7.5 GiB, with these SHA-1) are fetched whole and deleted once unpacked
+    (needs 15 GiB); an interrupted download goes on where it stopped. With ``tracks`` only so many
+    clips, balanced over genres and splits, are taken out of the remote archive; fewer are a part of
+    more. DataError if something cannot be fetched, is not what was published, or is not safe to
+    unpack; what had been checked stays.
     """
     data_dir = Path(data_dir).expanduser()
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -221,7 +212,7 @@ def _some(base_url: str, data_dir: Path, tracks: int, progress: bool) -> None:
             write_atomic(data_dir / "fma_small" / "checksums", text)
             for track in bar(wanted, "clips", shown=progress, leave=True, unit="clip"):
                 path = clips.loc[track, "path"]
-                if path.is_file() and file_sha1(path) == sums[track]:
+                if path.is_file() and digest(path, "sha1") == sums[track]:
                     continue
                 data = _read(z, path.relative_to(data_dir).as_posix())
                 if hashlib.sha1(data).hexdigest() != sums[track]:

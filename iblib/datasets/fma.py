@@ -25,18 +25,14 @@ _SIZE = 8000
 _KNOWN = {2, 5, 10, 140, 98565, 98567, 98569, 99134, 108925, 133297}
 
 
-def load_tracks(path: str | Path) -> pd.DataFrame:
-    """``tracks.csv`` with its two header levels and the types of the columns used here.
+def load_tracks(data_dir: str | Path) -> pd.DataFrame:
+    """``fma_metadata/tracks.csv`` with its two header levels; the index is ``track_id``.
 
-    ``path`` is the file, or a folder that holds it as ``fma_metadata/tracks.csv``. The index is
-    ``track_id``; ``set.subset`` is an ordered categorical (small < medium < large), ``set.split``
-    and ``track.genre_top`` are categorical. DataError if the file is missing, unreadable or has not
+    ``set.subset`` is an ordered categorical (small < medium < large), ``set.split`` and
+    ``track.genre_top`` are categorical. DataError if the file is missing, unreadable or has not
     FMA's columns.
     """
-    path = Path(path).expanduser()
-    file = path / "fma_metadata" / "tracks.csv" if path.is_dir() else path
-    if not file.is_file():
-        raise DataError(f"no tracks.csv under {path}; {_CURE}")
+    file = _tracks_csv(Path(data_dir).expanduser())
     try:
         # low_memory=False reads each column as one type, as the quoted texts need
         tracks = pd.read_csv(file, index_col=0, header=[0, 1], low_memory=False)
@@ -51,6 +47,13 @@ def load_tracks(path: str | Path) -> pd.DataFrame:
     for column in (("set", "split"), ("track", "genre_top")):
         tracks[column] = tracks[column].astype("category")
     return tracks
+
+
+def _tracks_csv(data_dir: Path) -> Path:
+    file = data_dir / "fma_metadata" / "tracks.csv"
+    if not file.is_file():
+        raise DataError(f"no tracks.csv under {data_dir}; {_CURE}")
+    return file
 
 
 def small_clips(tracks: pd.DataFrame, data_dir: str | Path) -> pd.DataFrame:
@@ -76,7 +79,7 @@ def small_clips(tracks: pd.DataFrame, data_dir: str | Path) -> pd.DataFrame:
 def credits(data_dir: str | Path, ids: Iterable[int]) -> list[str]:
     """Title, artist and licence of clips, which the licences ask for where they can be heard."""
     columns = [("track", "title"), ("artist", "name"), ("track", "license")]
-    about = load_tracks(Path(data_dir).expanduser()).reindex(columns=columns)
+    about = load_tracks(data_dir).reindex(columns=columns)
     about = about[~about.index.duplicated()].loc[list(ids)].astype(object).fillna("unknown")
     return [f"“{title}” by {artist}, {licence}" for title, artist, licence in about.values]
 
@@ -113,23 +116,12 @@ def load(
 ) -> Dataset:
     """Data set ``fma_small``; ids are track ids.
 
-    Parameters
-    ----------
-    data_dir : path
-        Holds ``fma_metadata/`` and ``fma_small/``; ``paths.data_dir()`` by default.
-    clip_seconds : float
-        Length measured of each clip [s] (FMA's have 29.98 s); shorter clips are skipped.
-    split : {"official", "stratified"}
-        FMA's own artist-disjoint split, or 80/10/10 of the clips that can be used.
-    seed : int
-        Of a split of one's own.
-    jobs, progress
-        Threads, all cores by default; whether a terminal shows a progress bar.
-
-    Raises
-    ------
-    DataError
-        If metadata or all audio are missing, or the split is unknown; as ``audio.load_clips``.
+    ``data_dir``, ``paths.data_dir()`` by default, holds ``fma_metadata/`` and ``fma_small/``. Clips
+    shorter than the ``clip_seconds`` [s] measured of each (FMA's have 29.98 s) are skipped.
+    ``split`` is ``official``, FMA's own artist-disjoint one, or ``stratified``, 80/10/10 of the
+    clips that can be used, by ``seed``. ``jobs`` threads, by default one a core, decode;
+    ``progress`` shows a bar in a terminal. DataError if metadata or all audio are missing, or the
+    split is unknown; as ``audio.load_clips``.
     """
     work = {"jobs": jobs, "progress": progress}
     return read_layout(data_dir, MelSettings(clip_seconds), split=split, seed=seed, **work)
@@ -138,10 +130,7 @@ def load(
 def fingerprint(data_dir: str | Path, clip_seconds: float, split: str, seed: int, **_) -> str:
     """As ``datasets.fingerprint`` says; the labels are in tracks.csv."""
     folder = Path(data_dir or paths.data_dir()).expanduser()
-    table = folder / "fma_metadata" / "tracks.csv"
-    if not table.is_file():
-        raise DataError(f"no tracks.csv under {folder}; {_CURE}")
-    about = [files.digest(table), sorted(read_checksums(folder).items())]
+    about = [files.digest(_tracks_csv(folder)), sorted(read_checksums(folder).items())]
     settings = [RULES, MelSettings(clip_seconds).fingerprint, split, seed]
     return key_of("fma_small", settings, about, [state_of(path) for path in _audio_files(folder)])
 

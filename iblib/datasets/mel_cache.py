@@ -16,7 +16,8 @@ import pandas as pd
 from iblib.config import key_of
 from iblib.datasets.base import skipped_table
 from iblib.datasets.melspectrogram import RULES, ClipError, MelSettings, load_clip, log_mel
-from iblib.datasets.store import DamagedError, file_sha1, in_order, make_once, reserve
+from iblib.datasets.store import DamagedError, in_order, make_once, reserve
+from iblib.files import digest
 
 _LIBRARIES = ("numpy", "soundfile", "soxr", "torch", "torchaudio")
 
@@ -44,23 +45,14 @@ def build_cache(
 ) -> MelCache:
     """Spectrograms of ``files``, from the cache if it holds them, else computed with all cores.
 
-    The key is made of the settings, the versions of the libraries that decode and transform, and
-    name, size, modification time and readability of every file. Rows are verified by CRC-32 at
-    each call (about 1 GB/s); a truncated or altered cache is made again. A fill that was stopped,
-    killed or ran out of disk (``OSError``) goes on where it was.
+    ``files`` and the published SHA-1 ``checksums`` that they must have are by id, a relative file
+    name or a number. What the caller ``refused`` is put before what is skipped here.
 
-    Parameters
-    ----------
-    files : mapping of id to Path
-        Ids are relative file names, or numbers.
-    cache_dir : path
-        Holds the cache: ``<key>/inputs.f32``, ``done.jsonl`` and ``skipped.csv``.
-    checksums : mapping of id to str, optional
-        SHA-1 that a file must have, where its source publishes one.
-    refused : DataFrame, optional
-        What the caller found unusable, put before what is skipped here.
-    jobs, progress
-        Threads, all cores by default; whether a terminal shows a progress bar.
+    ``cache_dir`` holds ``<key>/inputs.f32``, ``done.jsonl`` and ``skipped.csv``. The key is made of
+    the settings, the versions of the libraries that decode and transform, and name, size,
+    modification time and readability of every file. Rows are verified by CRC-32 at each call (about
+    1 GB/s); a truncated or altered cache is made again. A fill that was stopped, killed or ran out
+    of disk (``OSError``) goes on where it was.
     """
     import soundfile
 
@@ -102,7 +94,7 @@ def _spectrogram(item: tuple, settings: MelSettings, checksums: Mapping):
     try:
         if not path.is_file():
             raise ClipError(why_no_file(path))
-        sha1 = file_sha1(path)
+        sha1 = digest(path, "sha1")  # the hash that FMA publishes
         if checksums.get(i, sha1) != sha1:
             raise ClipError("SHA-1 differs from the published checksum: download it again")
         mel = log_mel(load_clip(path, settings), settings)

@@ -35,13 +35,9 @@ class MelSettings:
     hop_length: int = 512  # step between frames [samples]
     n_mels: int = 128  # bands (Slaney scale and norm) from 0 Hz to half the rate
     top_db: float = 80.0  # values more than this below a clip's maximum are raised to it [dB]
-    resampler: str = "soxr_hq"  # the only one: two of them differ by dB in the top bands
 
     def __post_init__(self):
-        numbers = asdict(self)
-        if (resampler := numbers.pop("resampler")) != "soxr_hq":
-            raise DataError(f"resampler must be 'soxr_hq'; got {resampler!r}")
-        for name, value in numbers.items():
+        for name, value in asdict(self).items():
             if not (isinstance(value, Real) and math.isfinite(value) and value > 0):
                 raise DataError(f"{name} must be a positive number; got {value!r}")
         if not self.n_samples:
@@ -60,7 +56,8 @@ class MelSettings:
     @property
     def fingerprint(self) -> str:
         """Key of the settings, without the versions of libraries."""
-        return key_of(CACHE_FORMAT, asdict(self))
+        # named, since another resampler differs by dB in the top bands
+        return key_of(CACHE_FORMAT, asdict(self) | {"resampler": "soxr_hq"})
 
 
 def log_mel(waveform: np.ndarray, settings: MelSettings) -> np.ndarray:

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from filelock import FileLock
 
-from iblib import files
 from iblib.progress import bar
 
 Loaded = TypeVar("Loaded")
@@ -18,11 +17,6 @@ Loaded = TypeVar("Loaded")
 
 class DamagedError(Exception):
     """What is on disk is not what was written; it can be made again."""
-
-
-def file_sha1(path: Path) -> str:
-    """SHA-1 of a file's bytes (the hash that FMA publishes)."""
-    return files.digest(path, "sha1")
 
 
 def make_once(

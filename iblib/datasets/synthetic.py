@@ -161,20 +161,10 @@ def load(
 ) -> Dataset:
     """Data set ``synthetic``, written first if need be, then read as FMA is.
 
-    Parameters
-    ----------
-    data_dir : path
-        Where ``synthetic-<key>/`` stands; ``paths.data_dir()`` by default.
-    clip_seconds : float
-        Length measured of each clip [s]; they have 6 s, and 5.93 s give 128 x 256.
-    clips_per_genre : int
-        At least 3.
-    split : {"official", "stratified"}
-        As in ``fma.load``.
-    seed : int
-        Of the data, and of a stratified split.
-    jobs, progress
-        As in ``fma.load``.
+    It stands in ``data_dir``, ``paths.data_dir()`` by default, as ``synthetic-<key>/``. Clips have
+    6 s; the ``clip_seconds`` [s] measured of each give 128 bands x 256 frames by default.
+    ``clips_per_genre`` is at least 3; ``seed`` is of the data, and of a stratified split. The
+    others are as in ``fma.load``.
     """
     mel, settings = MelSettings(clip_seconds), SyntheticSettings(clips_per_genre, seed)
     base = Path(data_dir).expanduser() if data_dir else paths.data_dir()

@@ -15,20 +15,11 @@ SAXE_SIZES = (12, 10, 7, 5, 4, 3, 2)
 class MLP(nn.Module):
     """Fully connected network; every hidden layer has the activation, the output has none.
 
-    Weights are drawn from a normal of standard deviation ``gain/sqrt(fan)`` truncated at two
-    deviations, biases are 0 (Saxe et al. 2018, code for the 12-bit task).
-
-    Parameters
-    ----------
-    activation : {"relu", "tanh", "softsign", "softplus", "linear"}
-    sizes : sequence of int
-        Widths from input to output; Saxe's by default.
-    fan : {"out", "in"}
-        Whose width sets the deviation of a layer's first weights: its own (Saxe's code) or its
-        input's (which keeps the variance of wide layers in front of a narrow one bounded).
-    gain : float, > 0
-        Below 1, training starts near the zero function.
-    generator : torch.Generator, optional
+    ``sizes`` are the widths from input to output, Saxe's by default. Biases start at 0, weights
+    normal with a standard deviation of ``gain/sqrt(width)``, truncated at two deviations (Saxe et
+    al. 2018, code for the 12-bit task). The width is a layer's own (``fan="out"``, Saxe's code) or
+    its input's (``"in"``, which keeps the variance of wide layers in front of a narrow one
+    bounded). With a ``gain`` below 1, training starts near the zero function.
     """
 
     activations = tuple(ACTIVATIONS)

@@ -20,7 +20,7 @@ from iblib.datasets.base import SPLITS, Dataset
 from iblib.models import MODELS, check_names, samples_at_once
 from iblib.progress import bar
 from iblib.training.members import Members
-from iblib.training.runs import ResumeState, Run, save_tensors
+from iblib.training.runs import ResumeState, Run, reason, save_tensors
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +49,9 @@ def model_options(config: RunConfig, dataset: Dataset) -> dict[str, Any]:
         raise
     except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError) as error:
         hint = "; in a grid a list is a choice: write sizes = [[12, 4, 2]]"
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(
-            f"{config.model} with options {config.options} does not fit {dataset.name}: {reason}"
-            + hint * isinstance(error, TypeError)
-        ) from error
+        what = f"{config.model} with options {config.options} does not fit {dataset.name}"
+        why = reason(error) + hint * isinstance(error, TypeError)
+        raise ConfigError(f"{what}: {why}") from error
     return options
 
 
@@ -229,8 +227,8 @@ class _Training:
         """Loss and accuracy of each member on one split, in evaluation mode."""
         loss = torch.zeros(self.members.n, device=self.device)
         right = torch.zeros(self.members.n, device=self.device)
-        for x, y in split.parts():
-            output = self.members.on_same(x)
+        for x, y in split.parts():  # the same batch for every member
+            output = self.members(x.expand(self.members.n, *x.shape))
             target = y.expand(self.members.n, *y.shape)
             loss += self._loss(output, target) * len(y)
             # regression has no accuracy

@@ -50,10 +50,6 @@ class Members:
             return self.network.forward_many(self.stack, x)
         return vmap(partial(functional_call, self.network))(self.stack, x)
 
-    def on_same(self, x: Tensor) -> Tensor:
-        """Logits (n, batch, out) of all members on one batch x (batch, ...)."""
-        return self(x.expand(self.n, *x.shape))
-
     def state(self) -> dict[str, Tensor]:
         """Weights on the CPU, copied; an ensemble's have a leading member axis."""
         return on_cpu(self.stack or self.network.state_dict())

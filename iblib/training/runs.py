@@ -26,17 +26,6 @@ log = logging.getLogger(__name__)
 _WEIGHTS = re.compile(r"epoch_(\d+)\.pt")
 
 
-def weights_path(folder: Path, epoch: int) -> Path:
-    """File of the weights of one epoch in a folder of weights."""
-    return folder / f"epoch_{epoch:06d}.pt"
-
-
-def epochs_in(folder: Path) -> list[int]:
-    """Epochs whose weights a folder holds, ascending."""
-    found = (_WEIGHTS.fullmatch(path.name) for path in folder.glob("*.pt"))
-    return sorted(int(match[1]) for match in found if match)
-
-
 @dataclass(frozen=True)
 class Run:
     """One training run on disk, finished or not."""
@@ -68,8 +57,9 @@ class Run:
 
     @property
     def epochs(self) -> list[int]:
-        """Epochs whose weights are stored."""
-        return epochs_in(self.folder / "weights")
+        """Epochs whose weights are stored, ascending."""
+        found = (_WEIGHTS.fullmatch(path.name) for path in (self.folder / "weights").glob("*.pt"))
+        return sorted(int(match[1]) for match in found if match)
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -78,7 +68,7 @@ class Run:
 
     def weights_path(self, epoch: int) -> Path:
         """File of the weights of one stored epoch."""
-        return weights_path(self.folder / "weights", epoch)
+        return self.folder / "weights" / f"epoch_{epoch:06d}.pt"
 
     def weights(self, epoch: int) -> dict[str, Tensor]:
         """Stored weights of one epoch; an ensemble's have a leading member axis.
@@ -200,10 +190,10 @@ def load_tensors(path: Path) -> Any:
     try:
         return torch.load(payload, weights_only=True, map_location="cpu")
     except Exception as error:  # of many kinds: whatever was put there is not followed
-        raise files.DamagedFileError(f"{path} holds no plain tensors: {_reason(error)}") from error
+        raise files.DamagedFileError(f"{path} holds no plain tensors: {reason(error)}") from error
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """The first line of what an error says."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
@@ -227,8 +217,8 @@ class ResumeState:
                 take(load_tensors(path))
                 return True
             except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:
-                reason = _reason(error)
-                log.warning("cannot resume from %s (%s); trying an older state", path, reason)
+                why = reason(error)
+                log.warning("cannot resume from %s (%s); trying an older state", path, why)
         return False
 
     def clear(self) -> None:
