@@ -44,14 +44,15 @@ class PooledInformation:
 def information(
     t, y, *, width: float | None = None, n_bins: int | None = None, range=None, edges=None
 ) -> BinningInformation:
-    r"""Binned I(X;T) and I(T;Y), in bits.
+    """Binned I(X;T) and I(T;Y), in bits.
 
-    A value's bin is :math:`\lfloor t / width \rfloor`, or its place among edges; a sample's symbol
-    is the row of its d bins. With a deterministic network and distinct inputs
+    A value's bin is floor(t / width), or its place among edges; a sample's symbol is the row of its
+    d bins. With a deterministic network and distinct inputs
 
-    .. math:: I(X;T) = H(T), \qquad I(T;Y) = H(T) + H(Y) - H(T, Y) = H(T) - \sum_y p_y H(T|Y=y)
+        I(X;T) = H(T)
+        I(T;Y) = H(T) + H(Y) - H(T, Y)
 
-    where each H is the plug-in entropy :math:`-\sum p \log_2 p` of the symbols' shares.
+    where each H is the plug-in entropy, -sum p log2 p, of the symbols' shares p.
 
     Parameters
     ----------
@@ -61,8 +62,8 @@ def information(
     width : float, > 0, optional
         Bin width, in the unit of ``t``; 0.07 where no bins are given.
     n_bins, range : int >= 1 and (low, high), optional
-        Equal bins between two bounds that stay the same for all arrays that are compared, such as
-        (-1, 1) for tanh (Shwartz-Ziv & Tishby: 30 bins), or the extremes over all epochs (Saxe).
+        Equal bins between bounds that all compared arrays share, such as (-1, 1) for tanh
+        (Shwartz-Ziv & Tishby: 30 bins), or the extremes over all epochs (Saxe).
     edges : (n_bins + 1,) strictly increasing numbers, optional
         Bins shared by all units. A bin holds its lower edge, the last one both; values outside
         count into the end bins and into ``clipped``.
@@ -83,10 +84,9 @@ def information(
 
     Notes
     -----
-    Cost: O(P d) time; O(P) memory, O(P d) for edges of unequal steps and for tensors on a GPU,
-    which are copied. The quotient t / width is taken in float32 for float32 and narrower input, in
-    float64 otherwise, as NumPy does; values are compared with edges in float64. -0.0 and 0.0 share
-    a bin.
+    Cost: O(P d) time; O(P) memory, O(P d) for edges of unequal steps and for tensors on a GPU. The
+    quotient t / width is float32 for float32 and narrower input, else float64, as in NumPy; values
+    are compared with edges in float64. -0.0 and 0.0 share a bin.
 
     References
     ----------
@@ -95,17 +95,12 @@ def information(
     """
     values = _checks.unchecked_points(t)  # the loop that finds their bins looks at each of them
     labels = _checks.as_labels(y, values.shape[0], values.device)
-    return checked_information(values, labels, bins_of(width, n_bins, range, edges))
-
-
-def checked_information(values, labels, bins: Bins) -> BinningInformation:
-    """`information` of a dense float tensor and labels that have passed `_checks`."""
-    symbols, clipped = row_symbols(values, bins)
+    symbols, clipped = row_symbols(values, bins_of(width, n_bins, range, edges))
     counts = counts_of(symbols)
-    h_t, ty = entropies(symbols, counts, labels)
-    n_samples = len(symbols)
-    unique_share = int((counts == 1).sum()) / n_samples
-    return BinningInformation(h_t, ty, unique_share, clipped, n_samples)
+    unique_share = int((counts == 1).sum()) / len(symbols)
+    return BinningInformation(
+        *entropies(symbols, counts, labels), unique_share, clipped, len(symbols)
+    )
 
 
 def pooled_information(
@@ -113,10 +108,9 @@ def pooled_information(
 ) -> PooledInformation:
     """Entropy of ONE activation value of the layer, all units in one histogram, in bits.
 
-    Never I(X;T): the P d values are P d samples of a scalar, so that it cannot see how units vary
-    together, and the number of bins bounds it, not the number of samples. Arguments and errors as
-    `information`. ``h_t`` is 0 to log2(number of bins), ``ty``, the information of one value about
-    the label, 0 to H(Y). Notebook: 03
+    Never I(X;T): P d samples of a scalar do not show how units vary together. ``h_t`` is 0 to
+    log2(number of bins); ``ty``, what one value says of the label, 0 to H(Y). Arguments and errors
+    as `information`. Notebook: 03
     """
     points = _checks.as_points(t).values
     labels = _checks.as_labels(y, points.shape[0], points.device)
@@ -129,8 +123,8 @@ def pooled_information(
 def label_entropy(y) -> float:
     """Entropy H(Y) of P integer, bool or string labels, in bits: the ceiling of I(T;Y).
 
-    Exactly 0 for one class, at most log2 L. TypeError or ValueError for labels of no supported
-    kind, missing, empty or not one-dimensional. Notebook: 03
+    Exactly 0 for one class, at most log2 L. TypeError for labels of another kind, ValueError for
+    missing, no, or not one-dimensional ones. Notebook: 03
     """
     labels = _checks.as_labels(y)
     return _entropy_of_counts(np.array(labels.counts))

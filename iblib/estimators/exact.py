@@ -66,12 +66,12 @@ def exact_information(t, y) -> ExactInformation:
 
 
 def quantise(t, bits: int = 8, range=None) -> np.ndarray:
-    r"""The integers that a layer becomes for inference on a small device: affine quantisation.
+    """The integers that a layer becomes for inference on a small device: affine quantisation.
 
-    A value r becomes :math:`\mathrm{round}(r / S) + Z`, clipped to 0 .. 2^bits - 1, with the step
-    :math:`S = (high - low) / (2^{bits} - 1)` and the zero point :math:`Z = \mathrm{round}(-low/S)`;
-    ties go to the even integer, and the range is extended to hold 0 (Jacob et al., CVPR 2018,
-    arXiv:1712.05877, Eq. 1). `exact_information` of the codes is the same for T and c T, c > 0.
+    A value r becomes round(r / S) + Z, clipped to 0 .. 2^bits - 1, with the step
+    S = (high - low) / (2^bits - 1) and the zero point Z = round(-low / S); ties go to the even
+    integer, and the range is extended to hold 0 (Jacob et al., CVPR 2018, arXiv:1712.05877, Eq. 1).
+    `exact_information` of the codes is the same for T and c T, c > 0.
 
     Parameters
     ----------
@@ -106,10 +106,10 @@ def quantise(t, bits: int = 8, range=None) -> np.ndarray:
 def mixture_information(
     t, y, *, noise_variance: float, n_draws: int = 10_000, seed: int = 0
 ) -> MixtureInformation:
-    r"""I(X;T) and I(T;Y) of T = h + N(0, s^2 I), h the rows of ``t``, each as likely, in bits.
+    """I(X;T) and I(T;Y) of T = h + N(0, s^2 I), h the rows of ``t``, each as likely, in bits.
 
-    What the KDE bounds hold between them, by Monte Carlo: means of :math:`\log_2 p(t|x) / p(t)`
-    and of :math:`\log_2 p(t|y) / p(t)` over draws of (x, t) (Goldfeld et al., arXiv:1810.05728).
+    What the KDE bounds hold between them, by Monte Carlo: means of log2(p(t|x) / p(t)) and of
+    log2(p(t|y) / p(t)) over draws of (x, t) (Goldfeld et al., arXiv:1810.05728).
 
     Parameters
     ----------

@@ -55,14 +55,13 @@ class KraskovInformation(_Flags):
 
 
 def entropy(t, *, k: int = 2, epsilon: float = 1e-16) -> KraskovEntropy:
-    r"""Differential entropy H(T) from k-th neighbour distances, in bits.
+    """Differential entropy H(T) from k-th neighbour distances, in bits.
 
-    .. math:: H(T) = \frac dP \sum_i \ln(r_i + \epsilon) + \frac d2 \ln\pi
-              - \ln\Gamma(\tfrac d2 + 1) + \psi(P) - \psi(k)
+        H(T) = d mean_i ln(r_i + epsilon) + ln V_d + psi(P) - psi(k)    [nats]
 
-    in nats, divided by ln 2; r_i is the Euclidean distance from sample i to its k-th neighbour, the
-    sample itself not counted. With T = h + Z, I(X;T) = H(T) - H(Z) with an unknown constant H(Z):
-    only changes of H(T) mean something.
+    r_i is the Euclidean distance from sample i to its k-th neighbour, itself not counted, V_d =
+    pi^(d/2) / Gamma(d/2 + 1) the volume of the unit ball, psi the digamma function. With T = h + Z,
+    I(X;T) = H(T) - H(Z), and H(Z) is an unknown constant: only changes of H(T) mean something.
 
     Parameters
     ----------
@@ -80,9 +79,9 @@ def entropy(t, *, k: int = 2, epsilon: float = 1e-16) -> KraskovEntropy:
 
     Notes
     -----
-    Cost: O(P^2 d) time, O(P) memory beside a copy of the points; distances follow the policy in
-    `pairwise`, the mean is float64. The bias grows with d: N(0, I) with P = 2000, k = 2 is right to
-    0.15 nats up to d = 5 and 0.9 nats too high at d = 20: ``high_dimension`` flags d > 10.
+    Cost: O(P^2 d) time, O(P) memory beside a copy of the points. The bias grows with d: N(0, I)
+    with P = 2000, k = 2 is right to 0.15 nats up to d = 5 and 0.9 nats too high at d = 20, so
+    ``high_dimension`` flags d > 10.
 
     References
     ----------
