@@ -27,9 +27,10 @@ class Measurement:
         """One row a quantity: the columns of a plane table, its ceiling [bits] and its trust.
 
         ``trust`` is ``ok``, or why the number says little: ``saturated`` (within 1 % of the
-        ceiling: all samples differ, no more), ``small-sample bias`` (more than 5 % of H(Y) by a
-        rule of thumb; `permutation_test` tells), ``duplicates`` (they, and epsilon, decide it),
-        ``high dimension`` (biased above d = 10), ``constant``, ``too few samples``, ``n clipped``.
+        ceiling: all samples differ, no more), ``small-sample bias`` (shuffled labels would give
+        5 to 10 % of H(Y) or more, by a rule of thumb; `permutation_test` tells), ``duplicates``
+        (they, and epsilon, decide it), ``high dimension`` (biased above d = 10), ``constant``,
+        ``too few samples``, ``n clipped``.
         """
         rows = rows_of(self.exact, "exact")
         rows += rows_of(self.binning, "binning", self.bins[1], self.bins[0])

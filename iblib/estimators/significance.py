@@ -84,10 +84,11 @@ def bootstrap_interval(values, *, confidence: float = 0.95, seed: int = 0) -> tu
     least, span = values.min(), np.ptp(values)
     if not span:
         return float(least), float(least)
-    unit = (values - least) / span  # from 0 to 1: BCa's third powers would leave the numbers
-    if len(unit) < 6:
-        ends = stats.t.interval(confidence, len(unit) - 1, unit.mean(), stats.sem(unit))
+    # Whole numbers, whose sums are exact: BCa counts how many means are equal, in any unit.
+    steps = np.rint((values - least) / span * 2.0**40)
+    if len(steps) < 6:
+        ends = stats.t.interval(confidence, len(steps) - 1, steps.mean(), stats.sem(steps))
     else:
         settings = {"confidence_level": confidence, "random_state": np.random.default_rng(seed)}
-        ends = stats.bootstrap((unit,), np.mean, **settings).confidence_interval
-    return float(least + span * ends[0]), float(least + span * ends[1])
+        ends = stats.bootstrap((steps,), np.mean, **settings).confidence_interval
+    return float(least + span * (ends[0] / 2.0**40)), float(least + span * (ends[1] / 2.0**40))
