@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from iblib.estimators import _checks
-from iblib.estimators._engine.symbols import Bins, bin_codes, counts_of, dense_codes, row_symbols
+from iblib.estimators._engine.symbols import Bins, bin_codes, counts_of, row_symbols
 
 DEFAULT_WIDTH = 0.07  # where no bins are given
 
@@ -84,7 +84,7 @@ def information(
 
     Notes
     -----
-    Cost: O(P d) time; O(P) memory, O(P d) for edges of unequal steps and for tensors on a GPU. The
+    Cost: O(P d) time, O(P) memory beside a copy of a tensor on a GPU. The
     quotient t / width is float32 for float32 and narrower input, else float64, as in NumPy; values
     are compared with edges in float64. -0.0 and 0.0 share a bin.
 
@@ -115,7 +115,7 @@ def pooled_information(
     points = _checks.as_points(t).values
     labels = _checks.as_labels(y, points.shape[0], points.device)
     codes, clipped = bin_codes(points, bins_of(width, n_bins, range, edges))
-    values = dense_codes(codes).ravel()
+    values = codes.ravel()
     h_t, ty = entropies(values, counts_of(values), labels, points.shape[1])
     return PooledInformation(h_t, ty, clipped, values.size)
 
