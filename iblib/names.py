@@ -27,12 +27,9 @@ class Estimator:
         return self.family == "information"
 
     def quantity(self, wanted: str, bound: str = "upper") -> str:
-        """Name under which a table holds what stands for I_XT or I_TY (upper or lower value).
+        """Name under which a table holds what stands for I_XT or I_TY, its upper or lower value.
 
-        Raises
-        ------
-        ValueError
-            If wanted is neither I_XT nor I_TY, or bound neither upper nor lower.
+        ValueError for other words.
         """
         if bound not in ("upper", "lower"):
             raise ValueError(f'bound must be "upper" or "lower"; got {bound!r}')

@@ -156,11 +156,10 @@ def equal_mass_edges(t, n_bins: int) -> np.ndarray:
 
 def bins_of(width, n_bins, range, edges) -> Bins:
     """The bins that `information` is asked for, or a ValueError that says what is wrong."""
-    if n_bins is not None and range is None:
+    if (n_bins is None) != (range is None):
         why = "bins fitted to each array are a ruler that moves"
-        raise ValueError(f"n_bins must come with range=(low, high): {why}; got n_bins={n_bins}")
-    if n_bins is None and range is not None:
-        raise ValueError(f"range must come with n_bins; got range={range} alone")
+        rule = f"n_bins must come with range=(low, high), and range with n_bins: {why}"
+        raise ValueError(f"{rule}; got n_bins={n_bins}, range={range}")
     asked = {"width": width, "n_bins": n_bins, "edges": edges}
     given = [name for name, value in asked.items() if value is not None]
     if len(given) > 1:

@@ -39,7 +39,8 @@ def exact_information(t, y) -> ExactInformation:
     """I(X;T) = H(T) and I(T;Y) of the rows as they are, in bits: what any decoder can tell apart.
 
     Exact where ``t`` has a row for *every* input of a finite set, all as likely. Of a sample it is
-    log2 P where all rows differ, and says no more than that (``saturated``).
+    log2 P where all rows differ, and says no more than that (``saturated``). Errors as
+    `binning.information`; O(P d) time.
 
     Parameters
     ----------
@@ -51,12 +52,7 @@ def exact_information(t, y) -> ExactInformation:
     Returns
     -------
     ExactInformation
-        ``0 <= ty <= min(H(Y), xt)``, ``xt <= log2 P``. O(P d) time.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `binning.information`.
+        ``0 <= ty <= min(H(Y), xt)``, ``xt <= log2 P``.
     """
     values = _checks.unchecked_points(t, split=True)
     labels = _checks.as_labels(y, values.shape[0], values.device)
@@ -76,18 +72,14 @@ def quantise(t, bits: int = 8, range=None) -> np.ndarray:
     Parameters
     ----------
     t : (P, d) real array or tensor
+        As `binning.information` takes it, or its errors.
     bits : int, 2 to 16
     range : (low, high), optional
-        As calibrated, in the unit of ``t``; else the extremes of ``t`` over all units.
+        As calibrated, finite, low < high; else the extremes of ``t`` over all units.
 
     Returns
     -------
     (P, d) uint8 array, uint16 above 8 bits
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `binning.information` for ``t``; other ``bits``; ``low >= high``, or a bound not finite.
     """
     if not 2 <= operator.index(bits) <= 16:
         raise ValueError(f"bits must be between 2 and 16; got bits={bits}")
@@ -109,7 +101,8 @@ def mixture_information(
     """I(X;T) and I(T;Y) of T = h + N(0, s^2 I), h the rows of ``t``, each as likely, in bits.
 
     What the KDE bounds hold between them, by Monte Carlo: means of log2(p(t|x) / p(t)) and of
-    log2(p(t|y) / p(t)) over draws of (x, t) (Goldfeld et al., arXiv:1810.05728).
+    log2(p(t|y) / p(t)) over draws of (x, t) (Goldfeld et al., arXiv:1810.05728). Errors as
+    `kde.information`, and a ValueError for values beyond 1e150 standard deviations.
 
     Parameters
     ----------
@@ -125,11 +118,6 @@ def mixture_information(
     -------
     MixtureInformation
         ``xt <= log2 P``; a value near 0 may be a little below. O(n_draws P min(d, P)) time.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `kde.information`; ``n_draws < 2``; values beyond 1e150 standard deviations.
     """
     deviation = math.sqrt(_checks.positive("noise_variance", noise_variance))
     if operator.index(n_draws) < 2:

@@ -62,6 +62,7 @@ def entropy(t, *, k: int = 2, epsilon: float = 1e-16) -> KraskovEntropy:
     r_i is the Euclidean distance from sample i to its k-th neighbour, itself not counted, V_d =
     pi^(d/2) / Gamma(d/2 + 1) the volume of the unit ball, psi the digamma function. With T = h + Z,
     I(X;T) = H(T) - H(Z), and H(Z) is an unknown constant: only changes of H(T) mean something.
+    Errors as `binning.information`, and for ``k`` and ``epsilon`` that are not as below.
 
     Parameters
     ----------
@@ -71,11 +72,6 @@ def entropy(t, *, k: int = 2, epsilon: float = 1e-16) -> KraskovEntropy:
     epsilon : float, > 0
         Added to every radius, in the unit of ``t``. Duplicates have r = 0, and then epsilon decides
         the value (``zero_radius`` counts them): log2(1e-16) = -53 bits a dimension.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `binning.information` for ``t``; ``k`` no integer or not as above; ``epsilon <= 0``.
 
     Notes
     -----
@@ -102,25 +98,20 @@ def information(
 ) -> KraskovInformation:
     """H(T) and I(T;Y) = H(T) - sum_y p(y) H(T | Y = y), in bits, from one pass over the distances.
 
-    Cost, references and the other arguments as `entropy`. Notebook: 05
+    Errors, cost, references and the other arguments as `entropy`. Notebook: 05
 
     Parameters
     ----------
     y : (P,) integer, bool or string labels
     small_class : {"raise", "drop"}
-        Classes of k samples or fewer have no k-th neighbour: refuse them, or leave them out of
-        ``ty`` (of its H(T) too) and name them in ``dropped``. ``h_t`` is that of all samples.
+        Classes of k samples or fewer have no k-th neighbour: a ValueError, or they are left out of
+        ``ty`` (of its H(T) too) and named in ``dropped``. ``h_t`` is that of all samples.
 
     Returns
     -------
     KraskovInformation
         ``ty`` may be negative or above H(Y); it is exactly 0 for one class, and None with a
         ``reason`` where every class was dropped.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `entropy`; also bad labels, another ``small_class``, a class of k samples or fewer.
     """
     if small_class not in ("raise", "drop"):
         raise ValueError(f"small_class must be 'raise' or 'drop'; got small_class={small_class!r}")

@@ -29,7 +29,7 @@ class PermutationTest:
 def permutation_test(
     t, y, estimator: str | Callable[..., float], n: int = 200, seed: int = 0
 ) -> PermutationTest:
-    """Whether I(T;Y) is above what the same estimator reads of shuffled labels.
+    """Whether I(T;Y) is above what the same estimator reads of shuffled labels; errors as its own.
 
     Parameters
     ----------
@@ -46,11 +46,6 @@ def permutation_test(
         ``p_value`` is (1 + permutations with as many bits or more) / (n + 1), uniform where T and Y
         are independent (Phipson & Smyth, Stat. Appl. Genet. Mol. Biol. 9 (2010) 39).
         ``value - null_mean`` is free of most of the bias.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As the estimator; another name; ``n < 1``.
     """
     n = _checks.at_least_one("n", n)
     if not callable(estimator) and estimator not in _NAMED:

@@ -41,7 +41,8 @@ class PlaneTable(pd.DataFrame):
         rows = rows.assign(**words, quantity=rows["quantity"].map(_SHOWN)).dropna(subset="quantity")
         by = ["layer", *(["view"] if len(set(rows["view"])) > 1 else []), "estimator"]
         bits = rows.pivot_table("bits", by, "quantity", sort=False, dropna=False, observed=True)
-        trust = rows.groupby(by, sort=False)["trust"].agg(_worst)
+        said = rows.groupby(by, sort=False)["trust"]
+        trust = said.agg(lambda words: "; ".join(sorted(set(words) - {"ok"})) or "ok")
         return bits.join(trust).reset_index()
 
     def __repr__(self) -> str:
@@ -66,11 +67,6 @@ class PlaneTable(pd.DataFrame):
             f"{one['n_samples']} samples; in bits: I(X;T) <= {math.log2(one['n_samples']):.3f}, "
             f"I(T;Y) <= {one['label_entropy']:.3f}"
         )
-
-
-def _worst(words: pd.Series) -> str:
-    """What is said of any of some rows."""
-    return "; ".join(sorted(set(words) - {"ok"})) or "ok"
 
 
 def write_table(table: pd.DataFrame, path: Any, *, header: bool = True) -> None:

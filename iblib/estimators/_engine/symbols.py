@@ -36,10 +36,6 @@ class Bins:
             raise ValueError("edges must be finite and strictly increasing; got edges that are not")
         return cls(edges=values)
 
-    @property
-    def are_values(self) -> bool:
-        return self.width is None and self.edges is None
-
 
 def row_symbols(values: torch.Tensor, bins: Bins) -> tuple[np.ndarray, int]:
     """Symbols (P,) int64 from 0, and the number of values outside the edges.
@@ -102,7 +98,7 @@ def _compiled_symbols(values: np.ndarray, bins: Bins) -> tuple[np.ndarray, int] 
     """`row_symbols` in one pass; None where a value is not finite or its bin beyond 32 bits."""
     edges = np.empty(0) if bins.edges is None else bins.edges
     width = values.dtype.type(bins.width or 0.0)
-    n_words = values.itemsize // 4 if bins.are_values else 1
+    n_words = 1 if len(edges) or width else values.itemsize // 4  # of a bin, or of a value
     hashes, factors = np.zeros(len(values), np.uint64), _factors(values.shape[1] * n_words)
 
     def visit(rows: slice) -> int:
