@@ -52,7 +52,7 @@ def sweep(grid, out, jobs, scheduler, device):
       [measure]                           # [[measure]], repeated: several of every run
       split = "all"
       n_samples = 0
-      estimators = ["binning", "kde"]     # of binning, kde, kraskov; all of them by default
+      estimators = ["binning", "kde"]     # of exact, binning, kde, kraskov; all by default
 
     On a cluster: --scheduler takes the address of any Dask scheduler, tcp:// or tls://, whose
     workers see the same folders (docs/cluster.md).

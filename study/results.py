@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from iblib import files
+from iblib.names import estimator_named
 from iblib.training import environment
 
 Value = pd.DataFrame | Mapping[str, np.ndarray] | bytes
@@ -85,6 +86,8 @@ class Results:
         if runs := about.get("runs"):
             keys = pd.DataFrame(runs["keys"], columns=[*runs["by"], "run"])
             table = table.merge(keys, on=runs["by"], how="left", validate="many_to_one")
+        if "ruler" in about.get("columns", ()):
+            table["ruler"] = table["estimator"].map(lambda name: estimator_named(name).ruler)
         return table[about["columns"]] if "columns" in about else table
 
     def environments(self, names: Iterable[str]) -> dict[str, list[str]]:
@@ -123,6 +126,8 @@ def _wide(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
             again = _gathered(wide, **how)[shape["columns"]].astype(object)
             if again.equals(table.reset_index(drop=True).astype(object)):  # else it stays long
                 table, shape["spread"] = wide, how
+    if "estimator" in table:
+        table = table.drop(columns="ruler", errors="ignore")  # it follows from the estimator
     if "run" in table and (runs := _keys_of_runs(table)):
         table, shape["runs"] = table.drop(columns="run"), runs
     constant = {c: _plain(table[c].iloc[0]) for c in table.columns if _is_constant(table[c])}

@@ -9,10 +9,11 @@ from scipy.special import digamma, gammaln
 from iblib.activations import layers_to_measure, measurement_rows, record
 from iblib.estimators import binning, closed_forms, kde, kraskov
 from iblib.information_plane import thin
-from iblib.summaries import CURVE, SETTING, accuracy_by_seed, compression, saturation
+from iblib.summaries import CURVE, SETTING, compression
 from iblib.views import views_of
 from study.geometry import class_distances
 from study.inputs import Trained
+from study.summaries import accuracy_by_seed, saturation
 
 GEOMETRY_POINTS = 10
 DIMENSIONS = (1, 2, 5, 10, 20, 50, 100)
@@ -114,7 +115,7 @@ def _zero_rows_in_many_dimensions(random) -> tuple:
 
 
 def saturated_shares(saxe_planes: pd.DataFrame, cnn_planes: pd.DataFrame) -> pd.DataFrame:
-    """Share of measurements within 1 % of log2 P: columns of ``summaries.saturation``."""
+    """Share of measurements within 1 % of log2 P: columns of ``saturation``."""
     return saturation(_one_binning(saxe_planes, cnn_planes))
 
 

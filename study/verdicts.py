@@ -4,13 +4,8 @@ from dataclasses import astuple, dataclass, fields
 
 import pandas as pd
 
-from iblib.summaries import (
-    compression,
-    final_accuracy,
-    rank_correlation,
-    select,
-    with_updates,
-)
+from iblib.summaries import compression, select
+from study.summaries import final_accuracy, rank_correlation, with_updates
 from study.text import choose, spread
 
 # A fall of I(X;T) below this many bits, in the mean over seeds, is not called compression.

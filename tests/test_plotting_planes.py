@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgba
 from plotting_tables import HIDDEN, legend_texts, plane_table, texts
 
 from iblib.plotting import over_epochs_grid, plane_grid, plot_plane
-from iblib.plotting.planes import plane_limits, plot_over_epochs
+from iblib.plotting.planes import mean_told, plane_limits, plot_over_epochs
 from iblib.plotting.style import OKABE_ITO
 from iblib.plotting.tables import plane_points, seeds_text
 from iblib.summaries import select
@@ -239,13 +239,15 @@ def test_pooling_figure_compares_before_and_after():
         pooling_figure(table, [("conv", "pool9")])
 
 
-def test_notes_count_the_networks_behind_each_value(tanh):
+def test_notes_count_the_networks_behind_each_value(table, tanh):
     one_less = tanh[~((tanh["seed"] == 2) & (tanh["layer"] == "output"))].copy()
     assert seeds_text([tanh]) == "n = 3 seeds"
     assert seeds_text([one_less]) == "n = 2 to 3 seeds"
     gone = (tanh["seed"] > 0) & (tanh["epoch"] == 100)  # two of three diverged
     assert seeds_text([tanh.assign(bits=tanh["bits"].mask(gone))]) == "n = 1 to 3 seeds"
     assert seeds_text([tanh, tanh.assign(activation="relu")]) == "n = 3 seeds"
+    one_each = table[table["seed"] == 0]  # of two activations, whose runs differ
+    assert mean_told([one_each]) == ""
     both = pd.concat([tanh, one_less[one_less["seed"] == 0].assign(activation="relu")])
     assert "mean, n = 1 to 3 seeds" in legend_texts(over_epochs_grid(both))
 

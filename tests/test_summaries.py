@@ -6,6 +6,13 @@ import pytest
 
 from iblib import summaries
 from iblib.information_plane import COLUMNS
+from study.summaries import (
+    accuracy_by_seed,
+    final_accuracy,
+    rank_correlation,
+    saturation,
+    with_updates,
+)
 from study.trust import processing_violations
 
 
@@ -81,7 +88,7 @@ def test_processing_violations_take_each_models_own_order_of_layers():
 def test_saturation_is_a_share_of_information_rows():
     labels = plane_rows({0: 9.0}, quantity="I_TY")
     table = pd.concat([plane_rows({0: 1.0}, saturated=True), plane_rows({1: 1.0}), labels])
-    assert summaries.saturation(table)["share"].tolist() == [0.5]
+    assert saturation(table)["share"].tolist() == [0.5]
 
 
 def history(accuracies: dict, *, run="a", seed=0, epochs=(0, 3)) -> pd.DataFrame:
@@ -101,7 +108,7 @@ def test_final_accuracy_is_of_the_last_epoch_and_averages_seeds():
             history({"training": 0.8, "validation": 0.5, "test": 0.5}, run="b", seed=1),
         ]
     )
-    found = summaries.final_accuracy(table).iloc[0]
+    found = final_accuracy(table).iloc[0]
     assert (found["epochs"], found["updates"], found["n_seeds"]) == (3, 30, 2)
     assert found["training"] == pytest.approx(0.9)
     assert found["test"] == pytest.approx(0.55)
@@ -110,7 +117,7 @@ def test_final_accuracy_is_of_the_last_epoch_and_averages_seeds():
 
 
 def test_updates_are_joined_by_run_and_epoch():
-    joined = summaries.with_updates(plane_rows({0: 1.0, 3: 2.0}, run="a"), history({"test": 1.0}))
+    joined = with_updates(plane_rows({0: 1.0, 3: 2.0}, run="a"), history({"test": 1.0}))
     assert joined["updates"].tolist() == [0, 30]
 
 
@@ -143,7 +150,7 @@ def test_accuracy_by_seed_is_that_of_the_last_epoch():
             history_rows({"training": [0.6], "validation": [0.6], "test": [0.4]}, run="b", seed=3),
         ]
     )
-    found = summaries.accuracy_by_seed(table).set_index(["run", "seed"])
+    found = accuracy_by_seed(table).set_index(["run", "seed"])
     assert found["gap"].to_dict() == pytest.approx({("a", 0): 0.1, ("b", 3): 0.2})
     assert found.loc[("a", 0), "test"] == 0.8
 
@@ -151,7 +158,7 @@ def test_accuracy_by_seed_is_that_of_the_last_epoch():
 def test_rank_correlation_of_nothing_and_of_a_constant_is_none():
     constant = pd.DataFrame({"group": [0, 0, 1], "x": [1.0, 2.0, 3.0], "y": 0.0})
     for table in (constant, constant[:0]):
-        found = summaries.rank_correlation(table, "x", "y", groups=["group"])
+        found = rank_correlation(table, "x", "y", groups=["group"])
         assert np.isnan([found["correlation"], found["low"], found["high"]]).all()
         assert found["n"] == len(table)
 
@@ -161,10 +168,10 @@ def test_rank_correlation_of_a_rule_and_of_chance():
     x = random.normal(size=60)
     table = pd.DataFrame({"x": x, "y": np.exp(x), "other": random.normal(size=60)})
     table["group"] = np.arange(60) // 3
-    rule = summaries.rank_correlation(table, "x", "y", groups=["group"])
+    rule = rank_correlation(table, "x", "y", groups=["group"])
     assert (rule["correlation"], rule["low"], rule["high"]) == pytest.approx((1, 1, 1))
     assert (rule["n"], rule["n_groups"]) == (60, 20)
-    chance = summaries.rank_correlation(table, "x", "other", groups=["group"])
+    chance = rank_correlation(table, "x", "other", groups=["group"])
     assert chance["low"] < 0 < chance["high"]
     assert chance["low"] < chance["correlation"] < chance["high"]
 
@@ -177,8 +184,8 @@ def test_alike_rows_make_the_interval_wide():
     width = {
         name: found["high"] - found["low"]
         for name, found in (
-            ("few", summaries.rank_correlation(few, "x", "y", groups=["g"])),
-            ("many", summaries.rank_correlation(many, "x", "y", groups=["g"])),
+            ("few", rank_correlation(few, "x", "y", groups=["g"])),
+            ("many", rank_correlation(many, "x", "y", groups=["g"])),
         )
     }
     assert width["many"] == pytest.approx(width["few"], rel=0.25)

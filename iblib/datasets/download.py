@@ -13,13 +13,13 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from iblib.datasets import fma
 from iblib.datasets.base import SPLITS, DataError
 from iblib.datasets.store import file_sha1, make_once, require_space
 from iblib.extras import extra
 from iblib.files import write_atomic
+from iblib.progress import bar
 
 with extra("audio"):
     import pooch
@@ -155,10 +155,10 @@ def _append(session: requests.Session, url: str, part: Path, progress: bool) -> 
         left = int(answer.headers.get("Content-Length", 0))
         require_space(part.parent, left)
         sizes = {"total": have + left, "initial": have, "unit": "B", "unit_scale": True}
-        bar = tqdm(desc=part.stem, disable=None if progress else True, **sizes)
-        with bar, part.open("ab" if have else "wb") as out:
+        ahead = bar(None, part.stem, shown=progress, leave=True, **sizes)
+        with ahead, part.open("ab" if have else "wb") as out:
             for chunk in answer.iter_content(_CHUNK):
-                bar.update(out.write(chunk))
+                ahead.update(out.write(chunk))
 
 
 def unpack(archive: Path, folder: Path, top: str, *, keep: tuple[str, ...] | None = None) -> None:
@@ -219,7 +219,7 @@ def _some(base_url: str, data_dir: Path, tracks: int, progress: bool) -> None:
             if len(wanted) < tracks:
                 raise DataError(f"only {len(wanted)} clips are there; give --tracks {len(wanted)}")
             write_atomic(data_dir / "fma_small" / "checksums", text)
-            for track in tqdm(wanted, "clips", unit="clip", disable=None if progress else True):
+            for track in bar(wanted, "clips", shown=progress, leave=True, unit="clip"):
                 path = clips.loc[track, "path"]
                 if path.is_file() and file_sha1(path) == sums[track]:
                     continue

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from filelock import FileLock
-from tqdm import tqdm
 
 from iblib import files
+from iblib.progress import bar
 
 Loaded = TypeVar("Loaded")
 
@@ -72,15 +72,15 @@ def in_order(
     waiting, pool = [], ThreadPoolExecutor(jobs or os.cpu_count())
     counts = {"total": done + len(items), "initial": done, "unit": "clip"}
     try:
-        with tqdm(desc=name, disable=None if progress else True, **counts) as bar:
+        with bar(None, name, shown=progress, leave=True, **counts) as ahead:
             for item in items:
                 waiting.append(pool.submit(work, item))
                 if len(waiting) >= 64:
                     yield waiting.pop(0).result()
-                    bar.update()
+                    ahead.update()
             for future in waiting:
                 yield future.result()
-                bar.update()
+                ahead.update()
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -39,6 +39,7 @@ from iblib.plotting.tables import (
     n_seeds,
     plane_points,
     require_one,
+    seed_counts,
     seeds_text,
     values_of,
 )
@@ -334,7 +335,7 @@ def seeds_legend(figure: Figure, handles: list, drawn: Sequence[pd.DataFrame]) -
 
 def mean_told(found: Sequence[pd.DataFrame]) -> str:
     """``mean, n = 3 seeds``; empty where every curve is one network's."""
-    return f"mean, {seeds_text(found)}" if any(n_seeds(points) > 1 for points in found) else ""
+    return f"mean, {seeds_text(found)}" if max(seed_counts(found), default=0) > 1 else ""
 
 
 def hollow_handles(found: Sequence[pd.DataFrame]) -> list[Line2D]:

@@ -100,10 +100,10 @@ def n_seeds(table: pd.DataFrame) -> int:
     return len(table[keys].drop_duplicates()) if keys else 1
 
 
-def seeds_text(tables: Iterable[pd.DataFrame]) -> str:
-    """``n = 3 seeds``: networks behind a value in these tables; a range where they differ.
+def seed_counts(tables: Iterable[pd.DataFrame]) -> list[int]:
+    """How many trained networks are behind each value: of a setting, a layer and an epoch.
 
-    A value is of one setting, layer and epoch; a network without ``bits`` there does not count.
+    A network without ``bits`` there does not count.
     """
     counts: list[int] = []
     for table in tables:
@@ -111,7 +111,13 @@ def seeds_text(tables: Iterable[pd.DataFrame]) -> str:
         by = [name for name in _POINT if name in rows]
         networks = rows[[*by, *(key for key in ("run", "seed") if key in rows)]].drop_duplicates()
         counts += networks.groupby(by, dropna=False).size().tolist() if by else [n_seeds(rows)]
-    low, high = min(counts, default=0), max(counts, default=0)
+    return counts
+
+
+def seeds_text(tables: Iterable[pd.DataFrame]) -> str:
+    """``n = 3 seeds`` behind the values of these tables; a range where they differ."""
+    counts = seed_counts(tables) or [0]
+    low, high = min(counts), max(counts)
     return f"n = {low if low == high else f'{low} to {high}'} seed{'' if high == 1 else 's'}"
 
 

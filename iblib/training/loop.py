@@ -73,7 +73,7 @@ def train(
     config: RunConfig,
     dataset: Dataset,
     *,
-    runs_dir: Path | None = None,
+    runs_dir: str | Path | None = None,
     device: str = "cpu",
     progress: bool = True,
 ) -> Run:
@@ -88,7 +88,7 @@ def train(
     shows a bar. The ``status`` of the run is ``finished``, or ``diverged`` with the epoch of the
     first non-finite loss.
     """
-    run = planned(config, dataset, runs_dir or paths.runs_dir())
+    run = planned(config, dataset, Path(runs_dir or paths.runs_dir()))
     run.folder.mkdir(parents=True, exist_ok=True)
     with FileLock(run.folder / ".lock"):
         if damage := run.damage():

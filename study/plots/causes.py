@@ -88,7 +88,7 @@ def modes_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Plane rows of one layer and quantity, with ``updates`` (``summaries.with_updates``); one
+        Plane rows of one layer and quantity, with ``updates``; one
         binning convention for each activation.
     """
     names = values_of(table, "activation")
