@@ -117,8 +117,7 @@ class Binning:
 
     - ``width``: bins of width ``value`` anchored at 0;
     - ``bounds``: ``value`` equal bins between ``low`` and ``high``;
-    - ``run``: ``value`` equal bins between the extremes over all units and all epochs of a run
-      (of each member of an ensemble);
+    - ``run``: ``value`` equal bins between a member's extremes over all units and epochs of a run;
     - ``epoch``: the same, refitted at every epoch (an artefact, kept to be shown);
     - ``net_input``: ``value`` bins that are equal in a tanh unit's net input, from -50 to 50 (edges
       ``tanh(linspace(-50, 50, value + 1))``, those that float64 can tell apart);
