@@ -131,10 +131,7 @@ def label_entropy(y) -> float:
 
 
 def uniform_edges(low: float, high: float, n_bins: int) -> np.ndarray:
-    """Edges of n equal bins between two bounds, (n_bins + 1,) float64, in the unit of the bounds.
-
-    ValueError for ``low >= high``, a bound that is not finite, and ``n_bins < 1``.
-    """
+    """Edges of n equal bins between two finite bounds, low < high: (n_bins + 1,) float64."""
     n_bins = _checks.at_least_one("n_bins", n_bins)
     return np.linspace(*_checks.bounds((low, high)), n_bins + 1)
 
@@ -142,9 +139,8 @@ def uniform_edges(low: float, high: float, n_bins: int) -> np.ndarray:
 def equal_mass_edges(t, n_bins: int) -> np.ndarray:
     """Edges that put equal shares of all values of ``t`` into each of n bins, in the unit of ``t``.
 
-    At most n_bins + 1: fewer where values repeat (the zeros of a ReLU), as equal quantiles are one
-    edge. Errors as `information` for ``t``, and for ``n_bins < 1``. Shwartz-Ziv & Tishby,
-    arXiv:1703.00810; Chelombiev et al., arXiv:1902.09037, Sec. 3.
+    Fewer than n_bins + 1 where values repeat (the zeros of a ReLU): equal quantiles are one edge.
+    Errors as `information`. Chelombiev et al., arXiv:1902.09037, Sec. 3.
     """
     n_bins = _checks.at_least_one("n_bins", n_bins)
     values = _checks.as_points(t).values.cpu().numpy().astype(np.float64)

@@ -8,7 +8,7 @@ import math
 from itertools import pairwise
 
 import numpy as np
-from scipy.special import rel_entr
+from scipy.special import entr, rel_entr
 
 
 def gaussian_entropy(covariance) -> float:
@@ -41,9 +41,7 @@ def discrete_entropy(probabilities) -> float:
 
     ``probabilities`` have any shape, each >= 0, and sum 1 (to 1e-9). CT Eq. 2.1. Notebook: 03
     """
-    shares = _probabilities("probabilities", probabilities)
-    shares = shares[shares > 0]
-    return 0.0 - float(np.sum(shares * np.log2(shares)))
+    return 0.0 + float(entr(_probabilities("probabilities", probabilities)).sum()) / math.log(2)
 
 
 def discrete_mutual_information(joint) -> float:

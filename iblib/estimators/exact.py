@@ -1,6 +1,4 @@
-"""Information without bins and without a bound: of a layer's rows as they are, of the integers that
-a small device keeps, of a layer with noise of its own.
-"""
+"""Information of rows as they are, as small integers, or with noise: no bins, no bounds."""
 
 import math
 import operator

@@ -38,11 +38,11 @@ def information(
     resolution: float | Sequence[float] | None = None,
     scale: str = "rms",
 ) -> KDEInformation | tuple[KDEInformation, ...]:
-    r"""KDE estimates of I(X;T) and I(T;Y), in bits.
+    """KDE estimates of I(X;T) and I(T;Y), in bits.
 
-    The layer is read as :math:`T = h + N(0, s^2 I)`, h the rows of ``t``. Then
+    The layer is read as T = h + N(0, s^2 I), h the rows of ``t``. Then
 
-    .. math:: I(X;T) \le -\frac1P \sum_i \log_2 \frac1P \sum_j e^{-|h_i - h_j|^2 / (2 s^2)}
+        I(X;T) <= -mean_i log2 mean_j exp(-|h_i - h_j|^2 / (2 s^2))
 
     (`xt_upper`); with 8 s^2 in place of 2 s^2 the sum bounds it from below (`xt_lower`). The term
     i = j is included. I(T;Y) is the same minus its p(y)-weighted mean within the classes: a
