@@ -124,7 +124,7 @@ def mixture_information(
     labels = _checks.as_labels(y, points.n_samples)
     if points.largest > 1e150 * deviation:
         raise ValueError(f"t must be below 1e150 deviations of the noise; got {points.largest}")
-    centres = points.values.cpu().numpy() / np.float64(deviation)
+    centres = points.values.cpu().double().numpy() / deviation
     centres -= centres.mean(0)
     if centres.shape[1] > len(centres):  # turned into the space that they span: same distances
         centres = np.linalg.qr(centres.T, mode="r").T

@@ -47,7 +47,7 @@ def information(
     (`xt_upper`); with 8 s^2 in place of 2 s^2 the sum bounds it from below (`xt_lower`). The term
     i = j is included. I(T;Y) is the same minus its p(y)-weighted mean within the classes: a
     difference of two bounds, hence an estimate and no bound; `ty_upper` and `ty_lower` name the
-    bound that was used.
+    bound that was used. Errors as `binning.information`, for noises and resolutions as for widths.
 
     Parameters
     ----------
@@ -70,14 +70,6 @@ def information(
         ``0 <= xt_lower <= xt_upper <= log2 P``; ``ty <= min(H(Y), xt)`` for either bound. Exactly 0
         for P = 1 and for equal rows, ``ty`` for one class. A constant layer (RMS distance at most
         1e-5 of the largest magnitude) has no shape that a resolution could show: 0, ``degenerate``.
-
-    Raises
-    ------
-    TypeError
-        ``t`` is not real numeric, or the labels are of no supported kind.
-    ValueError
-        Wrong shape, P = 0, d = 0, NaN or infinity, length mismatch, a noise or resolution that is
-        not positive and finite, another ``scale``.
 
     Notes
     -----

@@ -58,7 +58,7 @@ def bin_codes(values: torch.Tensor, bins: Bins) -> tuple[np.ndarray, int]:
     """
     codes, clipped = _divisible(values, bins), 0
     if bins.edges is not None:
-        numbers, edges = codes, bins.edges
+        numbers, edges = codes.astype(np.float64), bins.edges
         codes = np.searchsorted(edges[1:-1], numbers, side="right")
         clipped = np.count_nonzero((numbers < edges[0]) | (numbers > edges[-1]))
     elif bins.width is not None:
