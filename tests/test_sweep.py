@@ -245,7 +245,7 @@ def test_several_measurements_and_some_estimators(tmp_path, folders):
     planes = read_table(folders["out"] / "planes.csv")
     noise = planes.query("estimator == 'kde'").groupby("value")["estimator"].count()
     assert sorted(noise.index) == [0.01, 0.1]
-    assert set(planes["estimator"]) == {"binning", "kde", "kraskov"}
+    assert set(planes["estimator"]) == {"exact", "binning", "kde", "kde_resolution", "kraskov"}
     history = read_table(folders["out"] / "history.csv")
     assert not history.duplicated().any()  # one run, measured twice
     assert "kraskov" not in result.outcomes[1].planes
