@@ -4,7 +4,9 @@ import contextlib
 import io
 import re
 
-_BLOCK = re.compile(r"```python\n(.*?)```\n(?:\nprints (?:`([^`]+)`|[^`]*\n```text\n(.*?)\n```))?", re.S)
+_BLOCK = re.compile(
+    r"```python\n(.*?)```\n(?:\nprints (?:`([^`]+)`|[^`]*\n```text\n(.*?)\n```))?", re.S
+)
 
 
 def run_blocks(text: str, *, last_line: bool = False) -> int:

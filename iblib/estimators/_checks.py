@@ -168,7 +168,7 @@ def _label_array(y) -> np.ndarray:
         at = int(np.argmax(missing))
         found = f"{missing.sum()}, the first, {values[at]}, at index {at}"
         raise ValueError(f"y must not have missing labels; got {found}")
-    kind = values.dtype.name
+    kind = values.dtype
     if values.dtype.kind == "O" and len(values):
         types = {type(value) for value in values}
         kind = ", ".join(sorted(one.__name__ for one in types))
