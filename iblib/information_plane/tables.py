@@ -41,8 +41,8 @@ class PlaneTable(pd.DataFrame):
         rows = rows.assign(**words, quantity=rows["quantity"].map(_SHOWN)).dropna(subset="quantity")
         by = ["layer", *(["view"] if len(set(rows["view"])) > 1 else []), "estimator"]
         bits = rows.pivot_table("bits", by, "quantity", sort=False, dropna=False, observed=True)
-        said = rows.groupby(by, sort=False)["trust"]
-        trust = said.agg(lambda words: "; ".join(sorted(set(words) - {"ok"})) or "ok")
+        said = rows.groupby(by, sort=False)["trust"].agg(", ".join)
+        trust = said.map(lambda all: ", ".join(sorted({*all.split(", ")} - {"ok"})) or "ok")
         return bits.join(trust).reset_index()
 
     def __repr__(self) -> str:
