@@ -114,7 +114,8 @@ def _from_numpy(t, split: bool) -> torch.Tensor:
 
 def _require_two_dimensions(shape) -> None:
     if len(shape) != 2:
-        raise ValueError(f"t must have shape (n_samples, dimension); got {tuple(shape)}")
+        cure = ": t.reshape(len(t), -1) flattens it" if len(shape) > 2 else ""
+        raise ValueError(f"t must have shape (n_samples, dimension); got {tuple(shape)}{cure}")
     if 0 in shape:
         raise ValueError(f"t must have at least one row and one column; got shape {tuple(shape)}")
 
