@@ -36,7 +36,7 @@ ARCHIVES = {
 MAX_UNPACKED = 16 * 2**30  # bytes of an archive; FMA-small has 7.2 GiB
 MAX_RATIO = 1000  # unpacked over packed size of one file: more is a bomb, not text or audio
 _TIMEOUT = 60  # seconds without a byte
-_METADATA = ("fma_metadata/tracks.csv", "fma_metadata/genres.csv")
+_TRACKS = "fma_metadata/tracks.csv"  # all that is read of the metadata
 _CHUNK = 2**16  # bytes; what a cut connection can lose
 # Damaged, cut, or by a method or a password that Python's zipfile does not know (RuntimeError).
 _BAD_ZIP = (zipfile.BadZipFile, EOFError, RuntimeError, zlib.error, lzma.LZMAError)
@@ -59,13 +59,13 @@ def fma_small(
     data_dir = Path(data_dir).expanduser()
     data_dir.mkdir(parents=True, exist_ok=True)
     base_url = base_url.rstrip("/") + "/"
-    if tracks is not None:
-        if tracks < 1:
-            raise DataError(f"tracks must be at least 1; got {tracks}")
-        _some(base_url, data_dir, tracks, progress)
-    else:
+    if tracks is None:
         for name, sha1 in archives.items():
             _whole(base_url + name, sha1, data_dir, progress)
+    elif tracks < 1:
+        raise DataError(f"tracks must be at least 1; got {tracks}")
+    else:
+        _some(base_url, data_dir, tracks, progress)
     return data_dir
 
 
@@ -94,7 +94,7 @@ def _whole(url: str, sha1: str, data_dir: Path, progress: bool) -> None:
     name = url.rsplit("/", 1)[-1]
     target, archives = data_dir / name.removesuffix(".zip"), data_dir / "archives"
     fetch = partial(_resume, progress=progress)
-    keep = _METADATA if target.name == "fma_metadata" else None
+    only = _TRACKS if target.name == "fma_metadata" else ""
 
     def build(folder: Path) -> None:
         pooch.get_logger().setLevel("WARNING")  # its hints name temporary files
@@ -103,7 +103,7 @@ def _whole(url: str, sha1: str, data_dir: Path, progress: bool) -> None:
                 archive = pooch.retrieve(url, f"sha1:{sha1}", name, archives, downloader=fetch)
             except ValueError as error:  # pooch's word for a wrong hash
                 raise DataError(f"{url} has not the SHA-1 published, {sha1}") from error
-        unpack(Path(archive), folder, target.name, keep=keep)
+        unpack(Path(archive), folder, target.name, only=only)
 
     make_once(target, build, _require_whole)
     (archives / name).unlink(missing_ok=True)  # unpacked: 7 GiB that nobody needs
@@ -152,8 +152,8 @@ def _append(session: requests.Session, url: str, part: Path, progress: bool) -> 
                 ahead.update(out.write(chunk))
 
 
-def unpack(archive: Path, folder: Path, top: str, *, keep: tuple[str, ...] | None = None) -> None:
-    """Unpack what the archive holds below its folder ``top``, or of that ``keep``, into ``folder``.
+def unpack(archive: Path, folder: Path, top: str, *, only: str = "") -> None:
+    """Unpack what an archive holds below its folder ``top``, or ``only`` one file, into ``folder``.
 
     Every name is checked before the first byte is written: DataError if the archive is damaged or
     holds an absolute name, a ``..``, a drive letter, a link, a device, a name twice, or more bytes
@@ -163,7 +163,7 @@ def unpack(archive: Path, folder: Path, top: str, *, keep: tuple[str, ...] | Non
         members = [m for m in z.infolist() if not m.is_dir()]
         _check_members(members, archive.name)
         members = [m for m in members if PurePosixPath(m.filename).parts[0] == top]
-        members = [m for m in members if keep is None or m.filename in keep]
+        members = [m for m in members if only in ("", m.filename)]
         if not members:
             raise DataError(f"{archive.name} holds no {top}/: it is not FMA's archive")
         require_space(folder, sum(m.file_size for m in members))
@@ -198,15 +198,14 @@ def _some(base_url: str, data_dir: Path, tracks: int, progress: bool) -> None:
     """Fetch metadata and so many clips out of the remote archives, as far as they are not there."""
     with _errors(base_url), _session() as session:
         remote = partial(RemoteZip, session=session, timeout=_TIMEOUT)
-        if missing := [name for name in _METADATA if not (data_dir / name).is_file()]:
+        if not (data_dir / _TRACKS).is_file():
             with remote(base_url + "fma_metadata.zip") as z:
-                for name in set(missing) & set(z.namelist()):
-                    write_atomic(data_dir / name, z.read(name))
+                write_atomic(data_dir / _TRACKS, _read(z, _TRACKS))
         clips = fma.small_clips(fma.load_tracks(data_dir), data_dir)
         with remote(base_url + "fma_small.zip") as z:
             text = _read(z, "fma_small/checksums")
             sums = fma.parse_checksums(text)
-            wanted = balanced(clips[clips.index.isin(list(sums))], tracks)
+            wanted = _balanced(clips[clips.index.isin(list(sums))], tracks)
             if len(wanted) < tracks:
                 raise DataError(f"only {len(wanted)} clips are there; give --tracks {len(wanted)}")
             write_atomic(data_dir / "fma_small" / "checksums", text)
@@ -223,20 +222,20 @@ def _some(base_url: str, data_dir: Path, tracks: int, progress: bool) -> None:
 def _read(archive: zipfile.ZipFile, name: str) -> bytes:
     """Content of a member, which must exist and be small enough for memory."""
     if name not in archive.namelist():
-        raise DataError(f"the archive holds no {name}: it is not fma_small.zip")
-    if (size := archive.getinfo(name).file_size) > 2**28:
+        raise DataError(f"the archive holds no {name}: it is not FMA's")
+    if (size := archive.getinfo(name).file_size) > 2**30:
         raise DataError(f"{name} in the archive unpacks to {size} bytes: refused")
     return archive.read(name)
 
 
-def balanced(clips: pd.DataFrame, n: int, *, seed: int = 0) -> list[int]:
+def _balanced(clips: pd.DataFrame, n: int) -> list[int]:
     """Ascending track ids of ``n`` clips, or all, with genres and splits as in ``clips``.
 
     Each has a random place within its ``label`` and ``split``; those with the smallest relative
     places are taken: fewer clips are a part of more.
     """
     clips = clips[clips["split"].isin(SPLITS) & clips["label"].notna()]
-    clips = clips.sample(frac=1, random_state=np.random.default_rng(seed))
+    clips = clips.sample(frac=1, random_state=np.random.default_rng(0))
     cells = clips.groupby(["label", "split"])
     place = (cells.cumcount() + 0.5) / cells["label"].transform("size")
     return sorted(int(track) for track in place.sort_values(kind="stable").index[:n])

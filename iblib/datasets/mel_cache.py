@@ -16,8 +16,8 @@ import pandas as pd
 from iblib.config import key_of
 from iblib.datasets.base import skipped_table
 from iblib.datasets.melspectrogram import RULES, ClipError, MelSettings, load_clip, log_mel
-from iblib.datasets.store import DamagedError, in_order, make_once, reserve
-from iblib.files import digest
+from iblib.datasets.store import in_order, make_once, reserve
+from iblib.files import DamagedFileError, digest
 
 _LIBRARIES = ("numpy", "soundfile", "soxr", "torch", "torchaudio")
 
@@ -165,16 +165,16 @@ def _done(folder: Path, files: Mapping, row_bytes: int) -> list[list]:
 
 
 def _load(folder: Path, *, files: Mapping, settings: MelSettings, refused) -> MelCache:
-    """The cache in ``folder``; ``DamagedError`` if it is not as it was written."""
+    """The cache in ``folder``; ``DamagedFileError`` if it is not as it was written."""
     row_bytes = 4 * settings.n_mels * settings.n_frames
     try:
         done = _done(folder, files, row_bytes)
         size = (folder / "inputs.f32").stat().st_size
     except OSError as error:
-        raise DamagedError(f"{folder}: {error}") from error
+        raise DamagedFileError(f"{folder}: {error}") from error
     rows = [entry for entry in done if len(entry) == 3]
     if len(done) < len(files) or size != row_bytes * len(rows):
-        raise DamagedError(f"{folder} is not as it was written")
+        raise DamagedFileError(f"{folder} is not as it was written")
     shape = (len(rows), 1, settings.n_mels, settings.n_frames)
     inputs = np.zeros(shape, np.float32)
     if rows:  # an empty file cannot be mapped

@@ -10,13 +10,10 @@ from typing import TypeVar
 
 from filelock import FileLock
 
+from iblib.files import DamagedFileError
 from iblib.progress import bar
 
 Loaded = TypeVar("Loaded")
-
-
-class DamagedError(Exception):
-    """What is on disk is not what was written; it can be made again."""
 
 
 def make_once(
@@ -24,9 +21,9 @@ def make_once(
 ) -> Loaded:
     """What ``load`` returns of ``folder``, built first if it is absent or damaged.
 
-    ``build`` fills an empty folder, which gets its final name when it is whole. What it raises
-    leaves nothing behind; with ``resume`` it goes on in the hidden folder that an earlier call did
-    not finish. Of several processes that ask at once, one builds and the others wait.
+    ``load`` says so by a ``DamagedFileError``. ``build`` fills an empty folder, which gets its name
+    when it is whole. What it raises leaves nothing behind; with ``resume`` it goes on in the hidden
+    folder that an earlier call did not finish. Of several processes, one builds, the others wait.
     """
     if (loaded := _try(load, folder)) is not None:
         return loaded
@@ -52,7 +49,7 @@ def make_once(
 def _try(load: Callable[[Path], Loaded], folder: Path) -> Loaded | None:
     try:
         return load(folder) if folder.is_dir() else None
-    except DamagedError:
+    except DamagedFileError:
         return None
 
 

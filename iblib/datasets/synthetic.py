@@ -19,7 +19,8 @@ from iblib.datasets import fma, instruments
 from iblib.datasets.base import SPLITS, DataError, Dataset
 from iblib.datasets.instruments import TRAITS
 from iblib.datasets.melspectrogram import SAMPLE_RATE, MelSettings
-from iblib.datasets.store import DamagedError, in_order, make_once
+from iblib.datasets.store import in_order, make_once
+from iblib.files import DamagedFileError
 
 GENERATOR_FORMAT = 1  # raised by one whenever the code changes what is written
 
@@ -112,8 +113,8 @@ def _check(folder: Path) -> Path:
         if all((folder / name).stat().st_size == size for name, size in sizes.items()):
             return folder
     except (OSError, ValueError, KeyError) as error:
-        raise DamagedError(str(error)) from error
-    raise DamagedError(f"{folder} is not as it was written")
+        raise DamagedFileError(str(error)) from error
+    raise DamagedFileError(f"{folder} is not as it was written")
 
 
 def _write_clip(folder: Path, settings: SyntheticSettings, clip) -> None:
