@@ -181,8 +181,8 @@ def read_layout(
 
 
 def _audio_files(data_dir: Path) -> list[Path]:
-    found = [path for path, _ in audio.walk(data_dir / "fma_small")]
-    return sorted(path for path in found if audio.is_audio_name(path))
+    found = audio.walk(data_dir / "fma_small")
+    return sorted(path for path, _ in found if audio.is_audio_name(path))
 
 
 def _why_unusable(clip, *, official: bool) -> str:

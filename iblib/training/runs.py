@@ -23,8 +23,6 @@ from iblib.models import build
 
 log = logging.getLogger(__name__)
 
-_WEIGHTS = re.compile(r"epoch_(\d+)\.pt")
-
 
 @dataclass(frozen=True)
 class Run:
@@ -58,7 +56,8 @@ class Run:
     @property
     def epochs(self) -> list[int]:
         """Epochs whose weights are stored, ascending."""
-        found = (_WEIGHTS.fullmatch(path.name) for path in (self.folder / "weights").glob("*.pt"))
+        names = [path.name for path in (self.folder / "weights").glob("*.pt")]
+        found = (re.fullmatch(r"epoch_(\d+)\.pt", name) for name in names)
         return sorted(int(match[1]) for match in found if match)
 
     @cached_property
