@@ -72,9 +72,9 @@ def load_clips(
     """Spectrograms of ``clips`` with the labels and splits of the clips that could be used.
 
     ``clips`` is indexed by id, with the columns ``path``, ``label`` (class name) and, unless a
-    ``seed`` asks for a stratified split, ``split``. ``{n}`` in ``source`` becomes the number of
-    clips used. ``origin`` determines the audio where that is known better than by its bytes (a
-    generator's settings): the fingerprint then is the same on machines whose encoders differ.
+    ``seed`` asks for a stratified split, ``split``. ``source`` says what they are, behind the
+    number of clips used. ``origin`` determines the audio where that is known better than by its
+    bytes (a generator's settings): the fingerprint then is the same whatever encoder wrote it.
     ``options`` are of ``mel_cache.build_cache``, whose ``cache_dir`` by default is ``cache/`` of
     ``paths.data_dir()``, never the user's own folder.
 
@@ -113,7 +113,7 @@ def load_clips(
         split=split,
         ids=found.ids,
         fingerprint=key_of(origin or found.sha1.tolist(), settings.fingerprint, rows),
-        source=source.format(n=len(used)),
+        source=f"{len(used)} {source}",
         standardise=True,
         files=tuple(str(path) for path in used["path"]),
         skipped=found.skipped,

@@ -73,8 +73,8 @@ def load(
     """
     settings = MelSettings(clip_seconds)
     clips, refused = find_clips(data_dir)
-    name = Path(data_dir).expanduser().resolve().name.replace("{", "{{").replace("}", "}}")
-    source = f"{{n}} clips of folder {shown(name)!r}, stratified split (seed {seed})"
+    name = shown(Path(data_dir).expanduser().resolve().name)
+    source = f"clips of folder {name!r}, stratified split (seed {seed})"
     about = {"source": source, "seed": seed, "refused": refused}
     return audio.load_clips("folder", clips, settings, **about, jobs=jobs, progress=progress)
 

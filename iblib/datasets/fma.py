@@ -17,9 +17,7 @@ GENRES = (
     "Electronic", "Experimental", "Folk", "Hip-Hop", "Instrumental", "International", "Pop", "Rock"
 )  # fmt: skip
 _COLUMNS = (("set", "split"), ("set", "subset"), ("track", "genre_top"))
-_CURE = (
-    "give --data-dir DIR with fma_metadata/ and fma_small/, or run python -m iblib data fma-small"
-)
+_CURE = "give --data-dir DIR with fma_metadata/ and fma_small/, or run iblib data fma-small"
 # FMA-small is told by these among its 8000 ids: the first four, and the six damaged clips.
 _SIZE = 8000
 _KNOWN = {2, 5, 10, 140, 98565, 98567, 98569, 99134, 108925, 133297}
@@ -172,7 +170,7 @@ def read_layout(
         name,
         clips.drop(columns="split") if own else clips,
         settings,
-        source=source or f"{{n}} clips {whose} ({split} split{f', seed {seed}' if own else ''})",
+        source=source or f"clips {whose} ({split} split{f', seed {seed}' if own else ''})",
         seed=seed if own else None,
         refused=skipped_table(refused),
         checksums=read_checksums(data_dir),

@@ -47,7 +47,11 @@ def load(
     if min(counts.values()) < 1:
         raise DataError(f"each split needs a sample; got {counts}")
     weights = teacher(seed, n_inputs=n_inputs, n_relevant=n_relevant, snr=snr)
-    parts = [_samples(n, weights, (seed, 1 + k)) for k, n in enumerate(counts.values())]
+    parts = []
+    for k, n in enumerate(counts.values()):
+        random = np.random.default_rng((seed, 1 + k))
+        x = random.normal(scale=n_inputs**-0.5, size=(n, n_inputs))
+        parts.append((x, x @ weights[:, None] + random.normal(size=(n, 1))))
     inputs, targets = (np.concatenate(part).astype(np.float32) for part in zip(*parts, strict=True))
     relevant = n_relevant or n_inputs
     about = f"{relevant} of {n_inputs} inputs relevant, SNR {snr:g} (seed {seed})"
@@ -61,9 +65,3 @@ def load(
         fingerprint=key_of("linear_teacher", seed, counts, n_inputs, relevant, snr),
         source=f"linear teacher, {about}",
     )
-
-
-def _samples(n: int, weights: np.ndarray, seed: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    random = np.random.default_rng(seed)
-    x = random.normal(scale=len(weights) ** -0.5, size=(n, len(weights)))
-    return x, x @ weights[:, None] + random.normal(size=(n, 1))

@@ -88,22 +88,21 @@ def traits(track_id: int, genre: str, artist: int, settings: SyntheticSettings) 
 
 def write(settings: SyntheticSettings, base: Path, *, jobs=None, progress: bool = True) -> Path:
     """Write the data set below ``base``, unless it is there; the folder, in FMA's layout."""
-    build = partial(_build, settings=settings, jobs=jobs, progress=progress)
+
+    def build(folder: Path) -> None:
+        table = plan(settings)
+        for track in table.index:
+            fma.clip_path(folder, track).parent.mkdir(parents=True, exist_ok=True)
+        work, clips = partial(_write_clip, folder, settings), list(table.itertuples())
+        with closing(in_order(work, clips, "synthetic clips", jobs, progress)) as written:
+            list(written)
+        _write_tracks(folder, table, settings)
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+        made = {"settings": asdict(settings), "sizes": sizes}
+        (folder / "made.json").write_text(json.dumps(made))
+
     return make_once(base / f"synthetic-{settings.key}", build, _check)
-
-
-def _build(folder: Path, *, settings: SyntheticSettings, jobs, progress: bool) -> None:
-    table = plan(settings)
-    for track in table.index:
-        fma.clip_path(folder, track).parent.mkdir(parents=True, exist_ok=True)
-    work = partial(_write_clip, folder, settings)
-    clips = list(table.itertuples())
-    with closing(in_order(work, clips, "synthetic clips", jobs, progress)) as written:
-        list(written)
-    _write_tracks(folder, table, settings)
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
-    (folder / "made.json").write_text(json.dumps({"settings": asdict(settings), "sizes": sizes}))
 
 
 def _check(folder: Path) -> Path:
@@ -168,10 +167,9 @@ def load(
     others are as in ``fma.load``.
     """
     mel, settings = MelSettings(clip_seconds), SyntheticSettings(clips_per_genre, seed)
-    base = Path(data_dir).expanduser() if data_dir else paths.data_dir()
     work = {"jobs": jobs, "progress": progress}
-    folder = write(settings, base, **work)
-    source = f"{{n}} synthetic clips in FMA's layout, not music of FMA (seed {seed})"
+    folder = write(settings, Path(data_dir or paths.data_dir()).expanduser(), **work)
+    source = f"synthetic clips in FMA's layout, not music of FMA (seed {seed})"
     whose = {"name": "synthetic", "source": source, "origin": f"synthetic-{settings.key}"}
     return fma.read_layout(folder, mel, split=split, seed=seed, **whose, **work)
 

@@ -55,9 +55,8 @@ class MiniResNet(nn.Module):
     ):
         super().__init__()
         if len(filters) != len(blocks) or not filters or min(*filters, *blocks) < 1:
-            raise ValueError(
-                f"filters and blocks must be positive and of equal length; got {filters}, {blocks}"
-            )
+            got = f"{filters}, {blocks}"
+            raise ValueError(f"filters and blocks must be positive and of equal length; got {got}")
         self.conv = nn.Conv2d(in_channels, filters[0], 7, stride=2, padding=3, bias=False)
         self.bn = nn.BatchNorm2d(filters[0])
         self.activation = ACTIVATIONS[activation]()

@@ -32,10 +32,8 @@ class Members:
         self.stack: dict[str, Tensor] = {}
         if self.n > 1:
             if any(True for _ in self.network.buffers()):
-                raise ConfigError(
-                    f"n_seeds > 1 needs a network without batch norm; {config.model} has it: "
-                    "use one run per seed"
-                )
+                rule = "n_seeds > 1 needs a network without batch norm"
+                raise ConfigError(f"{rule}; {config.model} has it: use one run per seed")
             self.stack = stack_module_state(networks)[0]
 
     def parameters(self) -> list[Tensor]:
