@@ -103,15 +103,10 @@ def plot_plane(
     Points that say little are hollow: saturated at log2 P, or (Kraskov) with zero-radius samples;
     a mean is hollow where at least half of its seeds are. The last epoch's marker is large.
 
-    Parameters
-    ----------
-    points : DataFrame
-        From `plane_points`, of one configuration.
-    colour : {"epoch", "layer"}
-        What colour means; with "epoch" the marker tells the layer.
-    limits, layers, norm
-        Where panels must agree: limits from `plane_limits` of the whole table, all layers in
-        network order, and the colour scale of the epochs. By default those of these points.
+    ``points`` are from `plane_points`, of one configuration. ``colour`` is that of the "epoch" (the
+    marker tells the layer) or of the "layer". Where panels must agree, ``limits`` are those of the
+    whole table (`plane_limits`), ``layers`` all layers in network order, and ``norm`` the colour
+    scale of the epochs; by default those of these points.
     """
     if colour not in ("epoch", "layer"):
         raise ValueError(f'colour must be "epoch" or "layer"; got {colour!r}')
@@ -173,23 +168,11 @@ def plane_grid(
 ) -> Figure:
     """Information planes side by side, with one colour scale and one legend.
 
-    Limits are equal in all panels of one family of estimators (binning and KDE; Kraskov; pooled
-    histogram).
-
-    Parameters
-    ----------
-    table : DataFrame
-        Plane table; whatever is in neither ``rows`` nor ``columns`` must have one value.
-    rows, columns : str or None
-        Table columns that make the rows and columns of panels.
-    colour : {"epoch", "layer"}
-        What colour means.
-    bound : {"upper", "lower"}
-        Which KDE value.
-    title, panel
-        Text above all panels; width and height of a panel [inch].
-    whole : DataFrame, optional
-        Larger plane table that sets the limits, where several figures must agree.
+    ``rows`` and ``columns`` are the columns of ``table`` that make the rows and columns of panels;
+    any other must have one value. Limits are equal in all panels of one family of estimators
+    (binning and KDE; Kraskov; pooled histogram); where several figures must agree, the larger plane
+    table ``whole`` sets them. ``colour`` is that of the "epoch" or the "layer", ``bound`` the KDE's
+    "upper" or "lower" value, ``panel`` the width and height of a panel [inch].
     """
     grid = facets(table, rows, columns, bound)
     grid = [replace(facet, table=_facet_points(facet.table, bound)) for facet in grid]
@@ -214,9 +197,8 @@ def plane_grid(
 
 def _facet_points(table: pd.DataFrame, bound: str) -> pd.DataFrame:
     """Points of a panel; none where the table holds none."""
+    require_one(table[["estimator"]])
     names = values_of(table, "estimator")
-    if len(names) > 1:
-        raise ValueError(f"estimator must have one value in a panel; got {names}: select one")
     return plane_points(table, names[0], bound) if names else table
 
 

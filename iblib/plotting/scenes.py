@@ -11,13 +11,7 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from iblib.names import estimator_named
-from iblib.plotting.planes import (
-    PlaneLimits,
-    hollow_handles,
-    mean_told,
-    seed_mean,
-    still_plane,
-)
+from iblib.plotting.planes import PlaneLimits, hollow_handles, mean_told, seed_mean, still_plane
 from iblib.plotting.style import (
     SMALLEST_PT,
     LayerStyle,

@@ -261,16 +261,11 @@ def figure_legend(figure: Figure, handles: Sequence[Artist], note: str = "") -> 
 
 
 def save_figure(figure: Figure, name: str, folder: str | Path, *, svg: bool = False) -> Path:
-    """Write ``folder/name.png``, and with ``svg`` the SVG beside it; the only writer of figures.
+    """Write ``folder/name.png``, and with ``svg`` the SVG beside it; gives the path of the PNG.
 
     Equal pictures give equal bytes (no dates, fixed ids), and a file whose bytes are equal is not
     touched, so that git shows a change only when the picture changed. The name is ``NN-slug``: two
     digits, a hyphen, small letters, digits and hyphens; any other is a ValueError.
-
-    Returns
-    -------
-    Path
-        The PNG.
     """
     if not _NAME.match(name):
         raise ValueError(f"name must look like '07-plane-tanh' (NN-slug); got {name!r}")
