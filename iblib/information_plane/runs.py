@@ -37,23 +37,15 @@ def measure_run(
     device: str = "cpu",
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Information-plane table of a run: one row, one number.
+    """Information-plane table of a run, with the columns ``COLUMNS``: one row, one number.
 
     The stored weights are replayed on ``config``'s fixed measurement set, on ``device``; nothing
-    is trained. Of a diverged run the epochs before that are measured; where activations are not
-    finite, ``bits`` is NaN and ``status`` is ``diverged``. The table is kept beside the run under
-    the key of run and config, sealed (the first line is its checksum), and reused. One that was
-    killed on the way goes on, and ends byte-equal.
+    is trained. ``bits`` is raw, never clipped. Of a diverged run the epochs before that are
+    measured; where activations are not finite, ``bits`` is NaN and ``status`` is ``diverged``.
 
-    Returns
-    -------
-    DataFrame
-        Columns ``COLUMNS``, with ``profile`` as given; ``bits`` is raw, never clipped.
-
-    Raises
-    ------
-    ValueError
-        Where ``dataset`` is not the one, by fingerprint, that the run was trained on.
+    The table is kept beside the run under the key of run and config, sealed (the first line is its
+    checksum), and reused. One that was killed on the way goes on, and ends byte-equal. A
+    ``dataset`` that is not the one, by fingerprint, that the run was trained on is a ValueError.
     """
     config = config or MeasureConfig()
     if dataset.fingerprint != run.fingerprint:
