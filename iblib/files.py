@@ -3,15 +3,14 @@
 import errno
 import glob
 import hashlib
-import io
 import json
 import os
 import socket
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 _WINDOWS = os.name == "nt"
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
@@ -110,11 +109,8 @@ def digest(path: Path, algorithm: str = "sha256") -> str:
         return hashlib.file_digest(handle, algorithm).hexdigest()
 
 
-def write_sealed(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write what ``write`` puts into a file object, behind its SHA-256."""
-    buffer = io.BytesIO()
-    write(buffer)
-    payload = buffer.getvalue()
+def write_sealed(path: Path, payload: bytes) -> None:
+    """Write ``payload`` behind its SHA-256."""
     write_atomic(path, _SEAL + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
 
 

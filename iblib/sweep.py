@@ -6,7 +6,6 @@ both and whole is never computed again, so that any engine which runs each spec 
 do.
 """
 
-import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -229,9 +228,7 @@ def _history(run: Run) -> str:
     about = about_run(run)
     table = run.history.assign(**about, status=run.status["status"])
     table["seed"] += table.pop("member")
-    buffer = io.StringIO()
-    write_table(table[[*about, *table.columns.drop(list(about))]], buffer)
-    return buffer.getvalue()
+    return write_table(table[[*about, *table.columns.drop(list(about))]])
 
 
 def _stacked(tables: list[str]) -> str:

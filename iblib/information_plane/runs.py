@@ -55,7 +55,7 @@ def measure_run(
     if table is None:
         unfinished = path.with_suffix(".partial")
         table = _measured_table(run, dataset, config, device, progress, unfinished)
-        _store_table(path, table)
+        files.write_sealed(path, table.encode())
         unfinished.unlink(missing_ok=True)
     return read_table(io.StringIO(table)).assign(profile=profile)
 
@@ -80,10 +80,6 @@ def _stored_table(path: Path) -> str | None:
     return None
 
 
-def _store_table(path: Path, table: str) -> None:
-    files.write_sealed(path, lambda handle: handle.write(table.encode()))
-
-
 def _measured_table(
     run: Run, dataset: Dataset, config: MeasureConfig, device: str, progress: bool, unfinished: Path
 ) -> str:
@@ -103,11 +99,9 @@ def _measured_table(
         if epoch in measured:
             continue
         rows = epoch_rows(replay.layers(epoch), y, config, ranges, about | {"epoch": epoch})
-        lines = io.StringIO()
-        write_table(pd.DataFrame(rows, columns=COLUMNS), lines, header=False)
-        table += lines.getvalue()
+        table += write_table(pd.DataFrame(rows, columns=COLUMNS), header=False)
         if time.monotonic() - saved_at >= SAVE_SECONDS:
-            _store_table(unfinished, table)
+            files.write_sealed(unfinished, table.encode())
             saved_at = time.monotonic()
     return table
 

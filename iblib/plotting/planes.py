@@ -218,7 +218,6 @@ def plot_over_epochs(
     quantity: str = "I_XT",
     estimator: str = "binning",
     bound: str = "upper",
-    layers: Sequence[str] | None = None,
     styles: dict[str, LayerStyle] | None = None,
     ceiling: bool = True,
 ) -> None:
@@ -226,14 +225,13 @@ def plot_over_epochs(
 
     ``table`` holds one configuration; for Kraskov and the pooled histogram H(T) stands for I(X;T).
     By layer: the band from the lowest to the highest seed (several seeds), the mean line, and the
-    means' markers (hollow where saturated, or for Kraskov with zero-radius samples). ``layers``
-    chooses and orders the layers, ``styles`` their colours and markers where panels must agree;
-    ``ceiling``: draw log2 P or H(Y).
+    means' markers (hollow where saturated, or for Kraskov with zero-radius samples). ``styles``
+    chooses and orders the layers, with their colours and markers; ``ceiling``: draw log2 P or H(Y).
     """
     rows, known = estimator_rows(table, estimator, quantity, bound), estimator_named(estimator)
-    rows = rows if layers is None else rows[rows["layer"].isin(list(layers))]
+    styles = styles or layer_styles(values_of(rows, "layer"))
+    rows = rows[rows["layer"].isin(styles)]
     require_one(rows)
-    styles = styles or layer_styles(layers or values_of(rows, "layer"))
     heights = ceilings(rows, quantity) if ceiling and len(rows) else {}
     for height, label in heights.items():
         reference_line(ax, height, label, "y")

@@ -79,7 +79,7 @@ def pooling_figure(
             for ax, (pair, quantity) in zip(axes[facet.row], columns, strict=True):
                 what = {"quantity": quantity, "estimator": estimator}
                 styles = dict(zip(pair, _SIDES.values(), strict=True))
-                plot_over_epochs(ax, facet.table, layers=pair, styles=styles, **what)
+                plot_over_epochs(ax, facet.table, styles=styles, **what)
                 ax.set_title(", ".join(filter(None, [facet.title, f"{pair[0]} → {pair[1]}"])))
                 by_quantity.setdefault(quantity, []).append(ax)
                 drawn.append(estimator_rows(facet.table, **what))
