@@ -29,9 +29,11 @@ def replacing(path: Path) -> Iterator[Path]:
     What a killed process of this machine left of an earlier try is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_left_behind(path)
-    token = f"{socket.gethostname()}~{os.getpid()}~{uuid.uuid4().hex[:8]}"
-    temporary = path.with_name(f".{path.stem}~{token}{path.suffix}")
+    ours = f".{path.stem}~{socket.gethostname()}~"
+    for file in path.parent.glob(f"{glob.escape(ours)}*~*{glob.escape(path.suffix)}"):
+        if _is_gone(file.name.rsplit("~", 2)[1]):
+            file.unlink(missing_ok=True)
+    temporary = path.with_name(f"{ours}{os.getpid()}~{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
         yield temporary
         _sync(temporary)
@@ -39,14 +41,6 @@ def replacing(path: Path) -> Iterator[Path]:
         _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _remove_left_behind(path: Path) -> None:
-    """Delete the temporary files of ``path`` whose process, one of this machine, is gone."""
-    ours = glob.escape(f".{path.stem}~{socket.gethostname()}~") + f"*~*{glob.escape(path.suffix)}"
-    for file in path.parent.glob(ours):
-        if _is_gone(file.name.rsplit("~", 2)[1]):
-            file.unlink(missing_ok=True)
 
 
 def _is_gone(process: str) -> bool:

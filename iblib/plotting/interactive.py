@@ -6,7 +6,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 
 import pandas as pd
@@ -40,18 +40,15 @@ def reduce_colours(frames: Sequence[Image.Image], colours: int = 64) -> list[Ima
     return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
 
 
-def is_live() -> bool:
-    """Whether widgets can move here: a Jupyter kernel runs and ``IBLIB_STATIC`` is not 1."""
-    if os.environ.get("IBLIB_STATIC") == "1":
-        return False
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return getattr(shell, "kernel", None) is not None
+def live_view(make_widget: Callable) -> dict:
+    """A widget's own representation, without its text; empty where it could not move.
 
-
-def widget_view(widget) -> dict:
-    """The widget's own representation, without its text."""
-    bundle = widget._repr_mimebundle_()
+    It can where a Jupyter kernel runs and ``IBLIB_STATIC`` is not 1.
+    """
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if os.environ.get("IBLIB_STATIC") == "1" or getattr(shell, "kernel", None) is None:
+        return {}
+    bundle = make_widget()._repr_mimebundle_()
     return {kind: data for kind, data in bundle.items() if "widget-view" in kind}
 
 
@@ -148,7 +145,7 @@ class EpochPlayer:
             "text/html": self.to_html(),
             "image/png": base64.b64encode(self.frames[-1]).decode(),
         }
-        return bundle | (widget_view(self.widget()) if is_live() else {})
+        return bundle | live_view(self.widget)
 
 
 def plane_player(
