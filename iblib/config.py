@@ -48,25 +48,11 @@ def _check_names(cls: type, settings: Mapping[str, Any]) -> None:
 class RunConfig:
     """Everything that determines one training run, besides the data's own fingerprint.
 
-    Parameters
-    ----------
-    model, activation : str
-        Names known to ``iblib.models.build``.
-    options : dict
-        Further arguments of the model (``filters``, ``blocks``, ``sizes`` ...).
-    optimizer : {"sgd", "adam"}
-    learning_rate, momentum : float
-        ``momentum`` is for SGD only.
-    batch_size : int
-        Samples per update; 0 is full batch (gradient descent).
-    epochs : int
-        Passes over the training split; 0 stores the untrained network only.
-    n_points : int
-        Stored epochs: 0, then about this many on a log grid up to ``epochs``.
-    seed : int
-        Seed of the first member; member s of an ensemble has seed ``seed + s``.
-    n_seeds : int
-        Members trained together as one batched ensemble (networks without batch norm only).
+    ``model``, ``activation`` and the ``options`` (``filters``, ``sizes`` ...) are arguments of
+    ``iblib.models.build``; ``optimizer`` is "sgd" or "adam", ``momentum`` for SGD only;
+    ``batch_size`` 0 is full batch (gradient descent). Stored are the untrained network, epoch 0,
+    and about ``n_points`` of the ``epochs`` over the training split, on a log grid. ``n_seeds``
+    members, of seeds ``seed``, ``seed + 1`` ..., train as one ensemble (without batch norm only).
     """
 
     model: str
@@ -131,8 +117,7 @@ class Binning:
 
     - ``width``: bins of width ``value`` anchored at 0;
     - ``bounds``: ``value`` equal bins between ``low`` and ``high``;
-    - ``run``: ``value`` equal bins between the extremes over all units and all epochs of a run
-      (of each member of an ensemble);
+    - ``run``: ``value`` equal bins between a member's extremes over all units and epochs of a run;
     - ``epoch``: the same, refitted at every epoch (an artefact, kept to be shown);
     - ``net_input``: ``value`` bins that are equal in a tanh unit's net input, from -50 to 50 (edges
       ``tanh(linspace(-50, 50, value + 1))``, those that float64 can tell apart);
@@ -171,35 +156,16 @@ class Binning:
 class MeasureConfig:
     """What is measured of a run: on which samples, in which layers and views, by what.
 
-    Parameters
-    ----------
-    split : {"training", "validation", "test", "all"}
-    n_samples : int
-        Rows measured, evenly spaced over the split in ascending order; 0 measures all.
-    views : tuple of str
-        Names of ``iblib.views.VIEWS``.
-    layers : tuple of str
-        Names of the model's layers; empty measures all of them.
-    n_points : int
-        Stored epochs measured, evenly thinned, first and last kept; 0 measures all.
-    bins : tuple of Binning
-        The first is ``measure``'s own; the others follow.
-    noise_variance : float
-        KDE's noise variance (squared units of the activation).
-    more_noise : tuple of float
-        Further noise variances, for a sweep.
-    resolution : tuple of float
-        KDE's noise that follows the scale of T: deviations relative to the root mean square
-        distance between samples.
-    relative_noise : tuple of float
-        Further noise, as deviations relative to the activation's own: the variance is the square
-        of this share times the mean variance of T's units (0 variance: nothing is measured).
-    k : int
-        Kraskov's neighbour.
-    n_components : int
-        Principal components of the ``pca`` view.
-    estimators : tuple of str
-        Some of ``iblib.names.MEASURABLE``: whose rows the table has. Values do not depend on it.
+    ``split`` is training, validation, test or all; ``n_samples`` of its rows are measured, evenly
+    spaced and ascending (0: all), at ``n_points`` of the stored epochs, first and last kept (0:
+    all), in ``layers``, by the model's names (none named: all), and ``views``, of
+    ``iblib.views.VIEWS``; ``pca`` has ``n_components``.
+
+    ``bins`` are conventions, the first ``measure``'s own. The KDE's noises: ``noise_variance`` and
+    ``more_noise`` (squared units of the activation), ``resolution`` (deviations over the root mean
+    square distance between samples), ``relative_noise`` (deviations over that of T, whose variance
+    is the mean over units; nothing where it is 0). ``k`` is Kraskov's neighbour. ``estimators``,
+    some of ``iblib.names.MEASURABLE``, says whose rows the table has; no value depends on it.
     """
 
     split: str = "training"
@@ -220,9 +186,8 @@ class MeasureConfig:
         if not self.bins:
             raise ConfigError("bins must name at least one convention")
         if not self.estimators or not set(self.estimators) <= set(MEASURABLE):
-            raise ConfigError(
-                f"estimators must be some of {MEASURABLE}; got {tuple(self.estimators)!r}"
-            )
+            found = tuple(self.estimators)
+            raise ConfigError(f"estimators must be some of {MEASURABLE}; got {found!r}")
         if self.k < 1:
             raise ConfigError(f"k must be at least 1; got {self.k!r}")
         if self.n_samples < 0 or self.n_points < 0:

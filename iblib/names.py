@@ -13,9 +13,7 @@ class Estimator:
     name: str
     label: str
     measured_as: str = ""  # its name in ``MeasureConfig.estimators``
-    ruler: str = (
-        "fixed"  # exact, fixed, or scale: what follows T when T is multiplied by a constant
-    )
+    ruler: str = "fixed"  # exact, fixed, or scale: follows T when T is multiplied by a constant
     parameters: tuple[str, ...] = ()  # what its ``parameter`` column holds, the usual one first
     quantities: tuple[str, ...] = ("I_XT", "I_TY")  # as it writes them, I(X;T) or H(T) first
     x_label: str = "I(X;T) [bits]"
@@ -29,12 +27,9 @@ class Estimator:
         return self.family == "information"
 
     def quantity(self, wanted: str, bound: str = "upper") -> str:
-        """Name under which a table holds what stands for I_XT or I_TY (upper or lower value).
+        """Name under which a table holds what stands for I_XT or I_TY, its upper or lower value.
 
-        Raises
-        ------
-        ValueError
-            If wanted is neither I_XT nor I_TY, or bound neither upper nor lower.
+        ValueError for other words.
         """
         if bound not in ("upper", "lower"):
             raise ValueError(f'bound must be "upper" or "lower"; got {bound!r}')
@@ -52,39 +47,24 @@ class Estimator:
         return f"{self.label} ({bound})" if f"I_XT_{bound}" in self.quantities else self.label
 
 
-_BOUNDS = ("I_XT_upper", "I_XT_lower", "I_TY_upper", "I_TY_lower")
-_H = ("H_T", "I_TY")
+_KDE = {"quantities": ("I_XT_upper", "I_XT_lower", "I_TY_upper", "I_TY_lower"), "line": "--"}
+_KDE_RELATIVE = _KDE | {"measured_as": "kde", "ruler": "scale", "parameters": ("relative_noise",)}
+_H = {"quantities": ("H_T", "I_TY")}
+_POOLED = _H | {"x_label": "H(one activation) [bits]", "family": "pooled"}
+_KRASKOV = _H | {"x_label": "H(T) + const [bits]", "line": "-.", "family": "entropy"}
+_KRASKOV |= {"hollow": "zero_radius"}
 _RECORDS = (
     Estimator("exact", "exact", "exact", "exact"),
-    Estimator("binning", "binning", "binning", parameters=("width", "n_bins")),
+    Estimator("binning", "binning", "binning", "fixed", ("width", "n_bins")),
     Estimator("binning_refit", "binning, refitted edges", "binning", "scale", ("n_bins",)),
     Estimator(
-        *("binning_net_input", "binning, equal in the net input", "binning"),
-        parameters=("n_bins",),
+        "binning_net_input", "binning, equal in the net input", "binning", "fixed", ("n_bins",)
     ),
-    Estimator(
-        *("pooled", "pooled histogram", "binning", "fixed", ("width",), _H),
-        x_label="H(one activation) [bits]",
-        family="pooled",
-    ),
-    Estimator("kde", "KDE", "kde", "fixed", ("noise_variance",), _BOUNDS, line="--"),
-    Estimator(
-        *("kde_resolution", "KDE, scaled noise", "kde", "scale"),
-        *(("resolution",), _BOUNDS),
-        line="--",
-    ),
-    Estimator(
-        *("kde_relative", "KDE, noise relative to the deviation", "kde", "scale"),
-        *(("relative_noise",), _BOUNDS),
-        line="--",
-    ),
-    Estimator(
-        *("kraskov", "Kraskov", "kraskov", "fixed", ("k",), _H),
-        x_label="H(T) + const [bits]",
-        line="-.",
-        family="entropy",
-        hollow="zero_radius",
-    ),
+    Estimator("pooled", "pooled histogram", "binning", "fixed", ("width",), **_POOLED),
+    Estimator("kde", "KDE", "kde", "fixed", ("noise_variance",), **_KDE),
+    Estimator("kde_resolution", "KDE, scaled noise", "kde", "scale", ("resolution",), **_KDE),
+    Estimator("kde_relative", "KDE, noise relative to the deviation", **_KDE_RELATIVE),
+    Estimator("kraskov", "Kraskov", "kraskov", "fixed", ("k",), **_KRASKOV),
 )
 ESTIMATORS = {record.name: record for record in _RECORDS}
 MEASURABLE = tuple(dict.fromkeys(record.measured_as for record in _RECORDS))

@@ -13,12 +13,12 @@ from iblib.estimators import closed_forms
 
 
 def linear_information_x(weights, input_covariance, noise_variance: float) -> float:
-    r"""I(X;T) of T = W X + N(0, s^2 I), X ~ N(0, C), in bits.
+    """I(X;T) of T = W X + N(0, s^2 I), X ~ N(0, C), in bits.
 
-    :math:`\frac12 \log_2 \det(I + W C W^T / s^2)`, with ``weights`` W (n_out, n_in), for a deeper
-    linear network the product of its matrices, ``input_covariance`` C (n_in, n_in), positive
-    semidefinite, and ``noise_variance`` s^2 > 0. O(n_out n_in^2 + n_out^3) time. Saxe Eqs. 6 and
-    21, which lack the 1/2 and C.
+    log2(det(I + W C W^T / s^2)) / 2, with ``weights`` W (n_out, n_in), for a deeper linear network
+    the product of its matrices, ``input_covariance`` C (n_in, n_in), positive semidefinite, and
+    ``noise_variance`` s^2 > 0. O(n_out n_in^2 + n_out^3) time. Saxe Eqs. 6 and 21, which lack the
+    1/2 and C.
     """
     s2 = _positive("noise_variance", noise_variance)
     signal = _output_covariance(weights, input_covariance)
@@ -29,12 +29,11 @@ def linear_information_x(weights, input_covariance, noise_variance: float) -> fl
 def linear_information_y(
     weights, teacher, input_covariance, noise_variance: float, teacher_noise_variance: float
 ) -> float:
-    r"""I(Y;T) of T = W X + N(0, s^2 I) and Y = V X + N(0, s_y^2 I), X ~ N(0, C), in bits.
+    """I(Y;T) of T = W X + N(0, s^2 I) and Y = V X + N(0, s_y^2 I), X ~ N(0, C), in bits.
 
-    :math:`\frac12 [\log_2\det S_T + \log_2\det S_Y - \log_2\det S_{YT}]`, with ``weights`` W
-    (n_out, n_in), ``teacher`` V (n_y, n_in), which makes the labels, ``input_covariance`` C
-    (n_in, n_in), and noise variances s^2, s_y^2 > 0. O((n_out + n_y) n_in^2 + (n_out + n_y)^3)
-    time. Saxe Sec. 4.
+    log2(det S_T det S_Y / det S_YT) / 2, S covariances, with ``weights`` W (n_out, n_in),
+    ``teacher`` V (n_y, n_in), which makes the labels, ``input_covariance`` C (n_in, n_in), and
+    noise variances s^2, s_y^2 > 0. O((n_out + n_y) n_in^2 + (n_out + n_y)^3) time. Saxe Sec. 4.
     """
     s2 = _positive("noise_variance", noise_variance)
     s2_y = _positive("teacher_noise_variance", teacher_noise_variance)
@@ -47,10 +46,10 @@ def linear_information_y(
 def equidistant_bound(
     n_points: int, squared_distance: float, noise_variance: float, *, bound: str = "upper"
 ) -> float:
-    r"""The KDE bound on I(X;T) for N points at one distance from each other, in bits.
+    """The KDE bound on I(X;T) for N points at one distance from each other, in bits.
 
-    :math:`\log_2 N - \log_2(1 + (N - 1) e^{-D / (c s^2)})`, c = 2 for ``bound`` "upper", 8 for
-    "lower", with ``n_points`` N >= 1, ``squared_distance`` D >= 0 and ``noise_variance`` s^2 > 0.
+    log2 N - log2(1 + (N - 1) exp(-D / (c s^2))), c = 2 for ``bound`` "upper", 8 for "lower", with
+    ``n_points`` N >= 1, ``squared_distance`` D >= 0 and ``noise_variance`` s^2 > 0.
     Kolchinsky & Tracey, Entropy 19 (2017) 361, Eqs. 10 and 12 with equal distances. Notebook: 04
     """
     if n_points < 1:

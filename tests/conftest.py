@@ -3,6 +3,7 @@
 import os
 from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import patch
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -11,7 +12,7 @@ import torch
 from small_grid import GRID, write_grid
 
 from iblib.estimators._engine import threads
-from iblib.estimators._engine.threads import torch_engine
+from iblib.estimators._engine.threads import COMPILED_ON
 from iblib.grid import read_grid
 from iblib.plotting import panels
 
@@ -44,7 +45,7 @@ def _no_open_figures():
 @pytest.fixture(scope="module", params=["compiled", "torch"])
 def engine(request):
     """Selects what the estimators compute with; tests of their values run on each."""
-    with torch_engine() if request.param == "torch" else nullcontext():
+    with patch.object(threads, "COMPILED_ON", ()) if request.param == "torch" else nullcontext():
         yield request.param
 
 
@@ -52,7 +53,7 @@ def engine(request):
 def _engine_of_ones_own(request, monkeypatch):
     """A module's engine, which outlasts its tests, is not that of a test that asks for none."""
     if "engine" not in request.fixturenames:
-        monkeypatch.setattr(threads, "_torch_only", False)
+        monkeypatch.setattr(threads, "COMPILED_ON", COMPILED_ON)
 
 
 @pytest.fixture

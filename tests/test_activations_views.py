@@ -195,3 +195,15 @@ def test_values_that_cannot_be_squared_are_those_of_a_diverged_network(value):
     assert {row["view"] for row in rows} == {"layer", "pca"}
     assert {row["status"] for row in rows} == {"diverged"}
     assert np.isnan([row["bits"] for row in rows]).all()
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3, -1e12])
+@pytest.mark.parametrize("digits", [0, 1])
+def test_a_dead_layer_has_one_bin_even_where_its_last_digit_differs(value, digits):
+    t = np.full((40, 3), value)
+    t[::2] = np.nextafter(value, np.inf) if digits else value
+    kinds = [{"kind": kind, "value": 30} for kind in ("run", "epoch")]
+    config = MeasureConfig.from_dict({"bins": kinds, "estimators": ["binning"]})
+    limits = {"layer": (t.min(), t.max())}
+    rows = layer_rows(list(views_of(t)), np.arange(40) % 2, config, limits, {})
+    assert [row["bits"] for row in rows] == [0.0] * 4

@@ -90,11 +90,20 @@ def test_intervals_move_scale_and_widen_with_the_values():
     values = RNG.normal(size=12)
     low, high = bootstrap_interval(values)
     assert low < values.mean() < high
-    assert bootstrap_interval(8 * values + 3) == pytest.approx((8 * low + 3, 8 * high + 3))
     lower, higher = bootstrap_interval(values, confidence=0.99)
     assert lower < low < high < higher
     half = 4.302653 / math.sqrt(3)  # Student's t of two degrees of freedom
     assert bootstrap_interval([1.0, 2.0, 3.0]) == pytest.approx((2 - half, 2 + half))
+
+
+@pytest.mark.parametrize("n", [4, 6, 12])
+@pytest.mark.parametrize(("a", "b"), [(8, 3), (0.1, 7.7), (1e-3, 0), (-3.3, 2), (1e200, 0)])
+def test_intervals_move_and_scale_with_the_values(n, a, b):
+    for seed in range(3):  # of 6 values one resample in 65 is the sample, in another order
+        values = np.random.default_rng(seed).normal(size=n)
+        low, high = bootstrap_interval(values)
+        expected = sorted((a * low + b, a * high + b))
+        assert bootstrap_interval(a * values + b) == pytest.approx(expected, rel=1e-9)
 
 
 def test_equal_values_have_an_interval_of_no_width():

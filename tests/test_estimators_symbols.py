@@ -5,7 +5,7 @@ import pytest
 import torch
 from estimators_layers import layer
 
-from iblib.estimators import binning
+from iblib.estimators import binning, exact_information
 from iblib.estimators._engine import symbols
 
 
@@ -29,13 +29,14 @@ def test_a_bin_holds_its_lower_edge_and_the_last_one_both(edges):
 
 @pytest.mark.parametrize("low", [-1.0, 0.1, 1e6])
 @pytest.mark.parametrize("n_bins", [1, 2, 30, 1000])
-def test_places_between_edges_are_those_of_a_search(low, n_bins):
-    edges = np.linspace(low, low + 2.0, n_bins + 1)
+@pytest.mark.parametrize("power", [1, 4])
+def test_places_between_edges_are_those_of_a_search(low, n_bins, power):
+    edges = np.unique(low + 2.0 * np.linspace(0, 1, n_bins + 1) ** power)
     some = np.random.default_rng(0).uniform(low - 0.1, low + 2.1, 5000)
     t = np.concatenate([some, edges, np.nextafter(edges, np.inf), np.nextafter(edges, -np.inf)])
     codes = np.empty(len(t), np.int32)
     outside = symbols._place(t, edges, codes)
-    expected = np.clip(np.searchsorted(edges, t, side="right") - 1, 0, n_bins - 1)
+    expected = np.clip(np.searchsorted(edges, t, side="right") - 1, 0, len(edges) - 2)
     np.testing.assert_array_equal(codes, expected)
     assert outside == ((t < edges[0]) | (t > edges[-1])).sum()
 
@@ -58,8 +59,9 @@ def test_a_hash_collision_changes_nothing(monkeypatch):
 @pytest.mark.parametrize("d", [1, 5000])
 def test_numpy_and_the_compiled_loop_make_the_same_symbols(monkeypatch, d):
     t, y = layer("far", d=d)
-    edges = binning.uniform_edges(-1, 1, 30)
-    expected = [binning.information(t, y, width=0.3), binning.information(t, y, edges=edges)]
+    equal, mass = binning.uniform_edges(-1, 1, 30), binning.equal_mass_edges(t, 30)
+    asked = {"width": 0.3}, {"width": 1e-12}, {"edges": equal}, {"edges": mass}
+    expected = [binning.information(t, y, **bins) for bins in asked]
     monkeypatch.setattr(symbols, "_compiled_symbols", lambda values, bins: None)
-    assert binning.information(t, y, width=0.3) == expected[0]
-    assert binning.information(t, y, edges=edges) == expected[1]
+    assert [binning.information(t, y, **bins) for bins in asked] == expected
+    assert exact_information(t, y).n_distinct == len(np.unique(t, axis=0))

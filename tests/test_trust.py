@@ -1,5 +1,8 @@
 """What a measurement and a plane table print: every number beside its ceiling and its trust."""
 
+import copy
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +14,7 @@ from iblib.information_plane import COLUMNS
 
 RNG = np.random.default_rng(0)
 LABELS = np.arange(200) % 2
+BIASED = "estimator not in ('exact', 'kraskov') and quantity.str.startswith('I_TY')"
 
 
 def trust(t, y=LABELS, **settings) -> pd.Series:
@@ -55,6 +59,35 @@ def test_trust_says_what_a_number_is_worth():
     assert few["kraskov", "I_TY"] == "too few samples"
 
 
+@pytest.mark.parametrize("n_classes", [2, 8, "one in 20"])
+@pytest.mark.parametrize("n", [200, 500])
+def test_small_sample_bias_is_said_where_shuffled_labels_have_information(n, n_classes):
+    rng, shares, words = np.random.default_rng(0), [], []
+    y = rng.random(n) < 0.05 if n_classes == "one in 20" else np.arange(n) % n_classes
+    for d in (2, 10, 100):
+        normal = rng.standard_normal((n, d))
+        groups = 3 * rng.standard_normal((16, d))[np.arange(n) % 16] + 0.02 * normal
+        for t in (normal, np.maximum(normal, 0), groups):
+            for width in (0.07, 1.0, 4.0):
+                noises = {"noise_variance": 2 * width**2, "resolution": (0.05, 0.2, 0.8)}
+                found = [measure(t, rng.permutation(y), width=width, **noises) for _ in range(4)]
+                tables = [one.to_frame().query(BIASED) for one in found]
+                shares += list(np.mean([one["bits"] / one["label_entropy"] for one in tables], 0))
+                words += list(tables[0]["trust"])
+    share, said = np.array(shares), np.array(["small-sample bias" in word for word in words])
+    assert said[share > 0.13].all()
+    assert said[share > 0.1].mean() > 0.94
+    assert said[share < 0.03].mean() < 0.02
+    assert min((share > 0.1).sum(), (share < 0.03).sum()) > 60
+
+
+def test_exact_values_of_a_sample_and_of_all_inputs():
+    y, codes = np.arange(400) % 8, RNG.integers(0, 128, (400, 1))
+    assert trust(codes, y)["exact", "I_TY"] == "small-sample bias if a sample"
+    assert trust(codes // 64, y)["exact", "I_TY"] == "ok"
+    assert trust(np.arange(400)[:, None], y)["exact", "I_TY"] == "saturated"
+
+
 @pytest.mark.parametrize("form", [str, lambda found: found._repr_html_()])
 def test_a_measurement_prints_numbers_units_and_trust(form):
     text = form(measure(RNG.standard_normal((200, 30)), LABELS, resolution=0.3))
@@ -78,6 +111,37 @@ def test_a_models_table_prints_its_last_epoch():
     some = table[table["layer"] == "1"]
     assert type(some) is pd.DataFrame  # what is made of it is an ordinary table
     assert type(pd.DataFrame(table)) is pd.DataFrame
+
+
+def test_a_plane_table_is_a_data_frame_like_any():
+    table = measure_model(
+        nn.Sequential(nn.Linear(3, 4)), (torch.randn(32, 3), torch.arange(32) % 2)
+    )
+    plain = pd.DataFrame(table)
+    stored = pickle.loads(pickle.dumps(table))  # noqa: S301 - made here
+    for same in (stored, table.copy(), copy.deepcopy(table)):
+        pd.testing.assert_frame_equal(same, plain)
+    assert str(stored) == str(table)
+    assert table.to_csv() == plain.to_csv()
+    assert len(pd.concat([table, table])) == 2 * len(plain)
+    assert table.groupby("quantity")["bits"].mean().equals(plain.groupby("quantity")["bits"].mean())
+    summary = table.summary().set_index("estimator")
+    table.iloc[:] = table.iloc[::-1]
+    table.index = table.index[::-1]  # the same rows in another order, in place
+    pd.testing.assert_frame_equal(table.summary().set_index("estimator"), summary)
+
+
+@pytest.mark.parametrize("change", ["column", "rows"])
+def test_a_table_changed_in_place_still_prints(change):
+    table = measure_model(
+        nn.Sequential(nn.Linear(3, 4)), (torch.randn(32, 3), torch.arange(32) % 2)
+    )
+    if change == "column":
+        del table["epoch"]
+    else:
+        table.__init__(pd.DataFrame(table).iloc[:0])
+    assert str(table).splitlines()[1:] == str(pd.DataFrame(table)).splitlines()[1:]
+    assert table._repr_html_() == pd.DataFrame(table)._repr_html_()
 
 
 def test_a_table_without_the_kde_prints_what_there_is():

@@ -114,7 +114,8 @@ def _from_numpy(t, split: bool) -> torch.Tensor:
 
 def _require_two_dimensions(shape) -> None:
     if len(shape) != 2:
-        raise ValueError(f"t must have shape (n_samples, dimension); got {tuple(shape)}")
+        cure = ": t.reshape(len(t), -1) flattens it" if len(shape) > 2 else ""
+        raise ValueError(f"t must have shape (n_samples, dimension); got {tuple(shape)}{cure}")
     if 0 in shape:
         raise ValueError(f"t must have at least one row and one column; got shape {tuple(shape)}")
 
@@ -143,11 +144,9 @@ def as_labels(y, n_samples: int | None = None, device="cpu") -> Labels:
     """Check ``y``, (P,) integers, bools, strings or whole floats, and return contiguous codes.
 
     TypeError for labels of mixed or other kinds; ValueError for other than one dimension, none,
-    NaN or missing ones, another number than ``n_samples``.
+    missing ones, another number than ``n_samples``.
     """
     values = _label_array(y)
-    if values.ndim != 1:
-        raise ValueError(f"y must have shape (n_samples,); got {values.shape}")
     if n_samples is None and not len(values):
         raise ValueError("y must hold at least one label; got 0")
     if n_samples is not None and len(values) != n_samples:
@@ -159,35 +158,29 @@ def as_labels(y, n_samples: int | None = None, device="cpu") -> Labels:
 
 
 def _label_array(y) -> np.ndarray:
+    """The labels as an array of one kind; a missing one is an error, never a class of its own."""
     if isinstance(y, torch.Tensor):
         y = (y.float() if y.dtype == torch.bfloat16 else y).detach().cpu().numpy()
     values = np.asarray(y, dtype=object) if isinstance(y, (list, tuple)) else plain_array("y", y)
-    if values.dtype.kind == "O":
-        values = _unboxed(values)
-    if values.dtype.kind == "f":
-        missing = np.isnan(values)
-        if missing.any():
-            found = f"got {int(missing.sum())}, the first at index {int(np.argmax(missing))}"
-            raise ValueError(f"y must not have NaN labels; {found}")
-        if not (np.isfinite(values).all() and (values == np.floor(values)).all()):
-            raise ValueError("y must hold class labels; got floats that are not whole numbers")
-    elif values.dtype.kind not in "biuUST":
-        raise TypeError(f"y must hold integer, bool or string labels; got dtype {values.dtype}")
-    return values
-
-
-def _unboxed(values: np.ndarray) -> np.ndarray:
-    """Python objects as one NumPy kind; a missing one is an error, never a class of its own."""
+    if values.ndim != 1:
+        raise ValueError(f"y must have shape (n_samples,); got {values.shape}")
     missing = pd.isna(values)
     if missing.any():
         at = int(np.argmax(missing))
-        raise ValueError(f"y must not have missing labels; got {values.flat[at]} at index {at}")
-    types = {type(value) for value in values.flat}
-    kinds = (int, float, np.bool_, np.integer, np.floating), str, bytes
-    if not any(all(issubclass(one, kind) for one in types) for kind in kinds):
-        found = ", ".join(sorted(one.__name__ for one in types))
-        raise TypeError(f"y must hold integer, bool or string labels of one kind; got {found}")
-    return plain_array("y", values.tolist()) if types else values.astype(np.int64)
+        found = f"{missing.sum()}, the first, {values[at]}, at index {at}"
+        raise ValueError(f"y must not have missing labels; got {found}")
+    kind = values.dtype
+    if values.dtype.kind == "O" and len(values):
+        types = {type(value) for value in values}
+        kind = ", ".join(sorted(one.__name__ for one in types))
+        one_of = (int, float, np.bool_, np.integer, np.floating), str, bytes
+        if any(all(issubclass(one, some) for one in types) for some in one_of):
+            values = plain_array("y", values.tolist())
+    if values.dtype.kind not in "biufUST" and len(values):
+        raise TypeError(f"y must hold integer, bool or string labels of one kind; got {kind}")
+    if values.dtype.kind == "f" and not (np.isfinite(values) & (values == np.floor(values))).all():
+        raise ValueError("y must hold class labels; got floats that are not whole numbers")
+    return values
 
 
 def positive(name: str, value) -> float:

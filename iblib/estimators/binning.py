@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from iblib.estimators import _checks
-from iblib.estimators._engine.symbols import Bins, bin_codes, counts_of, dense_codes, row_symbols
+from iblib.estimators._engine.symbols import Bins, bin_codes, counts_of, row_symbols
 
 DEFAULT_WIDTH = 0.07  # where no bins are given
 
@@ -44,14 +44,15 @@ class PooledInformation:
 def information(
     t, y, *, width: float | None = None, n_bins: int | None = None, range=None, edges=None
 ) -> BinningInformation:
-    r"""Binned I(X;T) and I(T;Y), in bits.
+    """Binned I(X;T) and I(T;Y), in bits.
 
-    A value's bin is :math:`\lfloor t / width \rfloor`, or its place among edges; a sample's symbol
-    is the row of its d bins. With a deterministic network and distinct inputs
+    A value's bin is floor(t / width), or its place among edges; a sample's symbol is the row of its
+    d bins. With a deterministic network and distinct inputs
 
-    .. math:: I(X;T) = H(T), \qquad I(T;Y) = H(T) + H(Y) - H(T, Y) = H(T) - \sum_y p_y H(T|Y=y)
+        I(X;T) = H(T)
+        I(T;Y) = H(T) + H(Y) - H(T, Y)
 
-    where each H is the plug-in entropy :math:`-\sum p \log_2 p` of the symbols' shares.
+    where each H is the plug-in entropy, -sum p log2 p, of the symbols' shares p.
 
     Parameters
     ----------
@@ -61,8 +62,8 @@ def information(
     width : float, > 0, optional
         Bin width, in the unit of ``t``; 0.07 where no bins are given.
     n_bins, range : int >= 1 and (low, high), optional
-        Equal bins between two bounds that stay the same for all arrays that are compared, such as
-        (-1, 1) for tanh (Shwartz-Ziv & Tishby: 30 bins), or the extremes over all epochs (Saxe).
+        Equal bins between bounds that all compared arrays share, such as (-1, 1) for tanh
+        (Shwartz-Ziv & Tishby: 30 bins), or the extremes over all epochs (Saxe).
     edges : (n_bins + 1,) strictly increasing numbers, optional
         Bins shared by all units. A bin holds its lower edge, the last one both; values outside
         count into the end bins and into ``clipped``.
@@ -83,10 +84,9 @@ def information(
 
     Notes
     -----
-    Cost: O(P d) time; O(P) memory, O(P d) for edges of unequal steps and for tensors on a GPU,
-    which are copied. The quotient t / width is taken in float32 for float32 and narrower input, in
-    float64 otherwise, as NumPy does; values are compared with edges in float64. -0.0 and 0.0 share
-    a bin.
+    Cost: O(P d) time, O(P) memory beside a copy of a tensor on a GPU. The
+    quotient t / width is float32 for float32 and narrower input, else float64, as in NumPy; values
+    are compared with edges in float64. -0.0 and 0.0 share a bin.
 
     References
     ----------
@@ -95,17 +95,12 @@ def information(
     """
     values = _checks.unchecked_points(t)  # the loop that finds their bins looks at each of them
     labels = _checks.as_labels(y, values.shape[0], values.device)
-    return checked_information(values, labels, bins_of(width, n_bins, range, edges))
-
-
-def checked_information(values, labels, bins: Bins) -> BinningInformation:
-    """`information` of a dense float tensor and labels that have passed `_checks`."""
-    symbols, clipped = row_symbols(values, bins)
+    symbols, clipped = row_symbols(values, bins_of(width, n_bins, range, edges))
     counts = counts_of(symbols)
-    h_t, ty = entropies(symbols, counts, labels)
-    n_samples = len(symbols)
-    unique_share = int((counts == 1).sum()) / n_samples
-    return BinningInformation(h_t, ty, unique_share, clipped, n_samples)
+    unique_share = int((counts == 1).sum()) / len(symbols)
+    return BinningInformation(
+        *entropies(symbols, counts, labels), unique_share, clipped, len(symbols)
+    )
 
 
 def pooled_information(
@@ -113,15 +108,14 @@ def pooled_information(
 ) -> PooledInformation:
     """Entropy of ONE activation value of the layer, all units in one histogram, in bits.
 
-    Never I(X;T): the P d values are P d samples of a scalar, so that it cannot see how units vary
-    together, and the number of bins bounds it, not the number of samples. Arguments and errors as
-    `information`. ``h_t`` is 0 to log2(number of bins), ``ty``, the information of one value about
-    the label, 0 to H(Y). Notebook: 03
+    Never I(X;T): P d samples of a scalar do not show how units vary together. ``h_t`` is 0 to
+    log2(number of bins); ``ty``, what one value says of the label, 0 to H(Y). Arguments and errors
+    as `information`. Notebook: 03
     """
     points = _checks.as_points(t).values
     labels = _checks.as_labels(y, points.shape[0], points.device)
     codes, clipped = bin_codes(points, bins_of(width, n_bins, range, edges))
-    values = dense_codes(codes).ravel()
+    values = codes.ravel()
     h_t, ty = entropies(values, counts_of(values), labels, points.shape[1])
     return PooledInformation(h_t, ty, clipped, values.size)
 
@@ -129,18 +123,15 @@ def pooled_information(
 def label_entropy(y) -> float:
     """Entropy H(Y) of P integer, bool or string labels, in bits: the ceiling of I(T;Y).
 
-    Exactly 0 for one class, at most log2 L. TypeError or ValueError for labels of no supported
-    kind, missing, empty or not one-dimensional. Notebook: 03
+    Exactly 0 for one class, at most log2 L. TypeError for labels of another kind, ValueError for
+    missing, no, or not one-dimensional ones. Notebook: 03
     """
     labels = _checks.as_labels(y)
     return _entropy_of_counts(np.array(labels.counts))
 
 
 def uniform_edges(low: float, high: float, n_bins: int) -> np.ndarray:
-    """Edges of n equal bins between two bounds, (n_bins + 1,) float64, in the unit of the bounds.
-
-    ValueError for ``low >= high``, a bound that is not finite, and ``n_bins < 1``.
-    """
+    """Edges of n equal bins between two finite bounds, low < high: (n_bins + 1,) float64."""
     n_bins = _checks.at_least_one("n_bins", n_bins)
     return np.linspace(*_checks.bounds((low, high)), n_bins + 1)
 
@@ -148,9 +139,8 @@ def uniform_edges(low: float, high: float, n_bins: int) -> np.ndarray:
 def equal_mass_edges(t, n_bins: int) -> np.ndarray:
     """Edges that put equal shares of all values of ``t`` into each of n bins, in the unit of ``t``.
 
-    At most n_bins + 1: fewer where values repeat (the zeros of a ReLU), as equal quantiles are one
-    edge. Errors as `information` for ``t``, and for ``n_bins < 1``. Shwartz-Ziv & Tishby,
-    arXiv:1703.00810; Chelombiev et al., arXiv:1902.09037, Sec. 3.
+    Fewer than n_bins + 1 where values repeat (the zeros of a ReLU): equal quantiles are one edge.
+    Errors as `information`. Chelombiev et al., arXiv:1902.09037, Sec. 3.
     """
     n_bins = _checks.at_least_one("n_bins", n_bins)
     values = _checks.as_points(t).values.cpu().numpy().astype(np.float64)
@@ -162,11 +152,10 @@ def equal_mass_edges(t, n_bins: int) -> np.ndarray:
 
 def bins_of(width, n_bins, range, edges) -> Bins:
     """The bins that `information` is asked for, or a ValueError that says what is wrong."""
-    if n_bins is not None and range is None:
+    if (n_bins is None) != (range is None):
         why = "bins fitted to each array are a ruler that moves"
-        raise ValueError(f"n_bins must come with range=(low, high): {why}; got n_bins={n_bins}")
-    if n_bins is None and range is not None:
-        raise ValueError(f"range must come with n_bins; got range={range} alone")
+        rule = f"n_bins must come with range=(low, high), and range with n_bins: {why}"
+        raise ValueError(f"{rule}; got n_bins={n_bins}, range={range}")
     asked = {"width": width, "n_bins": n_bins, "edges": edges}
     given = [name for name, value in asked.items() if value is not None]
     if len(given) > 1:

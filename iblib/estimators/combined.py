@@ -27,9 +27,10 @@ class Measurement:
         """One row a quantity: the columns of a plane table, its ceiling [bits] and its trust.
 
         ``trust`` is ``ok``, or why the number says little: ``saturated`` (within 1 % of the
-        ceiling: all samples differ, no more), ``small-sample bias`` (more than 5 % of H(Y) by a
-        rule of thumb; `permutation_test` tells), ``duplicates`` (they, and epsilon, decide it),
-        ``high dimension`` (biased above d = 10), ``constant``, ``too few samples``, ``n clipped``.
+        ceiling: all samples differ, no more), ``small-sample bias`` (shuffled labels would give
+        5 to 10 % of H(Y) or more, by a rule of thumb; `permutation_test` tells), ``duplicates``
+        (they, and epsilon, decide it), ``high dimension`` (biased above d = 10), ``constant``,
+        ``too few samples``, ``n clipped``.
         """
         rows = rows_of(self.exact, "exact")
         rows += rows_of(self.binning, "binning", self.bins[1], self.bins[0])
@@ -69,20 +70,15 @@ def measure(
 ) -> Measurement:
     """I(X;T) and I(T;Y): exact, by binning and by KDE; H(T) and I(T;Y) by Kraskov; in bits.
 
-    The same values as `exact_information`, `binning.information`, `kde.information` and
-    `kraskov.information`, except that data too small for Kraskov do not stop the others.
+    The same values, arguments and errors as `exact_information`, `binning.information`,
+    `kde.information` (here with at least one fixed noise) and `kraskov.information`, except that
+    data too small for Kraskov do not stop the others.
 
     Parameters
     ----------
     t : (P, d) real array or tensor
         Activations, one row a sample; NumPy or torch, any device.
     y : (P,) integer, bool or string labels
-    width, n_bins, range, edges
-        As in `binning.information`.
-    noise_variance, resolution
-        As in `kde.information`; at least one fixed noise.
-    k, epsilon
-        As in `kraskov.entropy`.
 
     Returns
     -------
@@ -91,15 +87,9 @@ def measure(
         numbers, ``.to_frame()`` a table of them. ``kraskov.ty`` is None, with ``kraskov.reason``,
         where a class has k samples or fewer; ``kraskov.h_t`` too where P <= k.
 
-    Raises
-    ------
-    TypeError, ValueError
-        As the estimators, apart from those two cases.
-
     Notes
     -----
     Cost: O(P^2 d) time, O(P) memory beside a copy of the points; the distances computed once.
-
     Notebook: 03, 04, 05
     """
     if not kde.checked_noises(noise_variance, resolution, "rms")[0]:

@@ -1,6 +1,4 @@
-"""Information without bins and without a bound: of a layer's rows as they are, of the integers that
-a small device keeps, of a layer with noise of its own.
-"""
+"""Information of rows as they are, as small integers, or with noise: no bins, no bounds."""
 
 import math
 import operator
@@ -39,7 +37,8 @@ def exact_information(t, y) -> ExactInformation:
     """I(X;T) = H(T) and I(T;Y) of the rows as they are, in bits: what any decoder can tell apart.
 
     Exact where ``t`` has a row for *every* input of a finite set, all as likely. Of a sample it is
-    log2 P where all rows differ, and says no more than that (``saturated``).
+    log2 P where all rows differ, and says no more than that (``saturated``). Errors as
+    `binning.information`; O(P d) time.
 
     Parameters
     ----------
@@ -51,12 +50,7 @@ def exact_information(t, y) -> ExactInformation:
     Returns
     -------
     ExactInformation
-        ``0 <= ty <= min(H(Y), xt)``, ``xt <= log2 P``. O(P d) time.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `binning.information`.
+        ``0 <= ty <= min(H(Y), xt)``, ``xt <= log2 P``.
     """
     values = _checks.unchecked_points(t, split=True)
     labels = _checks.as_labels(y, values.shape[0], values.device)
@@ -66,28 +60,24 @@ def exact_information(t, y) -> ExactInformation:
 
 
 def quantise(t, bits: int = 8, range=None) -> np.ndarray:
-    r"""The integers that a layer becomes for inference on a small device: affine quantisation.
+    """The integers that a layer becomes for inference on a small device: affine quantisation.
 
-    A value r becomes :math:`\mathrm{round}(r / S) + Z`, clipped to 0 .. 2^bits - 1, with the step
-    :math:`S = (high - low) / (2^{bits} - 1)` and the zero point :math:`Z = \mathrm{round}(-low/S)`;
-    ties go to the even integer, and the range is extended to hold 0 (Jacob et al., CVPR 2018,
-    arXiv:1712.05877, Eq. 1). `exact_information` of the codes is the same for T and c T, c > 0.
+    A value r becomes round(r / S) + Z, clipped to 0 .. 2^bits - 1, with the step
+    S = (high - low) / (2^bits - 1) and the zero point Z = round(-low / S); ties go to the even
+    integer, and the range is extended to hold 0 (Jacob et al., CVPR 2018, arXiv:1712.05877, Eq. 1).
+    `exact_information` of the codes is the same for T and c T, c > 0.
 
     Parameters
     ----------
     t : (P, d) real array or tensor
+        As `binning.information` takes it, or its errors.
     bits : int, 2 to 16
     range : (low, high), optional
-        As calibrated, in the unit of ``t``; else the extremes of ``t`` over all units.
+        As calibrated, finite, low < high; else the extremes of ``t`` over all units.
 
     Returns
     -------
     (P, d) uint8 array, uint16 above 8 bits
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `binning.information` for ``t``; other ``bits``; ``low >= high``, or a bound not finite.
     """
     if not 2 <= operator.index(bits) <= 16:
         raise ValueError(f"bits must be between 2 and 16; got bits={bits}")
@@ -106,10 +96,11 @@ def quantise(t, bits: int = 8, range=None) -> np.ndarray:
 def mixture_information(
     t, y, *, noise_variance: float, n_draws: int = 10_000, seed: int = 0
 ) -> MixtureInformation:
-    r"""I(X;T) and I(T;Y) of T = h + N(0, s^2 I), h the rows of ``t``, each as likely, in bits.
+    """I(X;T) and I(T;Y) of T = h + N(0, s^2 I), h the rows of ``t``, each as likely, in bits.
 
-    What the KDE bounds hold between them, by Monte Carlo: means of :math:`\log_2 p(t|x) / p(t)`
-    and of :math:`\log_2 p(t|y) / p(t)` over draws of (x, t) (Goldfeld et al., arXiv:1810.05728).
+    What the KDE bounds hold between them, by Monte Carlo: means of log2(p(t|x) / p(t)) and of
+    log2(p(t|y) / p(t)) over draws of (x, t) (Goldfeld et al., arXiv:1810.05728). Errors as
+    `kde.information`, and a ValueError for values beyond 1e150 standard deviations.
 
     Parameters
     ----------
@@ -125,11 +116,6 @@ def mixture_information(
     -------
     MixtureInformation
         ``xt <= log2 P``; a value near 0 may be a little below. O(n_draws P min(d, P)) time.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `kde.information`; ``n_draws < 2``; values beyond 1e150 standard deviations.
     """
     deviation = math.sqrt(_checks.positive("noise_variance", noise_variance))
     if operator.index(n_draws) < 2:
@@ -138,7 +124,7 @@ def mixture_information(
     labels = _checks.as_labels(y, points.n_samples)
     if points.largest > 1e150 * deviation:
         raise ValueError(f"t must be below 1e150 deviations of the noise; got {points.largest}")
-    centres = points.values.cpu().numpy() / np.float64(deviation)
+    centres = points.values.cpu().double().numpy() / deviation
     centres -= centres.mean(0)
     if centres.shape[1] > len(centres):  # turned into the space that they span: same distances
         centres = np.linalg.qr(centres.T, mode="r").T

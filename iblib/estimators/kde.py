@@ -38,16 +38,16 @@ def information(
     resolution: float | Sequence[float] | None = None,
     scale: str = "rms",
 ) -> KDEInformation | tuple[KDEInformation, ...]:
-    r"""KDE estimates of I(X;T) and I(T;Y), in bits.
+    """KDE estimates of I(X;T) and I(T;Y), in bits.
 
-    The layer is read as :math:`T = h + N(0, s^2 I)`, h the rows of ``t``. Then
+    The layer is read as T = h + N(0, s^2 I), h the rows of ``t``. Then
 
-    .. math:: I(X;T) \le -\frac1P \sum_i \log_2 \frac1P \sum_j e^{-|h_i - h_j|^2 / (2 s^2)}
+        I(X;T) <= -mean_i log2 mean_j exp(-|h_i - h_j|^2 / (2 s^2))
 
     (`xt_upper`); with 8 s^2 in place of 2 s^2 the sum bounds it from below (`xt_lower`). The term
     i = j is included. I(T;Y) is the same minus its p(y)-weighted mean within the classes: a
     difference of two bounds, hence an estimate and no bound; `ty_upper` and `ty_lower` name the
-    bound that was used.
+    bound that was used. Errors as `binning.information`, for noises and resolutions as for widths.
 
     Parameters
     ----------
@@ -70,14 +70,6 @@ def information(
         ``0 <= xt_lower <= xt_upper <= log2 P``; ``ty <= min(H(Y), xt)`` for either bound. Exactly 0
         for P = 1 and for equal rows, ``ty`` for one class. A constant layer (RMS distance at most
         1e-5 of the largest magnitude) has no shape that a resolution could show: 0, ``degenerate``.
-
-    Raises
-    ------
-    TypeError
-        ``t`` is not real numeric, or the labels are of no supported kind.
-    ValueError
-        Wrong shape, P = 0, d = 0, NaN or infinity, length mismatch, a noise or resolution that is
-        not positive and finite, another ``scale``.
 
     Notes
     -----

@@ -55,14 +55,14 @@ class KraskovInformation(_Flags):
 
 
 def entropy(t, *, k: int = 2, epsilon: float = 1e-16) -> KraskovEntropy:
-    r"""Differential entropy H(T) from k-th neighbour distances, in bits.
+    """Differential entropy H(T) from k-th neighbour distances, in bits.
 
-    .. math:: H(T) = \frac dP \sum_i \ln(r_i + \epsilon) + \frac d2 \ln\pi
-              - \ln\Gamma(\tfrac d2 + 1) + \psi(P) - \psi(k)
+        H(T) = d mean_i ln(r_i + epsilon) + ln V_d + psi(P) - psi(k)    [nats]
 
-    in nats, divided by ln 2; r_i is the Euclidean distance from sample i to its k-th neighbour, the
-    sample itself not counted. With T = h + Z, I(X;T) = H(T) - H(Z) with an unknown constant H(Z):
-    only changes of H(T) mean something.
+    r_i is the Euclidean distance from sample i to its k-th neighbour, itself not counted, V_d =
+    pi^(d/2) / Gamma(d/2 + 1) the volume of the unit ball, psi the digamma function. With T = h + Z,
+    I(X;T) = H(T) - H(Z), and H(Z) is an unknown constant: only changes of H(T) mean something.
+    Errors as `binning.information`, and for ``k`` and ``epsilon`` that are not as below.
 
     Parameters
     ----------
@@ -73,16 +73,11 @@ def entropy(t, *, k: int = 2, epsilon: float = 1e-16) -> KraskovEntropy:
         Added to every radius, in the unit of ``t``. Duplicates have r = 0, and then epsilon decides
         the value (``zero_radius`` counts them): log2(1e-16) = -53 bits a dimension.
 
-    Raises
-    ------
-    TypeError, ValueError
-        As `binning.information` for ``t``; ``k`` no integer or not as above; ``epsilon <= 0``.
-
     Notes
     -----
-    Cost: O(P^2 d) time, O(P) memory beside a copy of the points; distances follow the policy in
-    `pairwise`, the mean is float64. The bias grows with d: N(0, I) with P = 2000, k = 2 is right to
-    0.15 nats up to d = 5 and 0.9 nats too high at d = 20: ``high_dimension`` flags d > 10.
+    Cost: O(P^2 d) time, O(P) memory beside a copy of the points. The bias grows with d: N(0, I)
+    with P = 2000, k = 2 is right to 0.15 nats up to d = 5 and 0.9 nats too high at d = 20, so
+    ``high_dimension`` flags d > 10.
 
     References
     ----------
@@ -103,25 +98,20 @@ def information(
 ) -> KraskovInformation:
     """H(T) and I(T;Y) = H(T) - sum_y p(y) H(T | Y = y), in bits, from one pass over the distances.
 
-    Cost, references and the other arguments as `entropy`. Notebook: 05
+    Errors, cost, references and the other arguments as `entropy`. Notebook: 05
 
     Parameters
     ----------
     y : (P,) integer, bool or string labels
     small_class : {"raise", "drop"}
-        Classes of k samples or fewer have no k-th neighbour: refuse them, or leave them out of
-        ``ty`` (of its H(T) too) and name them in ``dropped``. ``h_t`` is that of all samples.
+        Classes of k samples or fewer have no k-th neighbour: a ValueError, or they are left out of
+        ``ty`` (of its H(T) too) and named in ``dropped``. ``h_t`` is that of all samples.
 
     Returns
     -------
     KraskovInformation
         ``ty`` may be negative or above H(Y); it is exactly 0 for one class, and None with a
         ``reason`` where every class was dropped.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `entropy`; also bad labels, another ``small_class``, a class of k samples or fewer.
     """
     if small_class not in ("raise", "drop"):
         raise ValueError(f"small_class must be 'raise' or 'drop'; got small_class={small_class!r}")

@@ -29,7 +29,7 @@ class PermutationTest:
 def permutation_test(
     t, y, estimator: str | Callable[..., float], n: int = 200, seed: int = 0
 ) -> PermutationTest:
-    """Whether I(T;Y) is above what the same estimator reads of shuffled labels.
+    """Whether I(T;Y) is above what the same estimator reads of shuffled labels; errors as its own.
 
     Parameters
     ----------
@@ -46,11 +46,6 @@ def permutation_test(
         ``p_value`` is (1 + permutations with as many bits or more) / (n + 1), uniform where T and Y
         are independent (Phipson & Smyth, Stat. Appl. Genet. Mol. Biol. 9 (2010) 39).
         ``value - null_mean`` is free of most of the bias.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As the estimator; another name; ``n < 1``.
     """
     n = _checks.at_least_one("n", n)
     if not callable(estimator) and estimator not in _NAMED:
@@ -84,10 +79,11 @@ def bootstrap_interval(values, *, confidence: float = 0.95, seed: int = 0) -> tu
     least, span = values.min(), np.ptp(values)
     if not span:
         return float(least), float(least)
-    unit = (values - least) / span  # from 0 to 1: BCa's third powers would leave the numbers
-    if len(unit) < 6:
-        ends = stats.t.interval(confidence, len(unit) - 1, unit.mean(), stats.sem(unit))
+    # Whole numbers, whose sums are exact: BCa counts how many means are equal, in any unit.
+    steps = np.rint((values - least) / span * 2.0**40)
+    if len(steps) < 6:
+        ends = stats.t.interval(confidence, len(steps) - 1, steps.mean(), stats.sem(steps))
     else:
         settings = {"confidence_level": confidence, "random_state": np.random.default_rng(seed)}
-        ends = stats.bootstrap((unit,), np.mean, **settings).confidence_interval
-    return float(least + span * ends[0]), float(least + span * ends[1])
+        ends = stats.bootstrap((steps,), np.mean, **settings).confidence_interval
+    return float(least + span * (ends[0] / 2.0**40)), float(least + span * (ends[1] / 2.0**40))

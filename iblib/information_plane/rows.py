@@ -138,6 +138,7 @@ def _bins_argument(bins: Binning, t: np.ndarray, run_range: tuple[float, float] 
         low, high = run_range
     elif bins.kind == "epoch":
         low, high = float(t.min()), float(t.max())
-    if not high > low:  # a dead layer: one value, one bin
-        low, high = low - 0.5, low + 0.5
+    size = max(abs(low), abs(high))
+    if not high - low > max(1e-9 * size, 1e-300):  # a dead layer: one value but for rounding
+        n_bins, low, high = 1, low - size - 0.5, high + size + 0.5
     return {"n_bins": n_bins, "range": (low, high)}

@@ -35,24 +35,29 @@ class PlaneTable(pd.DataFrame):
         Means over seeds and channels; the KDE's upper values. ``trust`` says which of them say
         little, and why.
         """
-        rows = pd.DataFrame(self)
+        rows = pd.DataFrame(self).sort_index()
         rows = rows[rows["epoch"] == rows["epoch"].max()]
         words = shown(rows).set_index(rows.index)[["estimator", "trust"]]
         rows = rows.assign(**words, quantity=rows["quantity"].map(_SHOWN)).dropna(subset="quantity")
-        by = (
-            ["layer", "estimator"]
-            if len(set(rows["view"])) == 1
-            else ["layer", "view", "estimator"]
-        )
+        by = ["layer", *(["view"] if len(set(rows["view"])) > 1 else []), "estimator"]
         bits = rows.pivot_table("bits", by, "quantity", sort=False, dropna=False, observed=True)
-        trust = rows.groupby(by, sort=False)["trust"].agg(_worst)
+        said = rows.groupby(by, sort=False)["trust"].agg(", ".join)
+        trust = said.map(lambda all: ", ".join(sorted({*all.split(", ")} - {"ok"})) or "ok")
         return bits.join(trust).reset_index()
 
     def __repr__(self) -> str:
-        return f"{self._title()}\n{as_text(self.summary())}" if len(self) else super().__repr__()
+        if not self._is_whole():
+            return super().__repr__()
+        return f"{self._title()}\n{as_text(self.summary())}"
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
+        if not self._is_whole():
+            return super()._repr_html_()
         return f"<p>{self._title()}</p>{as_html(self.summary())}"
+
+    def _is_whole(self) -> bool:
+        """Whether there is a summary: not of a table without rows, or changed in place."""
+        return len(self) > 0 and set(COLUMNS) <= set(self.columns)
 
     def _title(self) -> str:
         one = self.iloc[0]
@@ -62,11 +67,6 @@ class PlaneTable(pd.DataFrame):
             f"{one['n_samples']} samples; in bits: I(X;T) <= {math.log2(one['n_samples']):.3f}, "
             f"I(T;Y) <= {one['label_entropy']:.3f}"
         )
-
-
-def _worst(words: pd.Series) -> str:
-    """What is said of any of some rows."""
-    return "; ".join(sorted(set(words) - {"ok"})) or "ok"
 
 
 def write_table(table: pd.DataFrame, path: Any = None, *, header: bool = True) -> str | None:

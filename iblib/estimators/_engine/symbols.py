@@ -2,7 +2,7 @@
 
 A compiled loop quantises and hashes in one pass and stores no bins; rows of equal hash are compared
 word by word, so that two samples share a symbol if and only if all their bins agree. NumPy does
-what the loop cannot: unequal bins, and numbers of bins beyond 32 bits. A device's tensor is copied.
+what the loop cannot: numbers of bins beyond 32 bits. A device's tensor is copied.
 """
 
 from dataclasses import dataclass
@@ -36,67 +36,40 @@ class Bins:
             raise ValueError("edges must be finite and strictly increasing; got edges that are not")
         return cls(edges=values)
 
-    @property
-    def are_values(self) -> bool:
-        return self.width is None and self.edges is None
-
-    @property
-    def are_equal(self) -> bool:
-        """True where a bin's number can be had from its place: equal steps, but for rounding."""
-        if self.edges is None:
-            return True
-        edges = self.edges
-        with np.errstate(over="ignore", invalid="ignore"):  # too wide for a difference: a search
-            steps = np.diff(edges)
-            off_line = np.abs(edges - np.linspace(edges[0], edges[-1], len(edges))).max()
-            per_unit = len(steps) / max(float(edges[-1] - edges[0]), 1e-300)
-        return bool(off_line < 0.01 * steps.min()) and per_unit < 1e300
-
 
 def row_symbols(values: torch.Tensor, bins: Bins) -> tuple[np.ndarray, int]:
     """Symbols (P,) int64 from 0, and the number of values outside the edges.
 
     ValueError for NaN or infinity among the values.
     """
-    found = _compiled_symbols(_divisible(values, bins), bins) if bins.are_equal else None
+    found = _compiled_symbols(_divisible(values, bins), bins)
     if found is not None:
         return found
     _checks.finite_points(values)
-    if bins.are_values:
-        codes, clipped = values.cpu().numpy() + 0.0, 0  # -0.0 + 0.0 is 0.0
-    else:
-        codes, clipped = bin_codes(values, bins)
-        codes = dense_codes(codes).astype(np.int32, order="C")
+    codes, clipped = bin_codes(values, bins)
     rows = codes.view(f"V{codes[0].nbytes}")[:, 0]  # compared as bytes
     return np.unique(rows, return_inverse=True)[1], clipped
 
 
 def bin_codes(values: torch.Tensor, bins: Bins) -> tuple[np.ndarray, int]:
-    """Bin of every (finite) value, (P, d) of any number type, and how many are outside the edges.
+    """Bin of every (finite) value, (P, d) int64 from 0, and how many are outside the edges.
 
     ValueError for a width so small that a bin's number is no float64.
     """
-    numbers = _divisible(values, bins)
+    codes, clipped = _divisible(values, bins), 0
     if bins.edges is not None:
-        edges = bins.edges
-        codes = np.searchsorted(edges, numbers, side="right") - 1
+        numbers, edges = codes.astype(np.float64), bins.edges
+        codes = np.searchsorted(edges[1:-1], numbers, side="right")
         clipped = np.count_nonzero((numbers < edges[0]) | (numbers > edges[-1]))
-        return np.clip(codes, 0, len(edges) - 2), int(clipped)
-    with np.errstate(over="ignore"):
-        codes = np.floor(numbers / numbers.dtype.type(bins.width))
-        if not np.abs(codes).max() < 2.0**62:
-            codes = np.floor(numbers.astype(np.float64) / bins.width)
-            if not np.isfinite(codes).all():
-                raise ValueError(f"width must keep t / width finite; got width={bins.width}")
-    return codes, 0
-
-
-def dense_codes(codes: np.ndarray) -> np.ndarray:
-    """Whole numbers of any type as int64 from 0, of the same shape, small enough to count."""
-    low = codes.min()
-    if float(codes.max()) - float(low) < _DENSE:
-        return (codes - low).astype(np.int64)
-    return np.unique(codes, return_inverse=True)[1].reshape(codes.shape)
+    elif bins.width is not None:
+        with np.errstate(over="ignore"):
+            quotients = codes / codes.dtype.type(bins.width)
+            if not np.isfinite(quotients).all():  # in float32
+                quotients = codes.astype(np.float64) / bins.width
+        if not np.isfinite(quotients).all():
+            raise ValueError(f"width must keep t / width finite; got width={bins.width}")
+        codes = np.floor(quotients)
+    return pd.factorize(codes.ravel())[0].reshape(codes.shape), int(clipped)
 
 
 def counts_of(codes: np.ndarray) -> np.ndarray:
@@ -125,7 +98,7 @@ def _compiled_symbols(values: np.ndarray, bins: Bins) -> tuple[np.ndarray, int] 
     """`row_symbols` in one pass; None where a value is not finite or its bin beyond 32 bits."""
     edges = np.empty(0) if bins.edges is None else bins.edges
     width = values.dtype.type(bins.width or 0.0)
-    n_words = values.itemsize // 4 if bins.are_values else 1
+    n_words = 1 if len(edges) or width else values.itemsize // 4  # of a bin, or of a value
     hashes, factors = np.zeros(len(values), np.uint64), _factors(values.shape[1] * n_words)
 
     def visit(rows: slice) -> int:
@@ -169,9 +142,9 @@ def _floor(part, width, codes):
 
 @compiled()
 def _place(part, edges, codes):
-    """Bins between edges of equal steps, and the number of values outside, or -1 for no number.
+    """Bins between edges, and the number of values outside, or -1 for no number.
 
-    The place of a value is guessed and moved by at most one step: edges decide, not arithmetic.
+    A value's place is guessed as if the steps were equal, and searched for where edges refuse it.
     """
     last = len(edges) - 2
     low, high = edges[0], edges[last + 1]
@@ -183,8 +156,8 @@ def _place(part, edges, codes):
         bad += not abs(value) < np.inf
         value = min(max(value, low), high)
         place = min(max(np.int64((value - low) * per_unit), 0), last)
-        place -= value < edges[place] and place > 0
-        place += value >= edges[place + 1] and place < last
+        if not edges[place] <= value < edges[place + 1]:
+            place = min(np.searchsorted(edges, value, side="right") - 1, last)
         codes[c] = place
     return -1 if bad else outside
 

@@ -1,9 +1,8 @@
 """Compiled loops, when they are used, and the threads that run them."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import lru_cache
 from itertools import pairwise
 
@@ -14,14 +13,9 @@ import torch
 def compiled(*reorderings: str) -> Callable:
     """Decorator: compile a loop with numba, without the GIL, and keep the result on disk.
 
-    Parameters
-    ----------
-    *reorderings : str
-        LLVM's fast-math flags that the loop allows. "contract" lets a product and a sum become one
-        instruction, "reassoc" lets a sum be taken in several lanes; none touches NaN or infinity.
-
-    The stored result is renewed when the function's own file changes: compiled functions therefore
-    call only compiled functions of their own file.
+    ``reorderings`` are LLVM's fast-math flags that the loop allows: "contract" lets a product and a
+    sum become one instruction, "reassoc" a sum be taken in several lanes; NaN and infinity stay.
+    The result is renewed when the function's own file changes, so call only functions of that file.
     """
 
     def decorate(function: Callable) -> Callable:
@@ -52,23 +46,12 @@ def _unless_spoilt(cache) -> Callable:
 
 
 _WORTH_THREADS = 2**21  # fewer values are read through sooner than threads are woken
-_torch_only = False
-
-
-@contextmanager
-def torch_engine() -> Iterator[None]:
-    """Use torch operations on the CPU too, as on a GPU: for tests and comparisons."""
-    global _torch_only
-    before, _torch_only = _torch_only, True
-    try:
-        yield
-    finally:
-        _torch_only = before
+COMPILED_ON = ("cpu",)  # on other devices torch operations run; so do they where tests empty this
 
 
 def runs_compiled(values: torch.Tensor) -> bool:
-    """True where compiled loops take the values; elsewhere (a GPU) torch operations do."""
-    return values.device.type == "cpu" and not _torch_only
+    """True where compiled loops take the values."""
+    return values.device.type in COMPILED_ON
 
 
 def in_threads(function: Callable, units: Iterable) -> list:

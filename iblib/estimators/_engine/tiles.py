@@ -177,7 +177,7 @@ def _add_tile(tile, i0, j0, starts, stops, exponents, sums, nearest):
     columns = np.zeros((2, len(exponents), width), tile.dtype)
     reaches = np.empty_like(exponents)
     for r in range(len(exponents)):  # beyond, P kernels together vanish beside a row's own, 1
-        reaches[r] = (-54.0 - math.log2(len(starts))) / exponents[r]
+        reaches[r] = (-54.0 - np.log2(len(starts))) / exponents[r]
     for i in range(height):
         if i0 == j0:
             tile[i, i] = np.inf  # a row is not its own neighbour, and its own kernel is there
