@@ -287,7 +287,8 @@ def over_epochs_grid(
             by_family.setdefault(estimator_named(name).family, []).append(ax)
         for same in by_family.values():
             equal_limits(same)
-        seeds_legend(figure, layer_handles(styles, coloured=True), drawn)
+        handles = [*layer_handles(styles, coloured=True), *seed_handles(drawn)]
+        figure_legend(figure, [*handles, *hollow_handles(drawn)], data_note(pd.concat(drawn)))
     return figure
 
 
@@ -305,12 +306,6 @@ def seed_handles(drawn: Sequence[pd.DataFrame]) -> list[Artist]:
     band = Patch(color="0.4", alpha=0.25, lw=0, label="lowest to highest seed")
     told = mean_told(drawn)
     return [Line2D([], [], color="0.4", label=told), band] if told else []
-
-
-def seeds_legend(figure: Figure, handles: list, drawn: Sequence[pd.DataFrame]) -> None:
-    """Layers, the meaning of line, band and hollow markers, and the note about the data."""
-    handles = [*handles, *seed_handles(drawn), *hollow_handles(drawn)]
-    figure_legend(figure, handles, data_note(pd.concat(drawn)))
 
 
 def mean_told(found: Sequence[pd.DataFrame]) -> str:

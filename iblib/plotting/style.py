@@ -16,7 +16,6 @@ import pandas as pd
 from matplotlib import font_manager, patheffects
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm
@@ -284,8 +283,3 @@ def save_figure(figure: Figure, name: str, folder: str | Path, *, svg: bool = Fa
         if content and not (path.is_file() and path.read_bytes() == content):
             files.write_atomic(path, content)
     return Path(folder) / f"{name}.png"
-
-
-def pixels(canvas: FigureCanvasAgg) -> Image.Image:
-    """What was drawn on a canvas, as an RGB picture."""
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")

@@ -14,7 +14,7 @@ from iblib.plotting.planes import (
     hollow_handles,
     padded,
     plot_over_epochs,
-    seeds_legend,
+    seed_handles,
 )
 from iblib.plotting.style import (
     OKABE_ITO,
@@ -86,7 +86,8 @@ def pooling_figure(
         for same in by_quantity.values():
             equal_limits(same)
         names = {f"{side} pooling": look for side, look in _SIDES.items()}
-        seeds_legend(figure, layer_handles(names, coloured=True), drawn)
+        handles = [*layer_handles(names, coloured=True), *seed_handles(drawn)]
+        figure_legend(figure, [*handles, *hollow_handles(drawn)], data_note(pd.concat(drawn)))
     return figure
 
 
