@@ -146,12 +146,10 @@ def record(
 
     Raises
     ------
-    TypeError
-        For a layer with complex output.
-    ValueError
-        Where a pattern matches no layer; a layer asked for by name is not reached, or its output
-        is no tensor or has no sample axis (those not named are left out, with one warning); the
-        forward pass fails, or lengths differ.
+    TypeError, ValueError
+        For a layer with complex output. Where a pattern matches no layer; a layer asked for by name
+        is not reached, or its output is no tensor or has no sample axis (those not named are left
+        out, with one warning); the forward pass fails, or lengths differ.
     """
     inputs = x if isinstance(x, Inputs) else Inputs(x, network)
     listener = Listener(network, forward)

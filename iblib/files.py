@@ -3,15 +3,14 @@
 import errno
 import glob
 import hashlib
-import io
 import json
 import os
 import socket
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 _WINDOWS = os.name == "nt"
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
@@ -30,9 +29,11 @@ def replacing(path: Path) -> Iterator[Path]:
     What a killed process of this machine left of an earlier try is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_left_behind(path)
-    token = f"{socket.gethostname()}~{os.getpid()}~{uuid.uuid4().hex[:8]}"
-    temporary = path.with_name(f".{path.stem}~{token}{path.suffix}")
+    ours = f".{path.stem}~{socket.gethostname()}~"
+    for file in path.parent.glob(f"{glob.escape(ours)}*~*{glob.escape(path.suffix)}"):
+        if _is_gone(file.name.rsplit("~", 2)[1]):
+            file.unlink(missing_ok=True)
+    temporary = path.with_name(f"{ours}{os.getpid()}~{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
         yield temporary
         _sync(temporary)
@@ -40,14 +41,6 @@ def replacing(path: Path) -> Iterator[Path]:
         _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _remove_left_behind(path: Path) -> None:
-    """Delete the temporary files of ``path`` whose process, one of this machine, is gone."""
-    ours = glob.escape(f".{path.stem}~{socket.gethostname()}~") + f"*~*{glob.escape(path.suffix)}"
-    for file in path.parent.glob(ours):
-        if _is_gone(file.name.rsplit("~", 2)[1]):
-            file.unlink(missing_ok=True)
 
 
 def _is_gone(process: str) -> bool:
@@ -110,11 +103,8 @@ def digest(path: Path, algorithm: str = "sha256") -> str:
         return hashlib.file_digest(handle, algorithm).hexdigest()
 
 
-def write_sealed(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write what ``write`` puts into a file object, behind its SHA-256."""
-    buffer = io.BytesIO()
-    write(buffer)
-    payload = buffer.getvalue()
+def write_sealed(path: Path, payload: bytes) -> None:
+    """Write ``payload`` behind its SHA-256."""
     write_atomic(path, _SEAL + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
 
 

@@ -6,7 +6,6 @@ both and whole is never computed again, so that any engine which runs each spec 
 do.
 """
 
-import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -171,25 +170,14 @@ def run_all(
     device: str = "cpu",
     on_done: Callable[[int, int, Outcome], None] | None = None,
 ) -> SweepResult:
-    """Do every run that is not whole yet.
+    """Do every run that is not whole yet in ``runs_dir`` (by default ``paths.runs_dir()``).
 
-    Parameters
-    ----------
-    out, runs_dir : path
-        ``failures.jsonl`` in ``out`` lists what failed; the folder of all runs is by default
-        ``paths.runs_dir()``.
-    jobs : int
-        Runs at once on this machine; 1 needs no Dask.
-    scheduler : str, optional
-        Address of a Dask scheduler to use instead. Its workers need the same folders. TLS is
-        configured as Dask's own ``distributed.comm.tls``, for an address ``tls://...``.
-    on_done : callable, optional
-        Called as ``on_done(number, total, outcome)`` after each run.
-
-    Raises
-    ------
-    ConfigError, DataError
-        For settings or data that cannot be used, before anything is trained.
+    What failed is listed in ``failures.jsonl`` in ``out``; ``on_done(number, total, outcome)`` is
+    called after each run. ``jobs`` runs are done at once on this machine; 1 needs no Dask.
+    ``scheduler`` is the address of a Dask scheduler to use instead, whose workers need the same
+    folders (TLS, for ``tls://...``, is configured as Dask's own ``distributed.comm.tls``).
+    Settings or data that cannot be used are a ``ConfigError`` or a ``DataError``, before anything
+    is trained.
     """
     check_device(device)
     runs_dir = Path(runs_dir or paths.runs_dir()).resolve()
@@ -240,9 +228,7 @@ def _history(run: Run) -> str:
     about = about_run(run)
     table = run.history.assign(**about, status=run.status["status"])
     table["seed"] += table.pop("member")
-    buffer = io.StringIO()
-    write_table(table[[*about, *table.columns.drop(list(about))]], buffer)
-    return buffer.getvalue()
+    return write_table(table[[*about, *table.columns.drop(list(about))]])
 
 
 def _stacked(tables: list[str]) -> str:

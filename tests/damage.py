@@ -20,7 +20,7 @@ class Hostile:
 
 
 def sealed(path: Path, payload: bytes) -> None:
-    files.write_sealed(path, lambda handle: handle.write(payload))
+    files.write_sealed(path, payload)
 
 
 def flipped(content: bytes) -> bytes:

@@ -240,7 +240,7 @@ def test_a_damaged_partial_measurement_starts_anew(tmp_path, saving_always, capl
     expected = measure_run(run, data, MEASURE, progress=False)
     [table] = (run.folder / "planes").glob("*.sealed")
     good = table.read_bytes()
-    files.write_sealed(tmp_path / "no table", lambda handle: handle.write(b'["finished", 6]'))
+    files.write_sealed(tmp_path / "no table", b'["finished", 6]')
     sealed = (tmp_path / "no table").read_bytes()
     for content in (b"", b"iblib-sha256 0\nnonsense", b"\x80\x04cposix\nsystem\n", sealed):
         table.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ def test_a_folder_that_may_not_be_opened_is_not_synced(tmp_path, monkeypatch, nu
     monkeypatch.setattr(files, "_WINDOWS", windows)
     monkeypatch.setattr(os, "open", refuse_folders)
     files.write_json(tmp_path / "a" / "b.json", {"bits": 1.5})
-    files.write_sealed(tmp_path / "a" / "c", lambda handle: handle.write(b"bits"))
+    files.write_sealed(tmp_path / "a" / "c", b"bits")
     assert files.read_json(tmp_path / "a" / "b.json") == {"bits": 1.5}
     assert files.read_sealed(tmp_path / "a" / "c") == b"bits"
     assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["b.json", "c"]

@@ -93,12 +93,11 @@ def test_html_survives_any_title():
     [
         (([], []), "got 0 frames, 0 labels"),
         (([b"", b""], ["a"]), "got 2 frames, 1 labels"),
-        (([b""], ["a"], "title"), "poster must be the index of a frame; got 1"),
     ],
 )
 def test_player_checks_its_arguments(wrong, message):
     with pytest.raises(ValueError, match=message):
-        EpochPlayer(*wrong, poster=1)
+        EpochPlayer(*wrong)
 
 
 def test_player_needs_one_configuration_a_panel(table):

@@ -11,7 +11,7 @@ from plotting_tables import HIDDEN, legend_texts, plane_table, texts
 
 from iblib.plotting import over_epochs_grid, plane_grid, plot_plane
 from iblib.plotting.planes import mean_told, plane_limits, plot_over_epochs
-from iblib.plotting.style import OKABE_ITO
+from iblib.plotting.style import OKABE_ITO, layer_styles
 from iblib.plotting.tables import plane_points, seeds_text
 from iblib.summaries import select
 from study.plots import pooling_figure
@@ -205,7 +205,8 @@ def test_over_epochs_draws_a_line_and_a_band_per_layer(tanh, ax):
 
 
 def test_one_seed_has_no_band(tanh, ax):
-    plot_over_epochs(ax, tanh[tanh["seed"] == 0], quantity="I_TY", layers=["hidden1", "output"])
+    styles = layer_styles(["hidden1", "output"])
+    plot_over_epochs(ax, tanh[tanh["seed"] == 0], quantity="I_TY", styles=styles)
     assert all(isinstance(a, PathCollection) for a in ax.collections)
     assert ax.get_ylabel() == "I(T;Y) [bits]"
     assert texts(ax) == ["H(Y) = 1"]

@@ -115,10 +115,10 @@ def test_a_scene_moves_only_what_is_animated():
     assert 0 < np.mean(np.any(low != high, axis=-1)) < 0.05
 
 
-def test_still_figure_is_the_poster(table):
-    player = plane_player(table, estimator="binning", poster=0)
+def test_still_figure_is_the_last_frame(table):
+    player = plane_player(table, estimator="binning")
     figure = player.still_figure()
-    assert "epoch 0" in {text.get_text() for text in figure.axes[0].texts}
+    assert "epoch 10" in {text.get_text() for text in figure.axes[0].texts}
     assert not figure.findobj(lambda artist: artist.get_animated())
 
 

@@ -61,8 +61,6 @@ def measure_model(
         Views, binning conventions, noise variance, k. Bins of kind ``run`` span all epochs.
     name, seed : str, int
         Go into the columns ``model`` (the class's name by default) and ``seed``.
-    progress : bool
-        Show a bar in a terminal or in Jupyter, where there is more than one epoch.
 
     Returns
     -------

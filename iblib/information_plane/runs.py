@@ -37,23 +37,15 @@ def measure_run(
     device: str = "cpu",
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Information-plane table of a run: one row, one number.
+    """Information-plane table of a run, with the columns ``COLUMNS``: one row, one number.
 
     The stored weights are replayed on ``config``'s fixed measurement set, on ``device``; nothing
-    is trained. Of a diverged run the epochs before that are measured; where activations are not
-    finite, ``bits`` is NaN and ``status`` is ``diverged``. The table is kept beside the run under
-    the key of run and config, sealed (the first line is its checksum), and reused. One that was
-    killed on the way goes on, and ends byte-equal.
+    is trained. ``bits`` is raw, never clipped. Of a diverged run the epochs before that are
+    measured; where activations are not finite, ``bits`` is NaN and ``status`` is ``diverged``.
 
-    Returns
-    -------
-    DataFrame
-        Columns ``COLUMNS``, with ``profile`` as given; ``bits`` is raw, never clipped.
-
-    Raises
-    ------
-    ValueError
-        Where ``dataset`` is not the one, by fingerprint, that the run was trained on.
+    The table is kept beside the run under the key of run and config, sealed (the first line is its
+    checksum), and reused. One that was killed on the way goes on, and ends byte-equal. A
+    ``dataset`` that is not the one, by fingerprint, that the run was trained on is a ValueError.
     """
     config = config or MeasureConfig()
     if dataset.fingerprint != run.fingerprint:
@@ -63,7 +55,7 @@ def measure_run(
     if table is None:
         unfinished = path.with_suffix(".partial")
         table = _measured_table(run, dataset, config, device, progress, unfinished)
-        _store_table(path, table)
+        files.write_sealed(path, table.encode())
         unfinished.unlink(missing_ok=True)
     return read_table(io.StringIO(table)).assign(profile=profile)
 
@@ -88,10 +80,6 @@ def _stored_table(path: Path) -> str | None:
     return None
 
 
-def _store_table(path: Path, table: str) -> None:
-    files.write_sealed(path, lambda handle: handle.write(table.encode()))
-
-
 def _measured_table(
     run: Run, dataset: Dataset, config: MeasureConfig, device: str, progress: bool, unfinished: Path
 ) -> str:
@@ -111,11 +99,9 @@ def _measured_table(
         if epoch in measured:
             continue
         rows = epoch_rows(replay.layers(epoch), y, config, ranges, about | {"epoch": epoch})
-        lines = io.StringIO()
-        write_table(pd.DataFrame(rows, columns=COLUMNS), lines, header=False)
-        table += lines.getvalue()
+        table += write_table(pd.DataFrame(rows, columns=COLUMNS), header=False)
         if time.monotonic() - saved_at >= SAVE_SECONDS:
-            _store_table(unfinished, table)
+            files.write_sealed(unfinished, table.encode())
             saved_at = time.monotonic()
     return table
 

@@ -69,9 +69,9 @@ class PlaneTable(pd.DataFrame):
         )
 
 
-def write_table(table: pd.DataFrame, path: Any, *, header: bool = True) -> None:
-    """Write a table as CSV: seven digits, so that equal results are equal bytes."""
-    table.to_csv(path, index=False, header=header, float_format="%.7g", lineterminator="\n")
+def write_table(table: pd.DataFrame, path: Any = None, *, header: bool = True) -> str | None:
+    """Write a table as CSV, or give it: seven digits, so that equal results are equal bytes."""
+    return table.to_csv(path, index=False, header=header, float_format="%.7g", lineterminator="\n")
 
 
 def read_table(path: Any) -> pd.DataFrame:

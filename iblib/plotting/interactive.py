@@ -6,7 +6,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 
 import pandas as pd
@@ -40,18 +40,15 @@ def reduce_colours(frames: Sequence[Image.Image], colours: int = 64) -> list[Ima
     return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
 
 
-def is_live() -> bool:
-    """Whether widgets can move here: a Jupyter kernel runs and ``IBLIB_STATIC`` is not 1."""
-    if os.environ.get("IBLIB_STATIC") == "1":
-        return False
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return getattr(shell, "kernel", None) is not None
+def live_view(make_widget: Callable) -> dict:
+    """A widget's own representation, without its text; empty where it could not move.
 
-
-def widget_view(widget) -> dict:
-    """The widget's own representation, without its text."""
-    bundle = widget._repr_mimebundle_()
+    It can where a Jupyter kernel runs and ``IBLIB_STATIC`` is not 1.
+    """
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if os.environ.get("IBLIB_STATIC") == "1" or getattr(shell, "kernel", None) is None:
+        return {}
+    bundle = make_widget()._repr_mimebundle_()
     return {kind: data for kind, data in bundle.items() if "widget-view" in kind}
 
 
@@ -60,19 +57,12 @@ class EpochPlayer:
 
     One object, several representations: ipywidgets where a kernel runs; self-contained HTML
     (inline pictures, keyboard, touch, screen reader; nothing from outside, no random ids) in an
-    exported page; the poster where neither works. ``IBLIB_STATIC=1`` leaves the widgets out, so
-    that committed notebooks carry no widget state.
+    exported page; where neither works the poster, which is the last frame and shown first.
+    ``IBLIB_STATIC=1`` leaves the widgets out, so that committed notebooks carry no widget state.
 
-    Parameters
-    ----------
-    frames, labels : sequences
-        PNG pictures of equal size, and what each shows, such as "epoch 30".
-    title : str
-        Name for screen readers and for the text representation.
-    width, interval : int
-        Width on the page [px] (narrower windows shrink it); time per frame while playing [ms].
-    poster : int
-        Index of the frame shown first, and alone in static viewers.
+    ``frames`` are PNG pictures of equal size with one of ``labels``, such as "epoch 30", each;
+    ``title`` names them to screen readers. ``width`` is that on the page [px] (narrower windows
+    shrink it), ``interval`` the time of a frame while playing [ms].
     """
 
     def __init__(
@@ -83,16 +73,12 @@ class EpochPlayer:
         *,
         width: int = 640,
         interval: int = 200,
-        poster: int = -1,
     ):
         if not frames or len(frames) != len(labels):
             counts = f"{len(frames)} frames, {len(labels)} labels"
             raise ValueError(f"frames must be one or more, with one label each; got {counts}")
-        if not -len(frames) <= poster < len(frames):
-            raise ValueError(f"poster must be the index of a frame; got {poster}")
         self.frames, self.labels = list(frames), [str(label) for label in labels]
         self.title, self.width, self.interval = title, width, interval
-        self.poster = poster % len(frames)
         self._scene: Scene | None = None
 
     @classmethod
@@ -106,20 +92,21 @@ class EpochPlayer:
         return player
 
     def still_figure(self) -> Figure:
-        """The poster of a player made `from_scene` as a figure, to be saved."""
+        """The last frame of a player made `from_scene` as a figure, to be saved."""
         if self._scene is None:
             raise ValueError("still_figure needs a player made by from_scene")
-        return self._scene.still_figure(self._scene.steps[self.poster])
+        return self._scene.still_figure(self._scene.steps[-1])
 
     def widget(self):
         """The ipywidgets view: picture, Play button, slider and label; it moves in a kernel."""
         import ipywidgets
 
-        at = {"value": self.poster, "min": 0, "max": len(self.frames) - 1}
-        picture = ipywidgets.Image(value=self.frames[self.poster], format="png", width=self.width)
+        last = len(self.frames) - 1
+        at = {"value": last, "min": 0, "max": last}
+        picture = ipywidgets.Image(value=self.frames[-1], format="png", width=self.width)
         slider = ipywidgets.IntSlider(**at, readout=False, layout={"width": "55%"})
         play = ipywidgets.Play(**at, interval=self.interval)
-        label = ipywidgets.Label(self.labels[self.poster])
+        label = ipywidgets.Label(self.labels[-1])
         ipywidgets.jslink((play, "value"), (slider, "value"))
 
         def show(change):
@@ -132,20 +119,19 @@ class EpochPlayer:
     def to_html(self) -> str:
         """Self-contained HTML; equal for equal frames."""
         encoded = [base64.b64encode(frame).decode() for frame in self.frames]
-        image = encoded[self.poster]
-        encoded[self.poster] = ""  # it is in the page already, as the picture
+        poster, encoded[-1] = encoded[-1], ""  # it is in the page already, as the picture
         data = {"title": self.title, "labels": self.labels, "width": self.width}
-        data |= {"interval": self.interval, "poster": self.poster, "frames": encoded}
+        data |= {"interval": self.interval, "poster": len(encoded) - 1, "frames": encoded}
         # "<" must not end the script element; JSON reads the escape back.
         text = json.dumps(data).replace("<", "\\u003c")
         # makes the controls inside its element; without JavaScript the picture remains
         script = resources.files("iblib.plotting").joinpath("player.js").read_text("utf-8")
         name = html.escape(self.title)
-        label = html.escape(f"{self.title}, {self.labels[self.poster]}")
+        label = html.escape(f"{self.title}, {self.labels[-1]}")
         look = f"width:{self.width}px;max-width:100%;height:auto"
         return (
             f'<div class="ib-player" role="group" aria-label="{name}">\n'
-            f'<img alt="{label}" style="{look}" src="data:image/png;base64,{image}">\n'
+            f'<img alt="{label}" style="{look}" src="data:image/png;base64,{poster}">\n'
             f'<script type="application/json" class="ib-frames">{text}</script>\n'
             f"<script>\n{script}</script>\n</div>"
         )
@@ -157,9 +143,9 @@ class EpochPlayer:
         bundle = {
             "text/plain": repr(self),
             "text/html": self.to_html(),
-            "image/png": base64.b64encode(self.frames[self.poster]).decode(),
+            "image/png": base64.b64encode(self.frames[-1]).decode(),
         }
-        return bundle | (widget_view(self.widget()) if is_live() else {})
+        return bundle | live_view(self.widget)
 
 
 def plane_player(
@@ -176,24 +162,14 @@ def plane_player(
 ) -> EpochPlayer:
     """Information planes with a slider: each frame shows one measured epoch and the way to it.
 
-    Colour is the layer (or the filter), the faint line its way so far, hollow points are saturated.
-    Limits and colours are those of the whole table in every frame.
+    Colour is the layer (with ``ways="channel"`` the filter of one layer), the faint line its way so
+    far, hollow points are saturated. Limits and colours are those of the whole table in every
+    frame. A column of ``table`` that is neither ``columns``, which makes panels side by side, nor
+    ``ways`` must have one value.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Plane table; what is neither in ``columns`` nor in ``ways`` must have one value.
-    history : DataFrame, optional
-        Learning curves (``run``, ``seed``, ``epoch``, ``split``, ``accuracy``), for a small panel
-        of accuracies below each plane.
-    estimator, bound : str
-        One of the table's, and of the KDE's values the "upper" or the "lower".
-    columns : str or None
-        Table column that makes panels side by side.
-    ways : {"layer", "channel"}
-        Every layer, or every filter of one layer.
-    title, dpi, **options
-        Text above the panels, by default the estimator; resolution; what `EpochPlayer` takes.
+    ``history``, learning curves with ``run``, ``seed``, ``epoch``, ``split`` and ``accuracy``, adds
+    a small panel below each plane; ``bound`` is the KDE's "upper" or "lower" value; ``title`` is by
+    default the estimator; ``options`` are those of `EpochPlayer`.
     """
     measured = select(table, estimator=estimator)
     limits = plane_limits(measured, estimator, bound)

@@ -103,15 +103,10 @@ def plot_plane(
     Points that say little are hollow: saturated at log2 P, or (Kraskov) with zero-radius samples;
     a mean is hollow where at least half of its seeds are. The last epoch's marker is large.
 
-    Parameters
-    ----------
-    points : DataFrame
-        From `plane_points`, of one configuration.
-    colour : {"epoch", "layer"}
-        What colour means; with "epoch" the marker tells the layer.
-    limits, layers, norm
-        Where panels must agree: limits from `plane_limits` of the whole table, all layers in
-        network order, and the colour scale of the epochs. By default those of these points.
+    ``points`` are from `plane_points`, of one configuration. ``colour`` is that of the "epoch" (the
+    marker tells the layer) or of the "layer". Where panels must agree, ``limits`` are those of the
+    whole table (`plane_limits`), ``layers`` all layers in network order, and ``norm`` the colour
+    scale of the epochs; by default those of these points.
     """
     if colour not in ("epoch", "layer"):
         raise ValueError(f'colour must be "epoch" or "layer"; got {colour!r}')
@@ -173,23 +168,11 @@ def plane_grid(
 ) -> Figure:
     """Information planes side by side, with one colour scale and one legend.
 
-    Limits are equal in all panels of one family of estimators (binning and KDE; Kraskov; pooled
-    histogram).
-
-    Parameters
-    ----------
-    table : DataFrame
-        Plane table; whatever is in neither ``rows`` nor ``columns`` must have one value.
-    rows, columns : str or None
-        Table columns that make the rows and columns of panels.
-    colour : {"epoch", "layer"}
-        What colour means.
-    bound : {"upper", "lower"}
-        Which KDE value.
-    title, panel
-        Text above all panels; width and height of a panel [inch].
-    whole : DataFrame, optional
-        Larger plane table that sets the limits, where several figures must agree.
+    ``rows`` and ``columns`` are the columns of ``table`` that make the rows and columns of panels;
+    any other must have one value. Limits are equal in all panels of one family of estimators
+    (binning and KDE; Kraskov; pooled histogram); where several figures must agree, the larger plane
+    table ``whole`` sets them. ``colour`` is that of the "epoch" or the "layer", ``bound`` the KDE's
+    "upper" or "lower" value, ``panel`` the width and height of a panel [inch].
     """
     grid = facets(table, rows, columns, bound)
     grid = [replace(facet, table=_facet_points(facet.table, bound)) for facet in grid]
@@ -214,9 +197,8 @@ def plane_grid(
 
 def _facet_points(table: pd.DataFrame, bound: str) -> pd.DataFrame:
     """Points of a panel; none where the table holds none."""
+    require_one(table[["estimator"]])
     names = values_of(table, "estimator")
-    if len(names) > 1:
-        raise ValueError(f"estimator must have one value in a panel; got {names}: select one")
     return plane_points(table, names[0], bound) if names else table
 
 
@@ -236,7 +218,6 @@ def plot_over_epochs(
     quantity: str = "I_XT",
     estimator: str = "binning",
     bound: str = "upper",
-    layers: Sequence[str] | None = None,
     styles: dict[str, LayerStyle] | None = None,
     ceiling: bool = True,
 ) -> None:
@@ -244,14 +225,13 @@ def plot_over_epochs(
 
     ``table`` holds one configuration; for Kraskov and the pooled histogram H(T) stands for I(X;T).
     By layer: the band from the lowest to the highest seed (several seeds), the mean line, and the
-    means' markers (hollow where saturated, or for Kraskov with zero-radius samples). ``layers``
-    chooses and orders the layers, ``styles`` their colours and markers where panels must agree;
-    ``ceiling``: draw log2 P or H(Y).
+    means' markers (hollow where saturated, or for Kraskov with zero-radius samples). ``styles``
+    chooses and orders the layers, with their colours and markers; ``ceiling``: draw log2 P or H(Y).
     """
     rows, known = estimator_rows(table, estimator, quantity, bound), estimator_named(estimator)
-    rows = rows if layers is None else rows[rows["layer"].isin(list(layers))]
+    styles = styles or layer_styles(values_of(rows, "layer"))
+    rows = rows[rows["layer"].isin(styles)]
     require_one(rows)
-    styles = styles or layer_styles(layers or values_of(rows, "layer"))
     heights = ceilings(rows, quantity) if ceiling and len(rows) else {}
     for height, label in heights.items():
         reference_line(ax, height, label, "y")
@@ -307,7 +287,8 @@ def over_epochs_grid(
             by_family.setdefault(estimator_named(name).family, []).append(ax)
         for same in by_family.values():
             equal_limits(same)
-        seeds_legend(figure, layer_handles(styles, coloured=True), drawn)
+        handles = [*layer_handles(styles, coloured=True), *seed_handles(drawn)]
+        figure_legend(figure, [*handles, *hollow_handles(drawn)], data_note(pd.concat(drawn)))
     return figure
 
 
@@ -325,12 +306,6 @@ def seed_handles(drawn: Sequence[pd.DataFrame]) -> list[Artist]:
     band = Patch(color="0.4", alpha=0.25, lw=0, label="lowest to highest seed")
     told = mean_told(drawn)
     return [Line2D([], [], color="0.4", label=told), band] if told else []
-
-
-def seeds_legend(figure: Figure, handles: list, drawn: Sequence[pd.DataFrame]) -> None:
-    """Layers, the meaning of line, band and hollow markers, and the note about the data."""
-    handles = [*handles, *seed_handles(drawn), *hollow_handles(drawn)]
-    figure_legend(figure, handles, data_note(pd.concat(drawn)))
 
 
 def mean_told(found: Sequence[pd.DataFrame]) -> str:

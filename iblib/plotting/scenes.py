@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -11,13 +12,7 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from iblib.names import estimator_named
-from iblib.plotting.planes import (
-    PlaneLimits,
-    hollow_handles,
-    mean_told,
-    seed_mean,
-    still_plane,
-)
+from iblib.plotting.planes import PlaneLimits, hollow_handles, mean_told, seed_mean, still_plane
 from iblib.plotting.style import (
     SMALLEST_PT,
     LayerStyle,
@@ -26,7 +21,6 @@ from iblib.plotting.style import (
     layer_handles,
     layer_styles,
     panels,
-    pixels,
     style,
 )
 from iblib.plotting.tables import data_note, plane_points, require_one, values_of
@@ -56,7 +50,7 @@ class Scene:
             self.move(step)
             for artist in self.moving:
                 artist.draw(self.canvas.get_renderer())
-        return pixels(self.canvas)
+        return Image.fromarray(np.asarray(self.canvas.buffer_rgba())).convert("RGB")
 
     def still_figure(self, step) -> Figure:
         """The whole figure at one step: the static twin, to be saved."""

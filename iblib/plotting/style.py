@@ -16,7 +16,6 @@ import pandas as pd
 from matplotlib import font_manager, patheffects
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm
@@ -261,16 +260,11 @@ def figure_legend(figure: Figure, handles: Sequence[Artist], note: str = "") -> 
 
 
 def save_figure(figure: Figure, name: str, folder: str | Path, *, svg: bool = False) -> Path:
-    """Write ``folder/name.png``, and with ``svg`` the SVG beside it; the only writer of figures.
+    """Write ``folder/name.png``, and with ``svg`` the SVG beside it; gives the path of the PNG.
 
     Equal pictures give equal bytes (no dates, fixed ids), and a file whose bytes are equal is not
     touched, so that git shows a change only when the picture changed. The name is ``NN-slug``: two
     digits, a hyphen, small letters, digits and hyphens; any other is a ValueError.
-
-    Returns
-    -------
-    Path
-        The PNG.
     """
     if not _NAME.match(name):
         raise ValueError(f"name must look like '07-plane-tanh' (NN-slug); got {name!r}")
@@ -289,8 +283,3 @@ def save_figure(figure: Figure, name: str, folder: str | Path, *, svg: bool = Fa
         if content and not (path.is_file() and path.read_bytes() == content):
             files.write_atomic(path, content)
     return Path(folder) / f"{name}.png"
-
-
-def pixels(canvas: FigureCanvasAgg) -> Image.Image:
-    """What was drawn on a canvas, as an RGB picture."""
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")

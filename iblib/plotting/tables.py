@@ -164,10 +164,10 @@ def _title(name: str, value: object, bound: str) -> str:
 
 def data_note(table: pd.DataFrame) -> str:
     """What the numbers come from: data set, profile and measured samples."""
-    titles = {"dataset": "data: ", "profile": "profile: ", "n_samples": "P = "}
-    found = {name: values_of(table, name) for name in titles if name in table}
-    texts = {
-        name: ", ".join(f"{v:.0f}" if name == "n_samples" else str(v) for v in values if v)
-        for name, values in found.items()
-    }
-    return "   ".join(titles[name] + text for name, text in texts.items() if text)
+    texts = []
+    for name, title in (("dataset", "data: "), ("profile", "profile: "), ("n_samples", "P = ")):
+        values = [value for value in values_of(table, name) if value] if name in table else []
+        if values:
+            told = (f"{v:.0f}" if name == "n_samples" else str(v) for v in values)
+            texts.append(title + ", ".join(told))
+    return "   ".join(texts)

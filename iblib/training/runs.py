@@ -177,7 +177,9 @@ def environment() -> dict[str, Any]:
 
 def save_tensors(path: Path, value: Any) -> None:
     """Write tensors sealed and whole."""
-    files.write_sealed(path, lambda handle: torch.save(value, handle))
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    files.write_sealed(path, buffer.getvalue())
 
 
 def load_tensors(path: Path) -> Any:

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from iblib.names import ESTIMATORS, estimator_named
-from iblib.plotting.interactive import is_live, png_bytes, widget_view
+from iblib.plotting.interactive import live_view, png_bytes
 from iblib.plotting.planes import PlaneLimits, plane_limits
 from iblib.plotting.scenes import Panel, Scene, plane_scene
 from iblib.plotting.tables import KEYS, data_note, shown_name, values_of
@@ -164,7 +164,7 @@ class PlaneExplorer:
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
         picture = base64.b64encode(self.picture()).decode()
         bundle = {"text/plain": repr(self), "image/png": picture}
-        return bundle | (widget_view(self.widget()) if is_live() else {})
+        return bundle | live_view(self.widget)
 
 
 class _Menus:

@@ -14,7 +14,7 @@ from iblib.plotting.planes import (
     hollow_handles,
     padded,
     plot_over_epochs,
-    seeds_legend,
+    seed_handles,
 )
 from iblib.plotting.style import (
     OKABE_ITO,
@@ -79,14 +79,15 @@ def pooling_figure(
             for ax, (pair, quantity) in zip(axes[facet.row], columns, strict=True):
                 what = {"quantity": quantity, "estimator": estimator}
                 styles = dict(zip(pair, _SIDES.values(), strict=True))
-                plot_over_epochs(ax, facet.table, layers=pair, styles=styles, **what)
+                plot_over_epochs(ax, facet.table, styles=styles, **what)
                 ax.set_title(", ".join(filter(None, [facet.title, f"{pair[0]} → {pair[1]}"])))
                 by_quantity.setdefault(quantity, []).append(ax)
                 drawn.append(estimator_rows(facet.table, **what))
         for same in by_quantity.values():
             equal_limits(same)
         names = {f"{side} pooling": look for side, look in _SIDES.items()}
-        seeds_legend(figure, layer_handles(names, coloured=True), drawn)
+        handles = [*layer_handles(names, coloured=True), *seed_handles(drawn)]
+        figure_legend(figure, [*handles, *hollow_handles(drawn)], data_note(pd.concat(drawn)))
     return figure
 
 
