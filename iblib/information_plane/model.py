@@ -40,7 +40,11 @@ def measure_model(
     seed: int = 0,
     progress: bool = True,
 ) -> PlaneTable:
-    """Information-plane table of your own network.
+    """Information-plane table of your own network, with the columns ``COLUMNS``.
+
+    It prints a summary of the last epoch, and ``iblib.plotting`` draws it: ``plane_grid(table)``.
+    ``bits`` is raw, never clipped. Where a layer's output is not finite, it is NaN, ``status`` is
+    ``diverged``, and a warning names the first of them.
 
     Parameters
     ----------
@@ -61,13 +65,6 @@ def measure_model(
         Views, binning conventions, noise variance, k. Bins of kind ``run`` span all epochs.
     name, seed : str, int
         Go into the columns ``model`` (the class's name by default) and ``seed``.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``COLUMNS``; it prints a summary of the last epoch, and ``iblib.plotting`` draws it:
-        ``plane_grid(table)``. ``bits`` is raw, never clipped. Where a layer's output is not finite,
-        it is NaN, ``status`` is ``diverged``, and a warning names the first of them.
 
     Raises
     ------
