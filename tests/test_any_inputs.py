@@ -101,16 +101,19 @@ def test_loaders_that_batch_in_other_ways(how):
     pd.testing.assert_frame_equal(measured(network, given), measured(network, (x[rows], Y[rows])))
 
 
+class Sum(nn.Module):
+    """A network of two inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 2)
+
+    def forward(self, a, b):
+        return self.fc(a + b)
+
+
 def test_items_of_several_inputs_and_of_many_lengths():
-    class Pair(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.fc = nn.Linear(4, 2)
-
-        def forward(self, a, b):
-            return self.fc(a * b)
-
-    a, b, network = sequences(4), sequences(4), Pair()
+    a, b, network = sequences(4), sequences(4), Sum()
     items = [((one, two), int(y)) for one, two, y in zip(a, b, Y, strict=True)]
     expected = measured(network, ((a, b), Y))
     for given in (Listed(items), DataLoader(Listed(items), 5)):
@@ -141,14 +144,6 @@ class Listed(torch.utils.data.Dataset):
 
 
 def test_several_inputs_and_a_forward_of_ones_own():
-    class Sum(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.fc = nn.Linear(4, 2)
-
-        def forward(self, a, b):
-            return self.fc(a + b)
-
     a, b, network = sequences(4), sequences(4), Sum()
     expected = (network.fc(a + b)).detach().numpy()
     data = TensorDataset(a, b, torch.from_numpy(Y))

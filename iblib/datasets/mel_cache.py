@@ -136,9 +136,13 @@ def _fill(folder: Path, *, files, settings, refused, work, jobs, progress) -> No
             log.write(json.dumps(done[-1]) + "\n")
             log.flush()
         out.truncate(out.tell())
-    skipped = skipped_table([*refused.values.tolist(), *(e for e in done if len(e) == 2)])
     text = {"index": False, "encoding": "utf-8", "lineterminator": "\n"}
-    skipped.to_csv(folder / "skipped.csv", **text)
+    _skipped(refused, done).to_csv(folder / "skipped.csv", **text)
+
+
+def _skipped(refused: pd.DataFrame, done: list[list]) -> pd.DataFrame:
+    """What the caller refused, then what a fill skipped."""
+    return skipped_table([*refused.values.tolist(), *(entry for entry in done if len(entry) == 2)])
 
 
 def _done(folder: Path, files: Mapping, row_bytes: int) -> list[list]:
@@ -180,5 +184,4 @@ def _load(folder: Path, *, files: Mapping, settings: MelSettings, refused) -> Me
     if rows:  # an empty file cannot be mapped
         inputs = np.memmap(folder / "inputs.f32", np.float32, "r", shape=shape)
     ids, sha1 = np.array([row[0] for row in rows]), np.array([row[1] for row in rows], dtype=str)
-    skipped = skipped_table([*refused.values.tolist(), *(e for e in done if len(e) == 2)])
-    return MelCache(inputs, ids, sha1, skipped, folder)
+    return MelCache(inputs, ids, sha1, _skipped(refused, done), folder)

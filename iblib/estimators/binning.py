@@ -11,13 +11,18 @@ from iblib.estimators._engine.symbols import Bins, bin_codes, counts_of, row_sym
 DEFAULT_WIDTH = 0.07  # where no bins are given
 
 
+def is_saturated(xt: float, n_samples: int) -> bool:
+    """Whether I(X;T) [bits] is within 1 % of log2 P."""
+    return n_samples > 1 and xt > 0.99 * math.log2(n_samples)
+
+
 class Saturation:
     """For records with ``xt`` and ``n_samples``."""
 
     @property
     def saturated(self) -> bool:
         """True where xt is within 1 % of log2 P: of a sample it says only that all rows differ."""
-        return self.n_samples > 1 and self.xt > 0.99 * math.log2(self.n_samples)
+        return is_saturated(self.xt, self.n_samples)
 
 
 @dataclass(frozen=True)

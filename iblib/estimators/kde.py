@@ -10,6 +10,7 @@ import pandas as pd
 from iblib.estimators import _checks
 from iblib.estimators._engine import pairwise
 from iblib.estimators._engine.rows import Rows, RowStatistics, sort_rows
+from iblib.estimators.binning import is_saturated
 
 _CONSTANT = 1e-5  # RMS distance over the largest magnitude, below which a layer has no shape
 _RESOLUTIONS = np.outer(0.05 * 2.0 ** np.arange(6), [1.0, math.sqrt(2.0)]).ravel()[:-1]
@@ -148,7 +149,7 @@ def of_rows(
     about = [(one, None, False) for one in noises]
     about += [(v * unit, r, constant) for v, r in zip(variances, resolutions, strict=True)]
     results = [
-        KDEInformation(*values, n, n > 1 and values[0] > 0.99 * math.log2(n), *noise)
+        KDEInformation(*values, n, is_saturated(values[0], n), *noise)
         for values, noise in zip(bits, about, strict=True)
     ]
     return tuple(results), found

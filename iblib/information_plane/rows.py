@@ -62,7 +62,7 @@ def ranges_over(
         for member, layer, views in layers(epoch):
             for view in views:
                 ends = float(view.values.min()), float(view.values.max())
-                if not has_diverged(view.values):
+                if not has_diverged(np.array(ends)):
                     key = (member, layer, view.name)
                     low, high = found.get(key, ends)
                     found[key] = min(low, ends[0]), max(high, ends[1])

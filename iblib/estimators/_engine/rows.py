@@ -51,7 +51,7 @@ class Rows:
             points = self.as_given(slice(None))
             return (points - points.mean(0) if centred else points).to(dtype)
         points, unit = self.points.numpy(), 1.0 / self.scale
-        mean = self._mean() if centred else np.zeros(self.dimension)
+        mean = self._mean if centred else np.zeros(self.dimension)
         copy = torch.empty_like(self.points, dtype=dtype)
         target = copy.numpy()
         parts = sixteenths(self.n_samples)
@@ -63,6 +63,7 @@ class Rows:
         some = self.points[rows if self.order is None else self.order[rows]]
         return some.to(torch.float64) * (1.0 / self.scale)
 
+    @cached_property
     def _mean(self) -> np.ndarray:
         """(d,) mean of the points over `scale`."""
         points, parts = self.points.numpy(), sixteenths(self.n_samples)
@@ -74,7 +75,7 @@ class Rows:
         if not runs_compiled(self.points):
             points = self.as_given(slice(None))
             return float((points - points.mean(0)).square_().sum()) / self.n_samples
-        points, mean, parts = self.points.numpy(), self._mean(), sixteenths(self.n_samples)
+        points, mean, parts = self.points.numpy(), self._mean, sixteenths(self.n_samples)
         sums = in_threads(lambda rows: _deviations(points[rows], mean, 1.0 / self.scale), parts)
         return sum(sums) / self.n_samples
 
